@@ -154,7 +154,11 @@ def fresh_stubs(sources: Path) -> Iterator[Path]:
         protoc(sources, folder, [*compiled, *protos, VALIDATE_PROTO])
         services = [name for name in protos if "\nservice " in (sources / name).read_text(encoding="utf-8")]
         if services:
-            protoc(sources, folder, [f"--grpc_python_out={stubs}", f"--mypy_grpc_out=quiet:{stubs}", *compiled[2:], *services])
+            protoc(
+                sources,
+                folder,
+                [f"--grpc_python_out={stubs}", f"--mypy_grpc_out=quiet:{stubs}", *compiled[2:], *services],
+            )
         mark_packages(stubs)
         yield stubs
 
@@ -180,7 +184,10 @@ def lint(sources: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="parley-protos-") as folder:
         picture = image(sources, Path(folder, "protos.binpb"))
         code = buf("lint", str(picture), "--config", str(BUF_CONFIG), "--path", OWN_PACKAGE)
-    print("protos: lint " + ("found nothing" if code == 0 else "failed"), file=sys.stderr if code else sys.stdout)
+    print(
+        "protos: lint " + ("found nothing" if code == 0 else "failed"),
+        file=sys.stderr if code else sys.stdout,
+    )
     return 1 if code else 0
 
 
@@ -198,7 +205,9 @@ def breaking(sources: Path, against: str | None) -> int:
             return 0
         then = image(before, Path(folder, "before.binpb"))
         now = image(sources, Path(folder, "now.binpb"))
-        code = buf("breaking", str(now), "--against", str(then), "--config", str(BUF_CONFIG), "--path", OWN_PACKAGE)
+        code = buf(
+            "breaking", str(now), "--against", str(then), "--config", str(BUF_CONFIG), "--path", OWN_PACKAGE
+        )
     verdict = "changes break callers of" if code else "nothing breaks callers of"
     print(f"protos: breaking: {verdict} {revision}", file=sys.stderr if code else sys.stdout)
     return 1 if code else 0
