@@ -73,8 +73,8 @@ class Machine(Generic[S]):
         """Whether `move` would succeed."""
         return (state, event, actor) in self._targets
 
-    def move(self, state: S, event: str, actor: Actor) -> S:
-        """The state after `event`.
+    def move(self, state: S, event: str, actor: Actor, *, name: str = "") -> S:
+        """The state after `event`; `name` is the resource that a refusal speaks of.
 
         An event that `actor` may never cause is DENIED (PERMISSION_DENIED); one that only the present state
         forbids is a PRECONDITION (TRANSITION_FORBIDDEN) which names the actions that are allowed instead.
@@ -84,15 +84,15 @@ class Machine(Generic[S]):
         if target is not None:
             return target
         if actor not in self._actors[event]:
-            raise denied(event, self.resource)
+            raise denied(event, name or self.resource)
         allowed = ",".join(self.allowed(state, actor))
         raise Refusal(
             Kind.PRECONDITION,
             "TRANSITION_FORBIDDEN",
-            f"{self.resource} is {state.value}: {event} is not possible; possible: {allowed or 'nothing'}",
+            f"{name or self.resource} is {state.value.upper()}: {event} is not possible; possible: {allowed or 'nothing'}",
             metadata={
-                "resource": self.resource,
-                "state": state.value,
+                "resource": name or self.resource,
+                "state": state.value.upper(),
                 "action": event,
                 "allowed_actions": allowed,
             },
