@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # A stamp carries the digest of what it was made from, so that a changed lock file installs anew and a changed
 # time stamp does not. `stack` runs everything, `dev` also tests, checks and generates.
-digest = $(shell cat requirements/$(1).txt pyproject.toml protos/pyproject.toml 2>/dev/null | cksum | tr ' ' '-')
+digest = $(shell cat requirements/$(1).txt protos/pyproject.toml 2>/dev/null | cksum | tr " " "-")
 STACK_STAMP := $(VENV)/.stack-$(call digest,stack)
 DEV_STAMP := $(VENV)/.dev-$(call digest,dev)
 # The tools of `dev` contain those of `stack`.
@@ -154,7 +154,7 @@ $(STACK_STAMP) $(DEV_STAMP):
 	  fi; \
 	fi
 	@echo "installing $(LOCK)"
-	@$(BIN)/python -m pip install --quiet --require-hashes -r $(LOCK)
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . -e protos
+	@$(BIN)/python -m pip install -qq --require-hashes -r $(LOCK)
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e . -e protos
 	@rm -f $(VENV)/.stack-* $(VENV)/.dev-*
 	@touch $@

@@ -5,6 +5,7 @@
     python protos/generate.py --check           say which stubs differ from the protos; exit 1 if any does
     python protos/generate.py lint              `buf lint` on a descriptor image
     python protos/generate.py breaking          `buf breaking` against the last agreed state in git
+    python protos/generate.py image --output F  all descriptors with their comments, for other tools
 
 Nothing is vendored and nothing is downloaded. Google's protos come from the installed
 `googleapis-common-protos`; `buf/validate/validate.proto` is not shipped as text by anybody, so its
@@ -52,11 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="protos/generate.py"
     )
-    parser.add_argument("command", nargs="?", choices=("generate", "lint", "breaking"), default="generate")
+    parser.add_argument(
+        "command", nargs="?", choices=("generate", "lint", "breaking", "image"), default="generate"
+    )
     parser.add_argument("--check", action="store_true", help="only compare gen/ with the protos")
     parser.add_argument("--against", metavar="REF", help="git revision that `breaking` compares with")
     parser.add_argument("--sources", type=Path, default=HERE, help="folder that holds parley/**.proto")
-    parser.add_argument("--output", type=Path, default=None, help="folder of the stubs (SOURCES/gen)")
+    parser.add_argument(
+        "--output", type=Path, default=None, help="folder of the stubs (SOURCES/gen), or file of the image"
+    )
     options = parser.parse_args(arguments)
     sources: Path = options.sources.resolve()
     output: Path = (options.output or sources / GENERATED.name).resolve()
@@ -67,6 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return lint(sources)
             case "breaking":
                 return breaking(sources, options.against)
+            case "image":
+                if options.output is None:
+                    raise Failure("image needs --output FILE")
+                image(sources, output)
+                return 0
             case _:
                 return check(sources, output) if options.check else generate(sources, output)
     except Failure as failure:
