@@ -1,0 +1,220 @@
+"""Whether a request may reach its method: the method's rule, the rules of its fields, its idempotency key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.message import DecodeError, Message
+
+from chassis import metrics
+from chassis.auth import rule_of, unauthenticated
+from chassis.call import Call
+from chassis.idempotency import IdempotencyKey
+from chassis.kernel.caller import ANONYMOUS, Relation, Role, Rule
+from chassis.kernel.refusal import Kind, Refusal, Violation, denied, invalid, not_found
+
+MESSAGE_LIMIT_BYTES = 4 * 1024 * 1024
+REQUEST_ID = "request_id"
+
+_REFUSE_EVERYBODY = Rule(Relation.PARTY, frozenset())
+
+
+class Unreadable:
+    """Stands in for a request that could not be decoded, until the chain can refuse it properly."""
+
+    __slots__ = ("refusal",)
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+
+
+class Method:
+    """What is known about a method before any call arrives."""
+
+    __slots__ = ("authorize", "declared", "mutating", "path", "request_class", "rule", "seconds")
+
+    def __init__(self, path: str) -> None:
+        """KeyError where no descriptor of this method is loaded."""
+        descriptor = descriptor_pool.Default().FindMethodByName(path.lstrip("/").replace("/", "."))
+        rule = rule_of(descriptor)
+        self.path = path
+        self.declared = rule is not None
+        self.rule = rule or _REFUSE_EVERYBODY
+        self.request_class = message_factory.GetMessageClass(descriptor.input_type)
+        self.mutating = REQUEST_ID in descriptor.input_type.fields_by_name
+        self.authorize = _authorization(self)
+        self.seconds: dict[grpc.StatusCode, Callable[[float], None]] = {}
+        self.measure(grpc.StatusCode.OK)
+
+    def measure(self, code: grpc.StatusCode) -> Callable[[float], None]:
+        """The pre-bound histogram of an outcome."""
+        observe = self.seconds.get(code)
+        if observe is None:
+            observe = self.seconds[code] = metrics.CALL_SECONDS.labels(
+                self.path.lstrip("/"), code.name
+            ).observe
+        return observe
+
+
+# ------------------------------------------------------------------------------------------------
+# authorization
+
+
+def identified(method: Method, call: Call) -> None:
+    """Refuse a stranger, who learns nothing, not even that the request is malformed."""
+    if call.caller is ANONYMOUS and method.rule.relation is not Relation.PUBLIC:
+        raise unauthenticated("missing")
+
+
+def _authorization(method: Method) -> Callable[[Call, Any], None]:
+    """The check that a method's rule compiles to; what the rule leaves open, `Call.party` decides."""
+    if not method.declared:
+        return _refuse
+    rule = method.rule
+    match rule.relation:
+        case Relation.PUBLIC:
+            return _allow
+        case Relation.SELF:
+            return _self(rule.roles)
+        case Relation.TEAM:
+            return _team(rule)
+    return _party
+
+
+def _refuse(call: Call, _request: Any) -> None:
+    raise Refusal(
+        Kind.DENIED,
+        "METHOD_NOT_AUTHORIZED",
+        "this method refuses everybody",
+        metadata={"method": call.method},
+    )
+
+
+def _allow(_call: Call, _request: Any) -> None:
+    return None
+
+
+def _party(call: Call, _request: Any) -> None:
+    if call.caller is ANONYMOUS:
+        raise unauthenticated("missing")
+
+
+def _self(roles: frozenset[Role]) -> Callable[[Call, Any], None]:
+    def check(call: Call, _request: Any) -> None:
+        caller = call.caller
+        if caller is ANONYMOUS:
+            raise unauthenticated("missing")
+        if caller.roles.isdisjoint(roles):
+            raise denied(call.action, caller.user)
+
+    return check
+
+
+def _team(rule: Rule) -> Callable[[Call, Any], None]:
+    path = rule.seller_field.split(".")
+
+    def check(call: Call, request: Any) -> None:
+        caller = call.caller
+        if caller is ANONYMOUS:
+            raise unauthenticated("missing")
+        value = request
+        for field in path:
+            value = getattr(value, field)
+        seller = seller_of(value)
+        if not seller:
+            raise invalid(rule.seller_field, "must begin with sellers/{seller}")
+        role = caller.teams.get(seller)
+        if role is not None:
+            if role in rule.roles:
+                return
+            if not _is_staff(call):
+                raise denied(call.action, value)
+        elif not _is_staff(call):
+            raise not_found(value)
+
+    return check
+
+
+def _is_staff(call: Call) -> bool:
+    caller, roles = call.caller, call.rule.roles
+    return (caller.is_operator and Role.OPERATOR in roles) or (caller.is_service and Role.SERVICE in roles)
+
+
+def seller_of(name: str) -> str:
+    """`sellers/acme` out of `sellers/acme/listings/logo`; empty for a name of another shape."""
+    parts = name.split("/", 2)
+    return f"sellers/{parts[1]}" if len(parts) > 1 and parts[0] == "sellers" and parts[1] else ""
+
+
+# ------------------------------------------------------------------------------------------------
+# validation, keys
+
+
+def violated(violations: list[Any]) -> Refusal:
+    """The refusal of a request whose fields break declared rules."""
+    found = []
+    for violation in violations:
+        proto = violation.proto
+        found.append(Violation(_path(proto.field), proto.message or proto.rule_id, "VALIDATION_FAILED"))
+    first = found[0]
+    return Refusal(
+        Kind.INVALID,
+        "VALIDATION_FAILED",
+        f"{first.field}: {first.description}" if first.field else first.description,
+        metadata={"field": first.field},
+        violations=tuple(found),
+    )
+
+
+def _path(field: Any) -> str:
+    path = ""
+    for element in field.elements if field is not None else ():
+        path += f".{element.field_name}" if path else element.field_name
+        key = element.subscript
+        if key is not None:
+            value = key.value
+            path += f'["{value}"]' if isinstance(value, str) else f"[{value}]"
+    return path
+
+
+def idempotency_key(method: Method, call: Call, request: Any) -> IdempotencyKey:
+    """The key of a call; its fingerprint covers everything but the key itself."""
+    key = request.request_id
+    request.ClearField(REQUEST_ID)
+    fingerprint = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+    request.request_id = key
+    return IdempotencyKey(call.caller.user, method.path, key, fingerprint)
+
+
+def decoder(decode: Callable[[bytes], Message]) -> Callable[[bytes], Any]:
+    """A deserializer that answers `Unreadable` where `decode` would raise outside of the chain."""
+
+    def decoded(raw: bytes) -> Any:
+        if len(raw) > MESSAGE_LIMIT_BYTES:
+            metadata = {"limit_bytes": str(MESSAGE_LIMIT_BYTES)}
+            return Unreadable(
+                Refusal(Kind.EXHAUSTED, "PAYLOAD_TOO_LARGE", "the request is too large", metadata=metadata)
+            )
+        try:
+            return decode(raw)
+        except (DecodeError, UnicodeDecodeError):
+            metadata = {"problem": "not a message of the expected type"}
+            return Unreadable(
+                Refusal(Kind.INVALID, "MALFORMED_REQUEST", "the request cannot be decoded", metadata=metadata)
+            )
+
+    return decoded
+
+
+def encoder(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """A serializer that also passes answers that are encoded already."""
+
+    def encoded(answer: Any) -> bytes:
+        # A replayed answer is stored as bytes.
+        return answer if type(answer) is bytes else encode(answer)
+
+    return encoded

@@ -1,0 +1,322 @@
+"""What happens to every call before and after its method, compiled once per method.
+
+The order: limits, deadline, trace and log context, metrics, errors, authentication, authorization,
+validation, idempotency. It is a plain chain of functions around the method's handler, put there when the
+handler is registered (`chassis.server.MethodRegistry`): grpc.aio's own interceptors would cost several
+coroutines for every call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from time import perf_counter
+from typing import Any
+
+import grpc
+import protovalidate
+
+from chassis import status, telemetry
+from chassis.admission import (
+    MESSAGE_LIMIT_BYTES,
+    Method,
+    Unreadable,
+    decoder,
+    encoder,
+    idempotency_key,
+    identified,
+    violated,
+)
+from chassis.auth import Verifier
+from chassis.call import Call
+from chassis.idempotency import Replay
+from chassis.kernel.caller import ANONYMOUS, Relation
+from chassis.kernel.refusal import Kind, Refusal
+
+# Somewhat larger messages are still read, so that their refusal can name the limit.
+TRANSPORT_LIMIT_BYTES = 2 * MESSAGE_LIMIT_BYTES
+DEFAULT_DEADLINE_SECONDS = 10.0
+LONGEST_DEADLINE_SECONDS = 60.0
+OVERLOAD_RETRY_SECONDS = 1.0
+
+_log = telemetry.logger("calls")
+
+
+class NotAuthorized(Exception):
+    """A method answered without deciding whether its caller may have the answer: a defect, never a
+    refusal.
+    """
+
+
+class Limit:
+    """How many calls of one kind may be open at once."""
+
+    __slots__ = ("maximum", "name", "open")
+
+    def __init__(self, name: str, maximum: int) -> None:
+        self.name = name
+        self.maximum = maximum
+        self.open = 0
+
+    def exceeded(self) -> Refusal:
+        """The refusal of a call that would be one too many."""
+        return Refusal(
+            Kind.EXHAUSTED,
+            "OVERLOADED",
+            "too many calls at once",
+            metadata={"limit": self.name, "maximum": str(self.maximum)},
+            retry_after_seconds=OVERLOAD_RETRY_SECONDS,
+        )
+
+
+class Chain:
+    """Wraps the handlers of one server."""
+
+    def __init__(
+        self, service: str, verifier: Verifier, *, calls: Limit, streams: Limit, log_reads: bool = False
+    ) -> None:
+        self.service = service
+        self.calls = calls
+        self.streams = streams
+        self._verifier = verifier
+        self._log_reads = log_reads
+        self._violations = protovalidate.Validator().collect_violations
+
+    def wrap(self, path: str, handler: Any) -> Any:
+        """The handler that is registered in place of `handler` for the method `path`.
+
+        Handlers are coroutine functions, async generator functions where they answer a stream. KeyError
+        where no descriptor of the method is loaded.
+        """
+        method = Method(path)
+        # Compiles the rules, so that neither the first call pays for it nor a broken rule waits for one.
+        self._violations(method.request_class())
+        decode, encode = decoder(handler.request_deserializer), encoder(handler.response_serializer)
+        if handler.response_streaming:
+            make: Any = grpc.stream_stream_rpc_method_handler
+            if not handler.request_streaming:
+                make = grpc.unary_stream_rpc_method_handler
+            inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
+            return make(self._streaming(method, inner, handler.request_streaming), decode, encode)
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(
+                self._collecting(method, handler.stream_unary), decode, encode
+            )
+        return grpc.unary_unary_rpc_method_handler(self._single(method, handler.unary_unary), decode, encode)
+
+    # -------------------------------------------------------------------------------------------- the three
+    # shapes
+
+    def _single(self, method: Method, inner: Callable[[Any, Any], Awaitable[Any]]) -> Any:
+        """One request, one answer: the hot path."""
+        limit, admit, finish = self.calls, self._admit, self._finish
+
+        async def answer(request: Any, context: Any) -> Any:
+            started = perf_counter()
+            call, token, own_limit = _open(method, context)
+            limit.open += 1
+            try:
+                if limit.open > limit.maximum:
+                    raise limit.exceeded()
+                with telemetry.span(call, "server"):
+                    admit(method, call, token, request)
+                    if own_limit is None:
+                        response = await inner(request, context)
+                    else:
+                        response = await _within(own_limit, inner(request, context))
+                    if not call.decided:
+                        raise NotAuthorized(method.path)
+            except Replay as replay:
+                response = replay.body
+            except BaseException as error:
+                await self._fail(method, call, context, started, error)
+                raise
+            finally:
+                limit.open -= 1
+            finish(method, call, grpc.StatusCode.OK, "", started)
+            return response
+
+        return answer
+
+    def _collecting(self, method: Method, inner: Callable[[Any, Any], Awaitable[Any]]) -> Any:
+        """A stream of requests, one answer."""
+
+        async def answer(requests: AsyncIterator[Any], context: Any) -> Any:
+            started = perf_counter()
+            call, token, own_limit = _open(method, context)
+            limit = self.streams
+            limit.open += 1
+            try:
+                if limit.open > limit.maximum:
+                    raise limit.exceeded()
+                with telemetry.span(call, "server"):
+                    incoming = self._admit_stream(method, call, token, requests)
+                    response = await _within(own_limit, inner(incoming, context))
+                    if not call.decided:
+                        raise NotAuthorized(method.path)
+            except Replay as replay:
+                response = replay.body
+            except BaseException as error:
+                await self._fail(method, call, context, started, error)
+                raise
+            finally:
+                limit.open -= 1
+            self._finish(method, call, grpc.StatusCode.OK, "", started)
+            return response
+
+        return answer
+
+    def _streaming(self, method: Method, inner: Callable[[Any, Any], Any], many_requests: bool) -> Any:
+        """A stream of answers; its length is bounded by the age of the connection."""
+
+        async def answer(request: Any, context: Any) -> AsyncIterator[Any]:
+            started = perf_counter()
+            call, token, _ = _open(method, context)
+            limit = self.streams
+            answers: Any = None
+            limit.open += 1
+            try:
+                if limit.open > limit.maximum:
+                    raise limit.exceeded()
+                if many_requests:
+                    request = self._admit_stream(method, call, token, request)
+                else:
+                    self._admit(method, call, token, request)
+                answers = inner(request, context)
+                async for response in answers:
+                    if not call.decided:
+                        raise NotAuthorized(method.path)
+                    yield response
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                await self._fail(method, call, context, started, error)
+                raise
+            finally:
+                limit.open -= 1
+                if answers is not None:
+                    await answers.aclose()
+            self._finish(method, call, grpc.StatusCode.OK, "", started)
+
+        return answer
+
+    # -------------------------------------------------------------------------------------------- steps
+
+    def _admit(self, method: Method, call: Call, token: str, request: Any) -> None:
+        """Authentication, authorization, validation and idempotency key, in this order."""
+        if token:
+            call.caller = self._verifier.verify(token)
+        if type(request) is Unreadable:
+            identified(method, call)
+            raise request.refusal
+        method.authorize(call, request)
+        violations = self._violations(request)
+        if violations:
+            raise violated(violations)
+        if method.mutating and request.request_id and call.caller is not ANONYMOUS:
+            call.idempotency = idempotency_key(method, call, request)
+
+    def _admit_stream(self, method: Method, call: Call, token: str, requests: AsyncIterator[Any]) -> Any:
+        """The same for a stream of requests: what needs no request is decided now, the rest for each of them.
+
+        Without the first part a stream that carries nothing would pass unchecked.
+        """
+        if token:
+            call.caller = self._verifier.verify(token)
+        identified(method, call)
+        by_request = method.declared and method.rule.relation is Relation.TEAM
+        if by_request:
+            call.undecided()
+        else:
+            method.authorize(call, None)
+        return self._admitted(method, call, by_request, requests)
+
+    async def _admitted(
+        self, method: Method, call: Call, by_request: bool, requests: AsyncIterator[Any]
+    ) -> AsyncIterator[Any]:
+        async for request in requests:
+            if type(request) is Unreadable:
+                raise request.refusal
+            if by_request:
+                method.authorize(call, request)
+                call.scoped()
+            violations = self._violations(request)
+            if violations:
+                raise violated(violations)
+            yield request
+
+    def _finish(self, method: Method, call: Call, code: grpc.StatusCode, reason: str, started: float) -> None:
+        seconds = perf_counter() - started
+        observe = method.seconds.get(code) or method.measure(code)
+        observe(seconds)
+        if method.mutating or reason or code is not grpc.StatusCode.OK:
+            _log.info("call", code=code.name, reason=reason, milliseconds=round(seconds * 1000, 2))
+        elif self._log_reads:
+            _log.debug("call", code=code.name, milliseconds=round(seconds * 1000, 2))
+
+    async def _fail(
+        self, method: Method, call: Call, context: Any, started: float, error: BaseException
+    ) -> None:
+        """Answer what went wrong; returns only for a call that nobody waits for any more."""
+        if isinstance(error, asyncio.CancelledError):
+            remaining = context.time_remaining()
+            late = remaining is not None and remaining <= 0
+            code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+            self._finish(method, call, code, "ABANDONED", started)
+            return
+        failure = self._failure(method, error)
+        if failure is not None:
+            self._finish(method, call, failure.code, failure.reason, started)
+            await context.abort(failure.code, failure.message, failure.trailing_metadata)
+
+    def _failure(self, method: Method, error: BaseException) -> status.Failure | None:
+        if isinstance(error, Refusal):
+            return status.refused(error, self.service)
+        if isinstance(error, NotImplementedError):
+            return status.no_such_method(method.path)
+        if isinstance(error, grpc.aio.AbortError) or not isinstance(error, Exception):
+            return None
+        outage = status.outage_of(error)
+        if outage is not None:
+            _log.warning("outage", reason=outage.reason, error=type(error).__name__)
+            return status.refused(outage, self.service)
+        # The text of the exception stays here: it may quote rows or statements.
+        _log.error("fault", error=type(error).__name__, exc_info=error)
+        return status.fault()
+
+
+# ------------------------------------------------------------------------------------------------ deadline,
+# context
+
+
+def _open(method: Method, context: Any) -> tuple[Call, str, float | None]:
+    """The call, its bearer token, and the seconds that this side has to enforce itself (None: the client's
+    do).
+    """
+    token = traceparent = ""
+    for key, value in context.invocation_metadata():
+        if key == "authorization":
+            token = value[7:] if value[:7].lower() == "bearer " else value
+        elif key == "traceparent":
+            traceparent = value
+    remaining: float | None = context.time_remaining()
+    own_limit: float | None = None
+    if remaining is None:
+        remaining = own_limit = DEFAULT_DEADLINE_SECONDS
+    elif remaining > LONGEST_DEADLINE_SECONDS:
+        remaining = own_limit = LONGEST_DEADLINE_SECONDS
+    deadline = asyncio.get_running_loop().time() + remaining
+    call = Call(method.path, method.rule, traceparent=traceparent, deadline=deadline)
+    telemetry.enter(call)
+    return call, token, own_limit
+
+
+async def _within(seconds: float | None, answer: Awaitable[Any]) -> Any:
+    bound = asyncio.timeout(seconds)
+    try:
+        async with bound:
+            return await answer
+    except TimeoutError:
+        if not bound.expired():
+            raise
+        raise Refusal(Kind.DEADLINE, "DEADLINE_EXCEEDED", "the answer was not ready in time") from None
