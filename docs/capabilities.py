@@ -48,13 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     choice.add_argument("--check", action="store_true", help="compare docs/capabilities.md with the tests")
     options = parser.parse_args(arguments)
     page = PAGE.read_text(encoding="utf-8")
-    if not options.write and not options.check:
-        return report(rows(page), passed())
     try:
-        fresh = render(page, marked(TESTS))
+        marks = marked(TESTS)
+        fresh = render(page, marks)
     except Mistake as mistake:
         print(f"capabilities: {mistake}", file=sys.stderr)
         return 1
+    if not options.write and not options.check:
+        return report(rows(page), passed(marks))
     if options.write:
         PAGE.write_text(fresh, encoding="utf-8")
         return 0
@@ -153,14 +154,19 @@ def ids_in(expression: ast.expr, file: str) -> Iterator[str]:
 # --------------------------------------------------------------------------------------- outcomes of runs
 
 
-def passed() -> Proofs | None:
-    """What the tests that passed in their last run cover; None if no run has been recorded."""
+def passed(marks: Proofs) -> Proofs | None:
+    """What the tests that passed in their last run cover; None if no run has been recorded.
+
+    `marks` is what the test files say today: the record also remembers tests that are gone.
+    """
     if not OUTCOMES.exists():
         return None
     proofs: dict[str, list[str]] = defaultdict(list)
     for test, outcome in json.loads(OUTCOMES.read_text(encoding="utf-8")).items():
-        for id_ in outcome["covers"] if outcome["passed"] else ():
-            proofs[id_].append(test)
+        name = test.partition("[")[0]
+        for id_ in outcome[MARK] if outcome["passed"] else ():
+            if name in marks.get(id_, ()):
+                proofs[id_].append(test)
     return proofs
 
 

@@ -1,0 +1,77 @@
+"""A stranger's project: a clean virtual environment with the wheel of the contract and nothing of ours."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+# Installing and starting other processes.
+PATIENCE_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Somebody else's project; `folder` is its working directory, `wheel` what it installed."""
+
+    folder: Path
+    python: Path
+    wheel: Path
+
+    def run(self, program: str, *arguments: str) -> str:
+        """The output of a Python program in this project, isolated from the environment of the tests."""
+        command = [str(self.python), "-I", "-c", program, *arguments]
+        result = subprocess.run(
+            command, cwd=self.folder, check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+        )
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+
+def pip(python: Path | str, *arguments: str) -> None:
+    command = [str(python), "-m", "pip", *arguments, "-qq", "--disable-pip-version-check"]
+    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.fixture(scope="session")
+def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel `parley-protos`, built from a copy so that nothing is left in the work tree."""
+    folder = tmp_path_factory.mktemp("wheel")
+    shutil.copytree(
+        repository / "protos",
+        folder / "protos",
+        ignore=shutil.ignore_patterns("*.egg-info", "__pycache__", "build"),
+    )
+    pip(
+        sys.executable,
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(folder),
+        str(folder / "protos"),
+    )
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def stranger(repository: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Stranger:
+    """A project that installed the wheel with its dependencies, at the versions that we test with."""
+    folder = tmp_path_factory.mktemp("stranger")
+    venv.create(folder / "venv", with_pip=True)
+    python = folder / "venv" / "bin" / "python"
+    locked = (repository / "requirements" / "runtime.txt").read_text(encoding="utf-8")
+    versions = folder / "versions.txt"
+    versions.write_text(
+        "\n".join(re.findall(r"^[a-z0-9._-]+==[^ ]+", locked, re.MULTILINE)), encoding="utf-8"
+    )
+    pip(python, "install", "-c", str(versions), str(wheel))
+    return Stranger(folder=folder, python=python, wheel=wheel)
