@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -31,7 +31,7 @@ class RequestReader:
 
     def __init__(self, descriptor: Descriptor, template: Template, body: str, json: JsonReader) -> None:
         """Raises BindingError."""
-        self.message_class: Callable[[], Message] = GetMessageClass(descriptor)
+        self.message_class: type[Message] = GetMessageClass(descriptor)
         self.descriptor = descriptor
         self._template = template
         self._body = body

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.protobuf import duration_pb2, field_mask_pb2, json_format, struct_pb2, timestamp_pb2
@@ -35,26 +35,32 @@ _SNAKE_HUMP = re.compile(r"_([a-z])")
 _CAMEL_HUMP = re.compile(r"([A-Z])")
 _MASK_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _DURATION = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?s")
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
 
 
 def write_timestamp(message: timestamp_pb2.Timestamp) -> str:
     """RFC 3339 in UTC with 0, 3, 6 or 9 fractional digits."""
-    instant = time.gmtime(message.seconds)
-    date = f"{instant[0]:04d}-{instant[1]:02d}-{instant[2]:02d}"
-    return f"{date}T{instant[3]:02d}:{instant[4]:02d}:{instant[5]:02d}{_fraction(message.nanos)}Z"
+    instant = _EPOCH + timedelta(seconds=message.seconds)
+    # 19 characters: without the offset, which is always that of UTC.
+    return f"{instant.isoformat()[:19]}{_fraction(message.nanos)}Z"
 
 
 def read_timestamp(message: timestamp_pb2.Timestamp, value: Any) -> None:
     """Accepts RFC 3339 with `Z` or an offset, years 1 to 9999."""
-    if not isinstance(value, str) or not _TIMESTAMP.fullmatch(value):
+    match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) and value.isascii() else None
+    if match is None:
         raise BadValue("must be a timestamp such as 2026-06-01T08:30:00Z")
     try:
-        message.FromJsonString(value.upper())
+        instant = datetime.fromisoformat(match[1] + (match[3].replace("z", "Z")))
+        seconds = (instant - _EPOCH) // _SECOND
     except (ValueError, OverflowError):
         raise BadValue("is not a date and time that exists") from None
-    if not _SECONDS_MIN <= message.seconds <= _SECONDS_MAX:
+    if not _SECONDS_MIN <= seconds <= _SECONDS_MAX:
         raise BadValue("must be between the years 1 and 9999")
+    message.seconds = seconds
+    message.nanos = int((match[2] or "").ljust(9, "0"))
 
 
 def write_duration(message: duration_pb2.Duration) -> str:
