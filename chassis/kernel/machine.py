@@ -86,12 +86,13 @@ class Machine(Generic[S]):
         if actor not in self._actors[event]:
             raise denied(event, name or self.resource)
         allowed = ",".join(self.allowed(state, actor))
+        subject = name or self.resource
         raise Refusal(
             Kind.PRECONDITION,
             "TRANSITION_FORBIDDEN",
-            f"{name or self.resource} is {state.value.upper()}: {event} is not possible; possible: {allowed or 'nothing'}",
+            f"{subject} is {state.value.upper()}: {event} is not possible; possible: {allowed or 'nothing'}",
             metadata={
-                "resource": name or self.resource,
+                "resource": subject,
                 "state": state.value.upper(),
                 "action": event,
                 "allowed_actions": allowed,

@@ -35,7 +35,7 @@ class Violation:
     reason: str = ""
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not an error
+class Refusal(Exception):
     """A request that was understood and refused.
 
     `reason` is a value of an ``ErrorReason`` enum without its prefix, `message` is developer-facing English,

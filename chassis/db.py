@@ -1,0 +1,352 @@
+"""Transactions. Whoever changes state does it through one of `command`, `react`, `fire` and `transact`.
+
+Each runs its work in ONE transaction that also holds the events, the timers and the answer, so that nothing
+is ever half done. Round trips of a command: BEGIN, the request id, the work, one statement for everything
+else, COMMIT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import asyncpg
+from sqlalchemy.engine import Row
+from sqlalchemy.sql.expression import Executable
+
+from chassis import idempotency, statements
+from chassis.effects import Effects, Single, TimerSetting, flush_statement, single_statement
+from chassis.envelope import Delivery, EventRecord, Order
+from chassis.kernel.clock import Clock
+from chassis.schema import NAMING_CONVENTION, metadata
+from chassis.statements import Parameters, Result
+from chassis.storage_errors import ConstraintError, is_contention, overloaded, translated
+
+if TYPE_CHECKING:
+    from chassis.call import Call
+
+__all__ = [
+    "NAMING_CONVENTION",
+    "ConstraintError",
+    "Database",
+    "DueTimer",
+    "Single",
+    "Transaction",
+    "metadata",
+]
+
+T = TypeVar("T")
+Work = Callable[["Transaction"], Awaitable[T]]
+
+POOL_SIZE: Final = 10
+ATTEMPTS: Final = 5
+"""How often work is done before contention (40001, 40P01) is given up."""
+BACKOFF_SECONDS: Final = 0.01
+ACQUIRE_SECONDS: Final = 5.0
+COMMAND_SECONDS: Final = 30.0
+_SERVER_SETTINGS = {
+    "application_name": "parley",
+    "jit": "off",
+    "statement_timeout": "10s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+
+_TAKE_IN = "INSERT INTO inbox (consumer, event_id, receive_time) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+_MOVE_ON = (
+    "INSERT INTO consumer_position AS held (consumer, aggregate, version) VALUES ($1, $2, $3) "
+    "ON CONFLICT (consumer, aggregate) DO UPDATE SET version = excluded.version "
+    "WHERE held.version < excluded.version"
+)
+_TAKE_TIMER = "DELETE FROM timer WHERE kind = $1 AND key = $2 AND claim = $3"
+
+
+@dataclass(frozen=True, slots=True)
+class DueTimer:
+    """A timer whose time has come, claimed by one runner. `attempts` counts this one."""
+
+    kind: str
+    key: str
+    due: datetime
+    payload: Mapping[str, Any]
+    attempts: int
+    claim: str
+
+
+class Transaction:
+    """What work gets to see: statements, and what is to happen together with them."""
+
+    __slots__ = ("_connection", "_effects", "_writable")
+
+    def __init__(self, connection: Any, effects: Effects, *, writable: bool = True) -> None:
+        self._connection = connection
+        self._effects = effects
+        self._writable = writable
+
+    async def execute(self, statement: Executable, parameters: Parameters = None) -> Result:
+        """Runs a Core statement; a sequence of parameters runs it once for each."""
+        return await statements.run(self._connection, statement, parameters)
+
+    async def fetch_all(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> list[Row[Any]]:
+        """Every row."""
+        return await statements.rows(self._connection, statement, parameters)
+
+    async def fetch_one(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Row[Any] | None:
+        """The first row, or None."""
+        found = await statements.rows(self._connection, statement, parameters)
+        return found[0] if found else None
+
+    async def scalar(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Any:
+        """The first column of the first row, or None."""
+        found = await statements.rows(self._connection, statement, parameters)
+        return found[0][0] if found else None
+
+    def record(self, *events: Any) -> None:
+        """Publishes domain events once this commits: one for each new version of an aggregate."""
+        self._require_writable()
+        self._effects.record(events)
+
+    def schedule(self, kind: str, key: str, due: datetime, payload: Mapping[str, Any] | None = None) -> None:
+        """Sets the timer (kind, key), replacing the one that is set."""
+        self._require_writable()
+        self._effects.timers[kind, key] = TimerSetting(due, payload or {})
+
+    def unschedule(self, kind: str, key: str) -> None:
+        """Removes the timer (kind, key), if it is set."""
+        self._require_writable()
+        self._effects.timers[kind, key] = None
+
+    def _require_writable(self) -> None:
+        if not self._writable:
+            raise RuntimeError("a read changes nothing")
+
+
+class Database:
+    """The database of one service."""
+
+    def __init__(self, pool: Any, *, clock: Clock, encode_event: Callable[[Any], EventRecord]) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._encode_event = encode_event
+        self._random = Random()  # noqa: S311 - jitter, not a secret
+        self.events_written = asyncio.Event()
+        """Set after a commit that recorded events; the relay clears it."""
+        self.timers_changed = asyncio.Event()
+        """Set after a commit that touched timers; the timer runner clears it."""
+
+    @classmethod
+    async def open(
+        cls,
+        dsn: str,
+        *,
+        clock: Clock,
+        encode_event: Callable[[Any], EventRecord],
+        pool_size: int = POOL_SIZE,
+    ) -> Database:
+        """Connects, and refuses with UNAVAILABLE when that fails. `encode_event` turns a recorded domain
+        event into its record.
+        """
+        try:
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=pool_size,
+                init=statements.prepare_connection,
+                # Transactions end here, in `_connection`: the usual reset would cost a round trip each time.
+                reset=_keep_as_is,
+                max_inactive_connection_lifetime=0,
+                command_timeout=COMMAND_SECONDS,
+                statement_cache_size=512,
+                server_settings=_SERVER_SETTINGS,
+            )
+        except Exception as error:
+            raise translated(error) from error
+        return cls(pool, clock=clock, encode_event=encode_event)
+
+    async def close(self) -> None:
+        """Waits for what runs, then disconnects."""
+        await self._pool.close()
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of every row that the chassis writes."""
+        return self._clock
+
+    async def ping(self) -> None:
+        """Refusal UNAVAILABLE when the database does not answer."""
+        async with self.connection() as connection:
+            await connection.fetchval("SELECT 1")
+
+    async def command(self, call: Call, work: Work[T]) -> T:
+        """Does the work of a call exactly once for its request id.
+
+        Raises Replay with the first answer when the request id was answered before, Refusal INVALID
+        (REQUEST_ID_REUSED) when it belonged to another request. A Refusal of the work leaves nothing behind.
+        """
+        key = call.idempotency
+
+        async def begin(connection: Any) -> bool:
+            if key is not None:
+                await idempotency.claim(connection, key, self._clock.now())
+            return True
+
+        def answer(result: T) -> bytes | None:
+            return None if key is None else call.answer(result).SerializeToString()
+
+        found = await self._attempt(work, begin=begin, key=key, answer=answer)
+        assert found
+        return found[0]
+
+    async def command_single(self, call: Call, single: Single[T]) -> T:
+        """A whole command in one statement and one round trip: request id, inserts, events, timers, answer.
+
+        For hot paths whose effect needs no row read first: everything is decided, ids included, before this
+        is called. Raises what `command` raises, and ConstraintError when an insert collides.
+        """
+        key = call.idempotency
+        answer = b"" if key is None else call.answer(single.result).SerializeToString()
+        text, arguments = single_statement(
+            single, self._encode_event, key=key, answer=answer, now=self._clock.now()
+        )
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self.connection() as connection:
+                    happened = await connection.fetchval(text, *arguments)
+                    if not happened and key is not None:
+                        await idempotency.replay(connection, key)
+            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, ConstraintError) as error:
+                await self._back_off(error, attempt)
+            else:
+                self._wake(Effects(list(single.events), dict.fromkeys((t[0], t[1]) for t in single.timers)))
+                break
+        return single.result
+
+    async def react(self, delivery: Delivery, work: Work[None]) -> bool:
+        """Does the work of an event once (`Order.EACH`), or only when it is newer than what was applied last
+        (`Order.LATEST`). Answers whether it was done; False for a duplicate.
+        """
+
+        async def begin(connection: Any) -> bool:
+            if delivery.order is Order.EACH:
+                status = await connection.execute(
+                    _TAKE_IN, delivery.consumer, delivery.event_id, self._clock.now()
+                )
+            else:
+                status = await connection.execute(
+                    _MOVE_ON, delivery.consumer, delivery.aggregate, delivery.version
+                )
+            return bool(status == "INSERT 0 1")
+
+        return bool(await self._attempt(work, begin=begin))
+
+    async def fire(self, timer: DueTimer, work: Work[None]) -> bool:
+        """Removes a claimed timer and does its work, together. Answers False, with nothing done, when the
+        claim has lapsed or the timer was set anew or removed meanwhile.
+        """
+
+        async def begin(connection: Any) -> bool:
+            status = await connection.execute(_TAKE_TIMER, timer.kind, timer.key, timer.claim)
+            return bool(status == "DELETE 1")
+
+        return bool(await self._attempt(work, begin=begin))
+
+    async def transact(self, work: Work[T], *, serializable: bool = False) -> T:
+        """Work in one transaction of its own, without a request id."""
+        found = await self._attempt(work, serializable=serializable)
+        assert found
+        return found[0]
+
+    async def read(self, work: Work[T]) -> T:
+        """Reading work, each statement on its own snapshot; record and schedule are refused."""
+        async with self.connection() as connection:
+            return await work(Transaction(connection, Effects(), writable=False))
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """A raw asyncpg connection, for the chassis' own statements. Whatever is open at the end is rolled
+        back, and errors of the driver leave translated.
+        """
+        try:
+            connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+        except TimeoutError:
+            raise overloaded() from None
+        except Exception as error:
+            raise translated(error) from error
+        try:
+            yield connection
+        except Exception as error:
+            if is_contention(error):
+                raise
+            known = translated(error)
+            if known is error:
+                raise
+            raise known from error
+        finally:
+            await asyncio.shield(self._give_back(connection))
+
+    async def _give_back(self, connection: Any) -> None:
+        try:
+            if not connection.is_closed() and connection.is_in_transaction():
+                await connection.execute("ROLLBACK")
+        except Exception:  # noqa: BLE001 - whatever went wrong, this connection is of no more use
+            connection.terminate()
+        finally:
+            await self._pool.release(connection)
+
+    async def _attempt(
+        self,
+        work: Work[T],
+        *,
+        begin: Callable[[Any], Awaitable[bool]] | None = None,
+        key: idempotency.IdempotencyKey | None = None,
+        answer: Callable[[T], bytes | None] = lambda _: None,
+        serializable: bool = False,
+    ) -> tuple[T] | tuple[()]:
+        """The result in a tuple; an empty one when `begin` found nothing to do."""
+        opening = "BEGIN ISOLATION LEVEL SERIALIZABLE" if serializable else "BEGIN"
+        attempt = 0
+        while True:
+            attempt += 1
+            effects = Effects()
+            try:
+                async with self.connection() as connection:
+                    await connection.execute(opening)
+                    if begin is not None and not await begin(connection):
+                        return ()
+                    result = await work(Transaction(connection, effects))
+                    flush = flush_statement(effects, self._encode_event, key=key, answer=answer(result))
+                    if flush is not None:
+                        await connection.execute(flush[0], *flush[1])
+                    if await connection.execute("COMMIT") != "COMMIT":
+                        raise RuntimeError("work went on after one of its statements had failed")
+            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, ConstraintError) as error:
+                await self._back_off(error, attempt)
+            else:
+                self._wake(effects)
+                return (result,)
+
+    async def _back_off(self, error: Exception, attempt: int) -> None:
+        if not is_contention(error):
+            raise error
+        if attempt >= ATTEMPTS:
+            raise translated(error) from error
+        await asyncio.sleep(self._random.uniform(0, BACKOFF_SECONDS * 2**attempt))
+
+    def _wake(self, effects: Effects) -> None:
+        if effects.events:
+            self.events_written.set()
+        if effects.timers:
+            self.timers_changed.set()
+
+
+async def _keep_as_is(_connection: Any) -> None:
+    return
