@@ -6,7 +6,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-# The interpreter that makes .venv; the newest found unless given: make test PYTHON=/usr/bin/python3.12
+# The interpreter that makes .venv: python3 where it is new enough, else the newest found, unless one is given:
+# make test PYTHON=/usr/bin/python3.12
 PYTHON ?=
 # Test processes. The servers of a test run share the machine with them.
 JOBS ?= 2
@@ -139,8 +140,8 @@ $(STACK_STAMP): LOCK := requirements/stack.txt
 $(DEV_STAMP): LOCK := requirements/dev.txt
 $(STACK_STAMP) $(DEV_STAMP):
 	@python=""; \
-	for candidate in $(PYTHON) python3.14 python3.13 python3.12 python3.11 python3 python; do \
-	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then python="$$candidate"; break; fi; \
+	for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' > /dev/null 2>&1; then python="$$candidate"; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then \
 	  echo "Parley needs Python 3.11 or newer, found: $$(python3 --version 2>&1 || true). Name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; \
