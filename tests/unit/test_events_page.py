@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from docs import events
+from parley.type.v1 import event_pb2
 
 SUBSCRIPTIONS = """\
 from parley.gating.v1 import events_pb2
@@ -45,7 +46,7 @@ def test_every_event_has_an_aggregate_a_verb_and_a_comment() -> None:
     ]
     for document in documents:
         for index, message in document.messages(events=True):
-            event = message.options.Extensions[events.event_pb2.event]
+            event = message.options.Extensions[event_pb2.event]
             assert event.aggregate.isalpha(), message.name
             assert event.verb.isalpha(), message.name
             assert document.comment(events.MESSAGE_TYPE, index), message.name
