@@ -137,16 +137,24 @@ def setting(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceConfig:
-    """What every service needs; a service's own config class inherits it and overrides the listen
-    addresses.
-    """
+class StorageConfig:
+    """What the commands need that look after a service's data without serving it."""
 
     dsn: Secret = setting(
         shape="postgresql://user:password@host:port/database",
         hint="`python -m stack up` prints the one it made",
     )
     nats_url: str = setting("nats://127.0.0.1:9142", shape="nats://host:port")
+    log_level: str = setting("info", shape="debug, info, warning or error")
+    database_pool_size: int = setting(10, minimum=1, maximum=200)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceConfig(StorageConfig):
+    """What every service needs; a service's own config class inherits it and overrides the listen
+    addresses.
+    """
+
     grpc_address: Address = setting(Address("127.0.0.1", 0))
     metrics_address: Address = setting(Address("127.0.0.1", 0))
     auth_jwks_file: Path = setting(shape="the path of a JWKS file with Ed25519 keys", must_exist=True)
@@ -157,9 +165,7 @@ class ServiceConfig:
         shape="the path of an Ed25519 private key in PEM whose public half is in the JWKS",
         must_exist=True,
     )
-    log_level: str = setting("info", shape="debug, info, warning or error")
     otlp_endpoint: str = setting("", shape="http://host:4317, or nothing to switch tracing off")
-    database_pool_size: int = setting(10, minimum=1, maximum=200)
     maximum_concurrent_calls: int = setting(256, minimum=1, maximum=100_000)
     maximum_open_streams: int = setting(1_000, minimum=0, maximum=100_000)
     shutdown_seconds: float = setting(
@@ -175,8 +181,18 @@ class ServiceConfig:
         }
 
 
-def load(settings: type[Settings], service: str, environ: Mapping[str, str] | None = None) -> Settings:
-    """Build `settings` for `service` from the environment; ConfigError lists every mistake at once."""
+def load(
+    settings: type[Settings],
+    service: str,
+    environ: Mapping[str, str] | None = None,
+    *,
+    whole: bool = True,
+) -> Settings:
+    """Build `settings` for `service` from the environment; ConfigError lists every mistake at once.
+
+    `whole=False` for a class that holds a part of the settings only: other variables of the service are then
+    no mistake.
+    """
     environment = os.environ if environ is None else environ
     hints = typing.get_type_hints(settings)
     fields = dataclasses.fields(typing.cast(Any, settings))
@@ -203,7 +219,8 @@ def load(settings: type[Settings], service: str, environ: Mapping[str, str] | No
         except ValueError as error:
             shown = "" if kind is Secret else f" ({text[:80]!r})"
             mistakes.append(Mistake(variable, f"{error}{shown}", shape, rules.hint))
-    mistakes.extend(_unknown(environment, service, [field.name for field in fields]))
+    if whole:
+        mistakes.extend(_unknown(environment, service, [field.name for field in fields]))
     if mistakes:
         raise ConfigError(service, tuple(mistakes))
     return settings(**values)

@@ -1,0 +1,86 @@
+"""Tasks that run for as long as their process: none of them may end unnoticed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from chassis import metrics, telemetry
+
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 10.0
+HEALTHY_SECONDS = 60.0
+FAILURE_LIMIT = 20
+
+_log = telemetry.logger("background")
+
+
+class BackgroundFailure(Exception):
+    """A background task failed FAILURE_LIMIT times in a row: the process has to end, and its supervisor to
+    act.
+    """
+
+
+@dataclass(slots=True)
+class _Running:
+    name: str
+    task: asyncio.Task[None] = field(repr=False)
+
+
+class Background:
+    """Starts tasks, restarts those that fail, and ends the process when one cannot be kept running.
+
+    A task that fails is logged with its stack and restarted after a pause that doubles; HEALTHY_SECONDS
+    without a failure reset the count. A task that returns by itself failed too, unless it was started with
+    `ends=True`.
+    """
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._running: list[_Running] = []
+        self._failed: asyncio.Future[BackgroundFailure] = asyncio.get_running_loop().create_future()
+
+    def start(self, name: str, run: Callable[[], Awaitable[None]], *, ends: bool = False) -> None:
+        """Run `run()` until `stop`."""
+        task = asyncio.create_task(self._keep(name, run, ends), name=f"{self._service}:{name}")
+        self._running.append(_Running(name, task))
+
+    async def failed(self) -> BackgroundFailure:
+        """Return when a task could not be kept running."""
+        return await asyncio.shield(self._failed)
+
+    async def stop(self, *names: str) -> None:
+        """Cancel the named tasks (all of them without a name), the last started first, and wait for their
+        end.
+        """
+        chosen = [running for running in self._running if not names or running.name in names]
+        for running in reversed(chosen):
+            running.task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running.task
+            self._running.remove(running)
+
+    async def _keep(self, name: str, run: Callable[[], Awaitable[None]], ends: bool) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            started = loop.time()
+            try:
+                await run()
+                if ends:
+                    return
+                problem = "it returned"
+                _log.error("background_ended", task=name)
+            except Exception as error:  # noqa: BLE001 -- whatever it is, it must not pass silently
+                problem = type(error).__name__
+                _log.error("background_failed", task=name, error=problem, exc_info=error)
+            failures = 1 if loop.time() - started > HEALTHY_SECONDS else failures + 1
+            metrics.BACKGROUND_RESTARTS.labels(self._service, name).inc()
+            if failures >= FAILURE_LIMIT:
+                failure = BackgroundFailure(f"{name} failed {failures} times in a row, last: {problem}")
+                if not self._failed.done():
+                    self._failed.set_result(failure)
+                return
+            await asyncio.sleep(min(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS))
