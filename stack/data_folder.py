@@ -105,7 +105,11 @@ class DataFolder:
 
     def lock(self) -> Lock:
         """Claim the folder for this process, or say who has it. It is released when the process ends."""
-        descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self.root / "lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except PermissionError:
+            raise _foreign(path) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -126,8 +130,11 @@ class DataFolder:
 
     def is_locked(self) -> bool:
         """Whether a supervisor holds the folder now."""
+        path = self.root / "lock"
         try:
-            descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except PermissionError:
+            raise _foreign(path) from None
         except OSError:
             return False
         try:
@@ -214,9 +221,18 @@ def write_atomically(path: Path, content: str, *, mode: int) -> None:
     temporary.replace(path)
 
 
+def _foreign(path: Path) -> StackError:
+    return StackError(
+        f"{path} belongs to another user.",
+        "Work as the user who started the stack, or choose another --data-dir.",
+    )
+
+
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
+    except PermissionError:
+        raise _foreign(path) from None
     return found if isinstance(found, dict) else None

@@ -2,8 +2,8 @@
 
 The pipe says `+<pid> <signal>` for each process that starts and `-<pid>` for each that ended. While the
 supervisor lives, it keeps the pipe open; its end, whatever the cause, is the end of the pipe. Then every
-process that is still listed gets its signal, and after a grace the kill signal. Each leads a process group, so
-its children go as well. This works on every Unix; Linux has `PR_SET_PDEATHSIG` on top (see `leash`).
+process that is still listed gets its signal, and after a grace the kill signal. Each leads a process group,
+so its children go as well. This works on every Unix; Linux has `PR_SET_PDEATHSIG` on top (see `leash`).
 
 Only the standard library, and little of it: one such process per stack waits for the whole life of the stack.
 """
@@ -27,6 +27,9 @@ def watch(lines: typing.Iterable[str]) -> dict[int, int]:
     """Read the pipe to its end; the processes that are then still listed, with their signals."""
     listed: dict[int, int] = {}
     for line in lines:
+        if not line.endswith("\n"):
+            # The writer died in the middle of it.
+            break
         if line.startswith("+"):
             pid, number = line[1:].split()
             listed[int(pid)] = int(number)

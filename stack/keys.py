@@ -84,7 +84,7 @@ def issue(
         raise StackError(f"{key_file} does not exist.", "Start the stack once: python -m stack up") from None
     except PermissionError:
         raise StackError(
-            f"{key_file} belongs to another user.", "Ask for the token as the stack's user."
+            f"{key_file} belongs to another user.", "Work as the user who started the stack."
         ) from None
     assert isinstance(key, Ed25519PrivateKey)
     issued = int(time.time() if now is None else now)

@@ -106,6 +106,9 @@ class Leash:
     def _ensure_guard(self) -> None:
         if self._guard is not None and self._guard.poll() is None:
             return
+        if self._guard is not None and self._guard.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._guard.stdin.close()
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(_GUARD)],
             stdin=subprocess.PIPE,

@@ -74,18 +74,15 @@ class LogFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._writer: IO[bytes] | None = None
         self._position = path.stat().st_size if path.exists() else 0
         self._partial = b""
         self._start = self._position
 
     def writer(self) -> IO[bytes]:
-        """The file for a process to append to; marks the place where its output starts."""
-        if self._writer is None:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            self._writer = os.fdopen(descriptor, "ab", buffering=0)
-        self._start = self.path.stat().st_size
-        return self._writer
+        """Open the file for a process to append to, and mark the place where its output starts; close it."""
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._start = self._size()
+        return os.fdopen(descriptor, "ab", buffering=0)
 
     def read_new(self, *, everything: bool) -> list[str]:
         """Complete lines since the last call: all of them, or the important ones."""

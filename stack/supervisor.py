@@ -156,7 +156,8 @@ class Supervisor:
         Its output goes to `logs/<name>.log`. StackError with its last lines if it fails.
         """
         log = LogFile(self._logs / f"{name}.log")
-        process = self._leash.spawn(command, output=log.writer(), stdin=subprocess.PIPE)
+        with log.writer() as output:
+            process = self._leash.spawn(command, output=output, stdin=subprocess.PIPE)
         ended = asyncio.Event()
         self._one_shots[process.pid] = (process, ended)
         shot = OneShot(name, process, ended, log)
@@ -209,7 +210,8 @@ class Supervisor:
         try:
             if program.prepare is not None:
                 await program.prepare()
-            supervised.process = self._leash.spawn(program.command, output=supervised.log.writer())
+            with supervised.log.writer() as output:
+                supervised.process = self._leash.spawn(program.command, output=output)
         except (OSError, StackError) as error:
             supervised.last_failure = f"could not be started: {error}"
             self._move(supervised, Event.EXITED)

@@ -89,6 +89,9 @@ class Start:
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in _STOP_SIGNALS:
+            # What the parent had us ignore stays ignored: that is how `nohup` works.
+            if signal.getsignal(number) is signal.SIG_IGN:
+                continue
             loop.add_signal_handler(number, self._on_signal, number, stopping)
         try:
             async with self._supervisor:
