@@ -1,0 +1,128 @@
+"""Page tokens and keyset pages.
+
+A token is opaque, holds the sort key of the last item, and is bound to the other arguments of the list
+call: with other arguments it is refused, because it would point into another list. It is no secret and
+grants nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+
+from chassis.kernel.page import Cursor, PageRequest
+from chassis.kernel.refusal import Refusal, invalid
+
+DEFAULT_SIZE: Final = 50
+MAX_SIZE: Final = 1_000
+MAX_TOKEN_LENGTH: Final = 2_048
+_CHECKSUM_BYTES: Final = 8
+
+
+def page_request(request: Message, *, scope: str = "") -> PageRequest:
+    """What a list request asks for, from its `page_size` and `page_token`.
+
+    A size of 0 means 50, more than 1000 means 1000. Refusal INVALID for a negative size, and
+    PAGE_TOKEN_INVALID for a token that was not issued for these arguments. `scope` adds what else the list
+    depends on, such as the caller.
+    """
+    size: int = request.page_size  # type: ignore[attr-defined]
+    token: str = request.page_token  # type: ignore[attr-defined]
+    if size < 0:
+        raise invalid("page_size", "must not be negative")
+    cursor = _decode(token, fingerprint(request, scope=scope)) if token else None
+    return PageRequest(min(size or DEFAULT_SIZE, MAX_SIZE), cursor)
+
+
+def next_page_token(request: Message, cursor: Cursor | None, *, scope: str = "") -> str:
+    """The token for what follows `cursor`; empty when nothing does. `scope` as in `page_request`."""
+    if cursor is None:
+        return ""
+    content = json.dumps(
+        [_checksum(cursor, fingerprint(request, scope=scope)), *cursor], separators=(",", ":")
+    )
+    return base64.urlsafe_b64encode(content.encode()).rstrip(b"=").decode()
+
+
+def fingerprint(request: Message, *, scope: str = "") -> bytes:
+    """A digest of every argument but size and token."""
+    rest = type(request)()
+    rest.CopyFrom(request)
+    for name in ("page_size", "page_token"):
+        rest.ClearField(name)
+    content = rest.SerializeToString(deterministic=True)
+    return hashlib.sha256(f"{scope}\n{rest.DESCRIPTOR.full_name}\n".encode() + content).digest()
+
+
+def cursor_of(*values: datetime | int | str) -> Cursor:
+    """A sort key as text."""
+    return tuple(value.isoformat() if isinstance(value, datetime) else str(value) for value in values)
+
+
+def keyset(
+    statement: sa.Select[Any],
+    columns: Sequence[sa.ColumnElement[Any]],
+    request: PageRequest,
+    *,
+    descending: bool = False,
+) -> sa.Select[Any]:
+    """`statement` ordered by `columns`, which must be unique together, from behind the cursor on, with one
+    row to spare for `chassis.kernel.page.page_of`.
+    """
+    ordered = statement.order_by(*(column.desc() if descending else column.asc() for column in columns))
+    if request.cursor is not None:
+        values = sa.tuple_(*_typed(columns, request.cursor))
+        keys = sa.tuple_(*columns)
+        ordered = ordered.where(keys < values if descending else keys > values)
+    return ordered.limit(request.size + 1)
+
+
+def _typed(columns: Sequence[sa.ColumnElement[Any]], cursor: Cursor) -> list[sa.ColumnElement[Any]]:
+    if len(columns) != len(cursor):
+        raise _token_invalid()
+    return [
+        sa.literal(_value(text, column.type.python_type), column.type)
+        for column, text in zip(columns, cursor, strict=True)
+    ]
+
+
+def _value(text: str, kind: type[Any]) -> Any:
+    try:
+        if kind is datetime:
+            return datetime.fromisoformat(text)
+        return int(text) if kind is int else text
+    except ValueError:
+        raise _token_invalid() from None
+
+
+def _decode(token: str, bound_to: bytes) -> Cursor:
+    try:
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise _token_invalid()
+        padded = token.encode() + b"=" * (-len(token) % 4)
+        content = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error, RecursionError):
+        raise _token_invalid() from None
+    if not isinstance(content, list) or not all(isinstance(part, str) for part in content) or not content:
+        raise _token_invalid()
+    cursor = tuple(content[1:])
+    if content[0] != _checksum(cursor, bound_to):
+        raise _token_invalid()
+    return cursor
+
+
+def _checksum(cursor: Cursor, bound_to: bytes) -> str:
+    digest = hashlib.sha256(bound_to + json.dumps(cursor).encode())
+    return digest.hexdigest()[: 2 * _CHECKSUM_BYTES]
+
+
+def _token_invalid() -> Refusal:
+    return invalid("page_token", "was not issued for these arguments", reason="PAGE_TOKEN_INVALID")
