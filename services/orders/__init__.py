@@ -1,0 +1,1 @@
+"""Orders: from placement or an accepted offer to confirmation and payment."""

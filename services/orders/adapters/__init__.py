@@ -1,0 +1,1 @@
+"""PostgreSQL, peers and the payment provider."""

@@ -1,0 +1,306 @@
+"""Orders and payments in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from chassis.db import Transaction
+from chassis.kernel.money import Money
+from chassis.kernel.page import Cursor, Page, PageRequest, page_of
+from chassis.paging import cursor_of, keyset
+from services.orders.adapters import encoding
+from services.orders.adapters.tables import orders, payment, payment_attempt
+from services.orders.app.ports import OrderFilter
+from services.orders.domain import order as order_domain
+from services.orders.domain import payment as payment_domain
+from services.orders.domain.commerce import Address, PaymentMethod
+from services.orders.domain.order import Folder, Order
+from services.orders.domain.payment import Attempt, Payment
+
+_ORDER: Final = sa.select(orders).where(orders.c.id == sa.bindparam("id"))
+_ORDER_LOCKED: Final = _ORDER.with_for_update()
+_ADD_ORDER: Final = insert(orders).on_conflict_do_nothing(index_elements=["id"]).returning(orders.c.id)
+_SAVE_ORDER: Final = (
+    sa.update(orders)
+    .where(orders.c.id == sa.bindparam("key"), orders.c.version == sa.bindparam("expected"))
+    .returning(orders.c.id)
+)
+_SET_ADDRESSES: Final = (
+    sa.update(orders)
+    .where(orders.c.id == sa.bindparam("key"))
+    .values(billing_address=sa.bindparam("billing"), delivery_address=sa.bindparam("delivery"))
+)
+_PAYMENT: Final = sa.select(payment).where(
+    payment.c.order_id == sa.bindparam("order_id"), payment.c.id == sa.bindparam("id")
+)
+_PAYMENTS_OF: Final = (
+    sa.select(payment)
+    .where(payment.c.order_id == sa.bindparam("order_id"))
+    .order_by(payment.c.create_time, payment.c.id)
+)
+_SAVE_PAYMENT: Final = (
+    sa.update(payment)
+    .where(payment.c.id == sa.bindparam("key"), payment.c.version == sa.bindparam("expected"))
+    .returning(payment.c.id)
+)
+_ATTEMPTS: Final = (
+    sa.select(payment_attempt)
+    .where(payment_attempt.c.payment_id == sa.bindparam("payment_id"))
+    .order_by(payment_attempt.c.number)
+)
+_SAVE_ATTEMPT: Final = insert(payment_attempt).on_conflict_do_update(
+    index_elements=["payment_id", "number"],
+    set_={name: sa.text(f"excluded.{name}") for name in ("outcome", "decline_code", "resolve_time")},
+)
+
+
+class LostUpdate(Exception):
+    """A row changed although it was locked: a defect, never an answer."""
+
+
+class Repository:
+    """The rows of orders and payments. A row is saved only over the version that it was read at."""
+
+    async def load(self, tx: Transaction, name: str, *, for_update: bool = False) -> Order | None:
+        """The order of that name, locked until the end of the transaction if wanted."""
+        statement = _ORDER_LOCKED if for_update else _ORDER
+        row = await tx.fetch_one(statement, {"id": name.removeprefix("orders/")})
+        return None if row is None else _read_order(row)
+
+    async def add(self, tx: Transaction, order: Order, payment_of_it: Payment | None) -> bool:
+        """Stores a new order with its payment; False, with nothing stored, if the order exists already."""
+        if await tx.fetch_one(_ADD_ORDER, _order_row(order)) is None:
+            return False
+        if payment_of_it is not None:
+            await self.add_payment(tx, payment_of_it)
+        return True
+
+    def inserts(
+        self, order: Order, payment_of_it: Payment | None
+    ) -> Sequence[tuple[sa.Table, Mapping[str, Any]]]:
+        """The rows of a new order, for a command that is a single statement."""
+        rows: list[tuple[sa.Table, Mapping[str, Any]]] = [(orders, _order_row(order))]
+        if payment_of_it is not None:
+            rows.append((payment, _payment_row(payment_of_it)))
+        return rows
+
+    async def save(self, tx: Transaction, order: Order, *, expected: int) -> None:
+        """Replaces the order at version `expected`."""
+        row = {**_order_row(order), "key": order.id, "expected": expected}
+        if await tx.fetch_one(_SAVE_ORDER, row) is None:
+            raise LostUpdate(order.name)
+
+    async def set_addresses(
+        self, tx: Transaction, name: str, billing: Address | None, delivery: Address | None
+    ) -> None:
+        """Completes an order by the addresses that were captured with it."""
+        values = {
+            "key": name.removeprefix("orders/"),
+            "billing": encoding.write_address(billing),
+            "delivery": encoding.write_address(delivery),
+        }
+        await tx.execute(_SET_ADDRESSES, values)
+
+    async def page(self, tx: Transaction, wanted: OrderFilter, request: PageRequest) -> Page[Order]:
+        """Orders by descending time of placement."""
+        statement = sa.select(orders).where(*_conditions(wanted))
+        newest_first = keyset(statement, (orders.c.create_time, orders.c.id), request, descending=True)
+        rows = await tx.fetch_all(newest_first)
+        return page_of([_read_order(row) for row in rows], request, _order_cursor)
+
+    async def add_payment(self, tx: Transaction, new: Payment) -> None:
+        """Stores a payment that was never tried. ConstraintError for a second one of an order and purpose."""
+        await tx.execute(sa.insert(payment), _payment_row(new))
+
+    async def load_payment(self, tx: Transaction, name: str) -> Payment | None:
+        """The payment of that name. Its order's row is what has to be locked to change it."""
+        _, order_id, _, payment_id = name.split("/")
+        row = await tx.fetch_one(_PAYMENT, {"order_id": order_id, "id": payment_id})
+        return None if row is None else await self._read_payment(tx, row)
+
+    async def payments_of(self, tx: Transaction, order: str) -> tuple[Payment, ...]:
+        """Every payment of an order, oldest first; there is one for each purpose."""
+        rows = await tx.fetch_all(_PAYMENTS_OF, {"order_id": order.removeprefix("orders/")})
+        return tuple([await self._read_payment(tx, row) for row in rows])
+
+    async def save_payment(self, tx: Transaction, changed: Payment, *, expected: int) -> None:
+        """Replaces the payment at version `expected`, its last attempt included."""
+        row = {**_payment_row(changed), "key": changed.id, "expected": expected}
+        if await tx.fetch_one(_SAVE_PAYMENT, row) is None:
+            raise LostUpdate(changed.name)
+        if changed.attempts:
+            await tx.execute(_SAVE_ATTEMPT, _attempt_row(changed.id, changed.last_attempt))
+
+    async def _read_payment(self, tx: Transaction, row: Any) -> Payment:
+        attempts = await tx.fetch_all(_ATTEMPTS, {"payment_id": row.id})
+        return _read_payment(row, attempts)
+
+
+def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.seller:
+        conditions.append(orders.c.seller == wanted.seller)
+    if wanted.buyer:
+        conditions.append(orders.c.buyer == wanted.buyer)
+    if wanted.states:
+        conditions.append(orders.c.state.in_([state.value for state in wanted.states]))
+    if wanted.folder is not None:
+        conditions.append(_in_folder(wanted.folder))
+    return conditions
+
+
+def _in_folder(folder: Folder) -> sa.ColumnElement[bool]:
+    """The same view as `Order.folder`."""
+    state, unread = orders.c.state, orders.c.unread
+    match folder:
+        case Folder.INBOX:
+            return sa.or_(state == "PENDING", sa.and_(state == "PROCESSING", unread > 0))
+        case Folder.PROCESSING:
+            return sa.and_(state == "PROCESSING", unread == 0)
+        case Folder.CLOSED:
+            return state.in_(["DECLINED", "WITHDRAWN"])
+        case Folder.AWAITING_ANSWER | Folder.CONFIRMED:
+            return state == folder.value
+
+
+def _order_cursor(order: Order) -> Cursor:
+    return cursor_of(order.create_time, order.id)
+
+
+def _order_row(order: Order) -> dict[str, Any]:
+    return {
+        "id": order.id,
+        "version": order.version,
+        "seller": order.seller,
+        "buyer": order.buyer,
+        "package": order.package,
+        "intake": order.intake.value,
+        "state": order.state.value,
+        "line_items": encoding.write_line_items(order.line_items),
+        "currency": order.total.currency,
+        "total": order.total.amount,
+        "plan": encoding.write_plan(order.plan),
+        "payment_method": order.payment_method.value,
+        "payment_token": order.payment_token,
+        "payment_state": order.payment_state.value,
+        "delivery_days": order.delivery_days,
+        "create_time": order.create_time,
+        "update_time": order.update_time,
+        "start_time": order.start_time,
+        "clock_start_time": order.clock_start_time,
+        "delivery_due_time": order.delivery_due_time,
+        "confirm_time": order.confirm_time,
+        "decision": encoding.write_decision(order.decision),
+        "offer": order.offer,
+        "order_request": order.order_request,
+        "origin_conversation": order.origin_conversation,
+        "quotes": encoding.write_quotes(order.quotes),
+        "quote_accepted": order.quote_accepted,
+        "requirements": order.requirements,
+        "price_agreed_elsewhere": order.price_agreed_elsewhere,
+        "decline_reason": order.decline_reason.value if order.decline_reason else None,
+        "decline_text": order.decline_text,
+        "billing_address": encoding.write_address(order.billing_address),
+        "delivery_address": encoding.write_address(order.delivery_address),
+        "unread": order.unread,
+    }
+
+
+def _read_order(row: Any) -> Order:
+    return Order(
+        id=row.id,
+        version=row.version,
+        seller=row.seller,
+        buyer=row.buyer,
+        package=row.package,
+        intake=order_domain.Intake(row.intake),
+        state=order_domain.State(row.state),
+        line_items=encoding.read_line_items(row.line_items),
+        total=Money(row.currency, row.total),
+        plan=encoding.read_plan(row.plan),
+        payment_method=PaymentMethod(row.payment_method),
+        payment_token=row.payment_token,
+        payment_state=order_domain.PaymentState(row.payment_state),
+        delivery_days=row.delivery_days,
+        create_time=row.create_time,
+        update_time=row.update_time,
+        start_time=row.start_time,
+        clock_start_time=row.clock_start_time,
+        delivery_due_time=row.delivery_due_time,
+        confirm_time=row.confirm_time,
+        decision=encoding.read_decision(row.decision),
+        offer=row.offer,
+        order_request=row.order_request,
+        origin_conversation=row.origin_conversation,
+        quotes=encoding.read_quotes(row.quotes),
+        quote_accepted=row.quote_accepted,
+        requirements=row.requirements,
+        price_agreed_elsewhere=row.price_agreed_elsewhere,
+        decline_reason=order_domain.DeclineReason(row.decline_reason) if row.decline_reason else None,
+        decline_text=row.decline_text,
+        billing_address=encoding.read_address(row.billing_address),
+        delivery_address=encoding.read_address(row.delivery_address),
+        unread=row.unread,
+    )
+
+
+def _payment_row(one: Payment) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "order_id": one.order.removeprefix("orders/"),
+        "version": one.version,
+        "purpose": one.purpose.value,
+        "currency": one.amount.currency,
+        "amount": one.amount.amount,
+        "state": one.state.value,
+        "provider": one.provider,
+        "token": one.token,
+        "create_time": one.create_time,
+        "update_time": one.update_time,
+        "capture_time": one.capture_time,
+    }
+
+
+def _attempt_row(payment_id: str, attempt: Attempt) -> dict[str, Any]:
+    return {
+        "payment_id": payment_id,
+        "number": attempt.number,
+        "key": attempt.key,
+        "token": attempt.token,
+        "submit_time": attempt.submit_time,
+        "outcome": attempt.outcome.value if attempt.outcome else None,
+        "decline_code": attempt.decline_code,
+        "resolve_time": attempt.resolve_time,
+    }
+
+
+def _read_payment(row: Any, attempts: Sequence[Any]) -> Payment:
+    return Payment(
+        id=row.id,
+        order=f"orders/{row.order_id}",
+        version=row.version,
+        purpose=payment_domain.Purpose(row.purpose),
+        amount=Money(row.currency, row.amount),
+        state=payment_domain.State(row.state),
+        provider=row.provider,
+        token=row.token,
+        create_time=row.create_time,
+        update_time=row.update_time,
+        capture_time=row.capture_time,
+        attempts=tuple(
+            Attempt(
+                number=one.number,
+                key=one.key,
+                token=one.token,
+                submit_time=one.submit_time,
+                outcome=payment_domain.Outcome(one.outcome) if one.outcome else None,
+                decline_code=one.decline_code,
+                resolve_time=one.resolve_time,
+            )
+            for one in attempts
+        ),
+    )

@@ -1,0 +1,115 @@
+"""The tables of the orders service, beside those of the chassis."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from chassis.schema import metadata
+
+METADATA: Final = metadata()
+
+
+def _text(name: str, *, primary_key: bool = False, nullable: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, sa.Text, primary_key=primary_key, nullable=nullable)
+
+
+def _instant(name: str, *, nullable: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
+
+
+def _json(name: str, *, nullable: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, JSONB(none_as_null=True), nullable=nullable)
+
+
+orders: Final = sa.Table(
+    "orders",
+    METADATA,
+    _text("id", primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    _text("seller"),
+    _text("buyer"),
+    _text("package"),
+    _text("intake"),
+    _text("state"),
+    _json("line_items"),
+    _text("currency"),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    _json("plan", nullable=True),
+    _text("payment_method"),
+    _text("payment_token"),
+    _text("payment_state"),
+    sa.Column("delivery_days", sa.Integer, nullable=False),
+    _instant("create_time"),
+    _instant("update_time"),
+    _instant("start_time", nullable=True),
+    _instant("clock_start_time", nullable=True),
+    _instant("delivery_due_time", nullable=True),
+    _instant("confirm_time", nullable=True),
+    _json("decision", nullable=True),
+    _text("offer"),
+    _text("order_request"),
+    _text("origin_conversation"),
+    _json("quotes"),
+    sa.Column("quote_accepted", sa.Boolean, nullable=False),
+    _text("requirements"),
+    sa.Column("price_agreed_elsewhere", sa.Boolean, nullable=False),
+    _text("decline_reason", nullable=True),
+    _text("decline_text"),
+    _json("billing_address", nullable=True),
+    _json("delivery_address", nullable=True),
+    sa.Column("unread", sa.Integer, nullable=False),
+)
+
+payment: Final = sa.Table(
+    "payment",
+    METADATA,
+    _text("id", primary_key=True),
+    _text("order_id"),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    _text("purpose"),
+    _text("currency"),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    _text("state"),
+    _text("provider"),
+    _text("token"),
+    _instant("create_time"),
+    _instant("update_time"),
+    _instant("capture_time", nullable=True),
+)
+
+payment_attempt: Final = sa.Table(
+    "payment_attempt",
+    METADATA,
+    _text("payment_id", primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    _text("key"),
+    _text("token"),
+    _instant("submit_time"),
+    _text("outcome", nullable=True),
+    _text("decline_code"),
+    _instant("resolve_time", nullable=True),
+)
+
+listing: Final = sa.Table(
+    "listing",
+    METADATA,
+    _text("name", primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    _json("content"),
+)
+
+sandbox_charge: Final = sa.Table(
+    "sandbox_charge",
+    METADATA,
+    _text("key", primary_key=True),
+    _text("token"),
+    _text("currency"),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    _text("outcome"),
+    _text("decline_code"),
+    _instant("create_time"),
+)
+"""The books of the sandbox provider: no part of the service's own state."""

@@ -1,0 +1,1 @@
+"""What the service does: one function for each RPC, consumed event and timer."""

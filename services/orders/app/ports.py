@@ -1,0 +1,124 @@
+"""What the application needs from outside, in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chassis.db import Transaction
+from chassis.kernel.money import Money
+from chassis.kernel.page import Page, PageRequest
+from services.orders.domain.commerce import Address
+from services.orders.domain.gate import GateDecision
+from services.orders.domain.listing import Listing
+from services.orders.domain.order import Folder, Order, State
+from services.orders.domain.payment import Charge, Payment
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which orders: of a seller's team or of a buyer, in one of `states` (any if empty), in a folder."""
+
+    seller: str = ""
+    buyer: str = ""
+    states: tuple[State, ...] = ()
+    folder: Folder | None = None
+
+
+class Repository(Protocol):
+    """Orders and payments. A row is saved only over the version that it was read at."""
+
+    async def load(self, tx: Transaction, name: str, *, for_update: bool = False) -> Order | None:
+        """The order, locked if wanted."""
+        ...
+
+    async def add(self, tx: Transaction, order: Order, payment_of_it: Payment | None) -> bool:
+        """Stores a new order and its payment; False if the order exists."""
+        ...
+
+    def inserts(self, order: Order, payment_of_it: Payment | None) -> Sequence[tuple[Any, Mapping[str, Any]]]:
+        """The rows of a new order, for a command that is a single statement."""
+        ...
+
+    async def save(self, tx: Transaction, order: Order, *, expected: int) -> None:
+        """Replaces the order at version `expected`."""
+        ...
+
+    async def set_addresses(
+        self, tx: Transaction, name: str, billing: Address | None, delivery: Address | None
+    ) -> None:
+        """Completes an order by the addresses that were captured with it."""
+        ...
+
+    async def page(self, tx: Transaction, wanted: OrderFilter, request: PageRequest) -> Page[Order]:
+        """Orders, newest first."""
+        ...
+
+    async def add_payment(self, tx: Transaction, new: Payment) -> None:
+        """Stores a payment that was never tried."""
+        ...
+
+    async def load_payment(self, tx: Transaction, name: str) -> Payment | None:
+        """The payment with its attempts. Whoever changes it holds the lock of its order."""
+        ...
+
+    async def payments_of(self, tx: Transaction, order: str) -> tuple[Payment, ...]:
+        """Every payment of an order, oldest first."""
+        ...
+
+    async def save_payment(self, tx: Transaction, changed: Payment, *, expected: int) -> None:
+        """Replaces the payment at version `expected`, its last attempt included."""
+        ...
+
+
+class Listings(Protocol):
+    """What can be bought."""
+
+    async def find(self, name: str) -> Listing | None:
+        """The listing, at most a few seconds old; None where there is none that a buyer may know of.
+
+        Refusal UNAVAILABLE when it is known nowhere here and the offers service cannot answer.
+        """
+        ...
+
+    async def keep(self, tx: Transaction, listing: Listing) -> None:
+        """Stores a newer version of a listing."""
+        ...
+
+    def remember(self, listing: Listing) -> None:
+        """Answers with this version from now on, if it is newer."""
+        ...
+
+
+class Gate(Protocol):
+    """The gating service."""
+
+    async def evaluate(self, package: str, buyer: str) -> GateDecision:
+        """May this buyer order this package now? Refusals NOT_FOUND, and UNAVAILABLE PEER_UNAVAILABLE."""
+        ...
+
+
+class Offers(Protocol):
+    """The offers service."""
+
+    async def addresses(self, offer: str) -> tuple[Address | None, Address | None]:
+        """Where the bill and the delivery of an accepted offer go. Refusal UNAVAILABLE PEER_UNAVAILABLE."""
+        ...
+
+
+class PaymentProvider(Protocol):
+    """Takes money. Everything may fail, and an exception means that nothing is known."""
+
+    @property
+    def name(self) -> str:
+        """How payments refer to it, for example `sandbox`."""
+        ...
+
+    async def charge(self, key: str, amount: Money, token: str) -> Charge:
+        """Charges once for each `key`: repeated with the same key it answers the first outcome again."""
+        ...
+
+    async def lookup(self, key: str) -> Charge | None:
+        """What became of `key`; None where it was never seen."""
+        ...

@@ -1,0 +1,128 @@
+"""What the events of other services do to orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis import telemetry
+from chassis.db import Database, Transaction
+from chassis.envelope import Delivery
+from chassis.kernel.clock import Clock
+from chassis.kernel.ids import Ids
+from chassis.kernel.refusal import Refusal
+from services.orders.app import timers
+from services.orders.app.ports import Listings, Offers, Repository
+from services.orders.domain import negotiation
+from services.orders.domain import order as orders
+from services.orders.domain import payment as payments
+from services.orders.domain.commerce import Address
+from services.orders.domain.listing import Listing
+from services.orders.domain.quotes import OfferFact
+
+_log = telemetry.logger("orders.reactions")
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFact:
+    """A message of a conversation; `subject` is what the conversation is about."""
+
+    subject: str
+    by_seller: bool
+    is_public: bool
+
+
+class Reactions:
+    """One method for each kind of fact. Facts come twice, late and in any order."""
+
+    def __init__(
+        self,
+        database: Database,
+        repository: Repository,
+        *,
+        listings: Listings,
+        offers: Offers,
+        provider: str,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._database = database
+        self._repository = repository
+        self._listings = listings
+        self._offers = offers
+        self._provider = provider
+        self._clock = clock
+        self._ids = ids
+
+    async def listing_changed(self, delivery: Delivery, listing: Listing) -> None:
+        """Keeps the newest version of a listing."""
+        await self._database.react(delivery, lambda tx: self._listings.keep(tx, listing))
+        self._listings.remember(listing)
+
+    async def offer_accepted(self, delivery: Delivery, fact: OfferFact) -> None:
+        """Makes the order (once, under the id of the offer), or changes the price of the quoted one."""
+        if not fact.creates_order:
+            await self.quote_changed(delivery, fact)
+            return
+        addresses = await self._addresses(fact)
+        await self._database.react(delivery, lambda tx: self._make_order(tx, fact, addresses))
+
+    async def _addresses(self, fact: OfferFact) -> tuple[Address | None, Address | None] | None:
+        """The captured addresses; None where they have to be fetched later. An order never waits for them."""
+        if fact.acceptance is None or not fact.acceptance.has_addresses:
+            return None, None
+        try:
+            return await self._offers.addresses(fact.offer)
+        except Refusal as refusal:
+            _log.warning("addresses_delayed", offer=fact.offer, reason=refusal.reason)
+            return None
+
+    async def _make_order(
+        self, tx: Transaction, fact: OfferFact, addresses: tuple[Address | None, Address | None] | None
+    ) -> None:
+        now = self._clock.now()
+        billing, delivery = addresses or (None, None)
+        order, event = negotiation.from_offer(
+            fact, now=now, billing_address=billing, delivery_address=delivery
+        )
+        payment = payments.due(order, payment_id=self._ids.new(), provider=self._provider, now=now)
+        if not await self._repository.add(tx, order, payment):
+            return
+        if payment is not None:
+            timers.schedule_charge(tx, payment, now)
+        if addresses is None:
+            timers.schedule_addresses(tx, order, now)
+        tx.record(event)
+
+    async def quote_changed(self, delivery: Delivery, fact: OfferFact) -> None:
+        """Follows a quote for an order. Offers that make orders concern nobody before they are accepted."""
+        if fact.creates_order:
+            return
+        await self._database.react(delivery, lambda tx: self._apply_quote(tx, fact, delivery.time))
+
+    async def _apply_quote(self, tx: Transaction, fact: OfferFact, at: datetime) -> None:
+        order = await self._repository.load(tx, fact.order, for_update=True)
+        if order is None:
+            # It existed when the quote was made, so waiting does not help: a person has to look.
+            raise LookupError(f"{fact.order} does not exist, {fact.offer} quotes it")
+        changed, event = negotiation.apply_quote(order, fact, at=at, now=self._clock.now())
+        if changed is order:
+            return
+        await self._repository.save(tx, changed, expected=order.version)
+        if event is not None:
+            tx.record(event)
+
+    async def message_sent(self, delivery: Delivery, fact: MessageFact) -> None:
+        """The seller's first public message about a pending order says that he works on it."""
+        if not (fact.by_seller and fact.is_public and fact.subject.startswith("orders/")):
+            return
+        await self._database.react(delivery, lambda tx: self._seller_wrote(tx, fact.subject))
+
+    async def _seller_wrote(self, tx: Transaction, name: str) -> None:
+        order = await self._repository.load(tx, name, for_update=True)
+        if order is None:
+            return
+        changed, event = orders.seller_wrote(order, now=self._clock.now())
+        if event is not None:
+            await self._repository.save(tx, changed, expected=order.version)
+            tx.record(event)

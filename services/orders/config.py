@@ -1,0 +1,26 @@
+"""The settings of the orders service: `PARLEY_ORDERS_*`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chassis.config import Address, ServiceConfig, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersConfig(ServiceConfig):
+    """What orders needs beside what every service needs."""
+
+    grpc_address: Address = setting(Address("127.0.0.1", 9102))
+    metrics_address: Address = setting(Address("127.0.0.1", 9202))
+    gating_target: Address = setting(Address("127.0.0.1", 9101))
+    offers_target: Address = setting(Address("127.0.0.1", 9103))
+    payment_answer_seconds: float = setting(
+        10.0, minimum=0.1, maximum=60, shape="seconds to wait for the answer of the payment provider"
+    )
+    payment_janitor_seconds: float = setting(
+        300.0,
+        minimum=0.1,
+        maximum=86_400,
+        shape="seconds after which the payment provider is asked what became of a charge without an answer",
+    )

@@ -1,0 +1,1 @@
+"""The rules of orders and payments: pure, no await, no clock."""

@@ -1,0 +1,63 @@
+"""Values that orders and payments are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chassis.kernel.money import Money
+
+
+class PaymentMethod(StrEnum):
+    """How an order is paid."""
+
+    ONLINE = "ONLINE"
+    OFFLINE = "OFFLINE"
+
+
+class Interval(StrEnum):
+    """The unit of a billing interval."""
+
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+    YEAR = "YEAR"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A recurring charge: `price` every `interval_count` intervals."""
+
+    price: Money
+    interval: Interval
+    interval_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineItem:
+    """One position: `quantity` times `unit_price`."""
+
+    title: str
+    quantity: int
+    unit_price: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a bill or a delivery goes. Contact data: for the two parties only."""
+
+    recipient: str
+    organization: str
+    address_lines: tuple[str, ...]
+    postal_code: str
+    locality: str
+    region_code: str
+
+
+def total_of(items: Iterable[LineItem]) -> Money:
+    """The sum of at least one position; Refusal CURRENCY_MISMATCH or AMOUNT_INVALID where there is none."""
+    first, *others = items
+    total = first.unit_price.times(first.quantity)
+    for item in others:
+        total += item.unit_price.times(item.quantity)
+    return total

@@ -1,0 +1,75 @@
+"""What happened to an order: each event carries the order after the change.
+
+The wire publishes its public facts only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from services.orders.domain.order import Order
+    from services.orders.domain.payment import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """A fact about `order`; exactly one for each version of it."""
+
+    order: Order
+
+
+class OrderPlaced(OrderEvent):
+    """It came into existence: placed, or made by an accepted offer."""
+
+
+class OrderProcessingStarted(OrderEvent):
+    """The seller began to work on the decision."""
+
+
+class OrderQuoteSent(OrderEvent):
+    """A quote waits for the buyer's answer."""
+
+
+class OrderQuoteAnswered(OrderEvent):
+    """The quote was accepted, declined, withdrawn or expired."""
+
+
+class OrderPaymentMethodChanged(OrderEvent):
+    """It is paid in another way."""
+
+
+class OrderConfirmed(OrderEvent):
+    """The seller confirmed."""
+
+
+class OrderDeclined(OrderEvent):
+    """The seller declined."""
+
+
+class OrderWithdrawn(OrderEvent):
+    """The buyer withdrew."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPaymentRetried(OrderEvent):
+    """A declined charge is tried again."""
+
+    payment: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPaid(OrderEvent):
+    """The money was taken."""
+
+    payment: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPaymentFailed(OrderEvent):
+    """The charge was declined."""
+
+    payment: str
+    outcome: Outcome

@@ -1,0 +1,58 @@
+"""What can be bought, as orders needs to know it: a projection of the listings of the offers service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chassis.kernel.ids import parse_name
+from chassis.kernel.money import Money
+from services.orders.domain.commerce import Plan
+
+PACKAGE_PATTERN = "sellers/*/listings/*/packages/*"
+
+
+class ListingIntake(StrEnum):
+    """What the first state of an order for the listing is."""
+
+    INSTANT = "INSTANT"
+    SELLER_REVIEW = "SELLER_REVIEW"
+    BY_QUOTE = "BY_QUOTE"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One way to buy a listing; `name` is the full resource name."""
+
+    name: str
+    title: str
+    price: Money
+    delivery_days: int
+    plan: Plan | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A listing at a version."""
+
+    name: str
+    version: int
+    title: str
+    intake: ListingIntake
+    published: bool
+    packages: tuple[Package, ...]
+
+    @property
+    def seller(self) -> str:
+        """`sellers/{seller}`."""
+        return "/".join(self.name.split("/")[:2])
+
+    def package(self, name: str) -> Package | None:
+        """The package of that full name."""
+        return next((package for package in self.packages if package.name == name), None)
+
+
+def listing_of(package: str) -> str:
+    """The listing that a package name belongs to; Refusal INVALID for a name of another shape."""
+    seller, listing, _ = parse_name(package, PACKAGE_PATTERN, field="package")
+    return f"sellers/{seller}/listings/{listing}"

@@ -1,0 +1,303 @@
+"""An order: its data, its machine, and what the two parties can do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from chassis.kernel.machine import ActionState, Actor, Machine, Transition
+from chassis.kernel.money import Money
+from services.orders.domain import events, refusals
+from services.orders.domain.commerce import Address, LineItem, PaymentMethod, Plan
+from services.orders.domain.gate import GateDecision
+from services.orders.domain.quotes import Quote
+
+
+class State(StrEnum):
+    """Where an order stands."""
+
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    AWAITING_ANSWER = "AWAITING_ANSWER"
+    CONFIRMED = "CONFIRMED"
+    DECLINED = "DECLINED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class Intake(StrEnum):
+    """How an order came into existence."""
+
+    INSTANT = "INSTANT"
+    SELLER_REVIEW = "SELLER_REVIEW"
+    BY_QUOTE = "BY_QUOTE"
+    OFFER = "OFFER"
+
+
+class Folder(StrEnum):
+    """Where the seller's team finds an order."""
+
+    INBOX = "INBOX"
+    PROCESSING = "PROCESSING"
+    AWAITING_ANSWER = "AWAITING_ANSWER"
+    CONFIRMED = "CONFIRMED"
+    CLOSED = "CLOSED"
+
+
+class PaymentState(StrEnum):
+    """Whether the buyer has paid."""
+
+    NOT_DUE = "NOT_DUE"
+    PENDING = "PENDING"
+    PAID = "PAID"
+    FAILED = "FAILED"
+    OFFLINE = "OFFLINE"
+    FREE = "FREE"
+
+
+class DeclineReason(StrEnum):
+    """Why a seller declines."""
+
+    NO_CAPACITY = "NO_CAPACITY"
+    OUT_OF_SCOPE = "OUT_OF_SCOPE"
+    PRICE = "PRICE"
+    POLICY = "POLICY"
+    OTHER = "OTHER"
+
+
+UNDECIDED: Final = (State.PENDING, State.PROCESSING, State.AWAITING_ANSWER)
+"""The states before a decision."""
+
+_WAITING_FOR_SELLER: Final = (State.PENDING, State.PROCESSING)
+
+MACHINE: Final = Machine[State](
+    "order",
+    (
+        Transition((State.PENDING,), "markProcessing", (Actor.SELLER,), State.PROCESSING),
+        Transition((State.PROCESSING,), "markProcessing", (Actor.SELLER,)),
+        Transition(_WAITING_FOR_SELLER, "confirm", (Actor.SELLER,), State.CONFIRMED),
+        Transition(UNDECIDED, "decline", (Actor.SELLER,), State.DECLINED),
+        Transition(UNDECIDED, "withdraw", (Actor.BUYER,), State.WITHDRAWN),
+        Transition(_WAITING_FOR_SELLER, "changePaymentMethod", (Actor.SELLER, Actor.BUYER)),
+        # Only after a declined charge: see `_can`.
+        Transition((State.CONFIRMED,), "changePaymentMethod", (Actor.BUYER,)),
+        Transition((State.PENDING,), "sellerWrote", (Actor.SERVICE,), State.PROCESSING),
+        Transition(_WAITING_FOR_SELLER, "quoteSent", (Actor.SERVICE,), State.AWAITING_ANSWER),
+        Transition((State.AWAITING_ANSWER,), "quoteSent", (Actor.SERVICE,)),
+        Transition(UNDECIDED, "quoteAnswered", (Actor.SERVICE,), State.PROCESSING),
+        Transition((State.CONFIRMED,), "paid", (Actor.TIMER,)),
+        Transition((State.CONFIRMED,), "paymentFailed", (Actor.TIMER,)),
+        Transition((State.CONFIRMED,), "retryPayment", (Actor.SELLER, Actor.BUYER)),
+    ),
+)
+
+ACTIONS: Final = frozenset({"markProcessing", "confirm", "decline", "withdraw", "changePaymentMethod"})
+"""The events that are methods of an order; the others are caused by payments, offers and messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A purchase. `quotes` and `unread` are bookkeeping for the seller's side and no public facts."""
+
+    id: str
+    version: int
+    seller: str
+    buyer: str
+    package: str
+    intake: Intake
+    state: State
+    line_items: tuple[LineItem, ...]
+    total: Money
+    plan: Plan | None
+    payment_method: PaymentMethod
+    payment_token: str
+    payment_state: PaymentState
+    delivery_days: int
+    create_time: datetime
+    update_time: datetime
+    start_time: datetime | None = None
+    clock_start_time: datetime | None = None
+    delivery_due_time: datetime | None = None
+    confirm_time: datetime | None = None
+    decision: GateDecision | None = None
+    offer: str = ""
+    order_request: str = ""
+    origin_conversation: str = ""
+    quotes: tuple[Quote, ...] = ()
+    quote_accepted: bool = False
+    requirements: str = ""
+    price_agreed_elsewhere: bool = False
+    decline_reason: DeclineReason | None = None
+    decline_text: str = ""
+    billing_address: Address | None = None
+    delivery_address: Address | None = None
+    unread: int = 0
+
+    @property
+    def name(self) -> str:
+        """`orders/{order}`."""
+        return f"orders/{self.id}"
+
+    @property
+    def conversation(self) -> str:
+        """Where the two talk about it; it has the id of the order."""
+        return f"conversations/{self.id}"
+
+    @property
+    def etag(self) -> str:
+        """The version, as callers see it."""
+        return f"v{self.version}"
+
+    @property
+    def folder(self) -> Folder:
+        """A view of state and unread: nothing is ever moved into a folder."""
+        if self.state is State.PROCESSING:
+            return Folder.INBOX if self.unread else Folder.PROCESSING
+        return _FOLDERS[self.state]
+
+
+_FOLDERS: Final[Mapping[State, Folder]] = {
+    State.PENDING: Folder.INBOX,
+    State.AWAITING_ANSWER: Folder.AWAITING_ANSWER,
+    State.CONFIRMED: Folder.CONFIRMED,
+    State.DECLINED: Folder.CLOSED,
+    State.WITHDRAWN: Folder.CLOSED,
+}
+
+
+# ---------------------------------------------------------------------------------------------- actions
+
+
+def explain(order: Order, actor: Actor) -> tuple[ActionState, ...]:
+    """Every method that `actor` can ever call on it, with the reason for each that is closed now."""
+    return tuple(
+        one
+        if not one.allowed or _can(order, one.action, actor)
+        else ActionState(one.action, False, "TRANSITION_FORBIDDEN")
+        for one in MACHINE.explain(order.state, actor)
+        if one.action in ACTIONS
+    )
+
+
+def allowed_actions(order: Order, actor: Actor) -> tuple[str, ...]:
+    """The methods that `actor` can call now, in the order of the table."""
+    return tuple(one.action for one in explain(order, actor) if one.allowed)
+
+
+def _can(order: Order, event: str, actor: Actor) -> bool:
+    if not MACHINE.can(order.state, event, actor):
+        return False
+    if order.state is State.CONFIRMED and event in {"changePaymentMethod", "retryPayment"}:
+        return order.payment_state is PaymentState.FAILED
+    return True
+
+
+def moved(order: Order, event: str, actor: Actor) -> State:
+    """The state after `event`; Refusal PERMISSION_DENIED or TRANSITION_FORBIDDEN, both naming the order."""
+    if _can(order, event, actor):
+        return MACHINE.move(order.state, event, actor)
+    if MACHINE.can(order.state, event, actor) or any(
+        actor in one.actors for one in MACHINE.transitions if one.event == event
+    ):
+        allowed = allowed_actions(order, actor)
+        raise refusals.transition_forbidden(order.name, order.state.value, event, allowed)
+    return MACHINE.move(order.state, event, actor, name=order.name)
+
+
+def next_version(order: Order, now: datetime) -> Order:
+    """The same order, one version later."""
+    return replace(order, version=order.version + 1, update_time=now)
+
+
+def mark_processing(
+    order: Order, *, actor: Actor, now: datetime
+) -> tuple[Order, events.OrderProcessingStarted | None]:
+    """The seller looks at it: processing, and nothing is unread any more. Repeating changes nothing."""
+    state = moved(order, "markProcessing", actor)
+    if state is order.state and not order.unread:
+        return order, None
+    changed = replace(next_version(order, now), state=state, unread=0)
+    return changed, events.OrderProcessingStarted(changed)
+
+
+def seller_wrote(order: Order, *, now: datetime) -> tuple[Order, events.OrderProcessingStarted | None]:
+    """The seller's first public message: a pending order is in processing. Later messages change nothing."""
+    if order.state is not State.PENDING:
+        return order, None
+    state = moved(order, "sellerWrote", Actor.SERVICE)
+    changed = replace(next_version(order, now), state=state, unread=0)
+    return changed, events.OrderProcessingStarted(changed)
+
+
+def confirm(order: Order, *, actor: Actor, now: datetime) -> tuple[Order, events.OrderConfirmed]:
+    """The seller confirms; a by-quote order without an accepted quote is flagged."""
+    state = moved(order, "confirm", actor)
+    elsewhere = order.intake is Intake.BY_QUOTE and not order.quote_accepted
+    changed = replace(next_version(order, now), state=state, unread=0, price_agreed_elsewhere=elsewhere)
+    changed = with_confirmation(changed, at=now)
+    return changed, events.OrderConfirmed(changed)
+
+
+def decline(
+    order: Order, *, actor: Actor, reason: DeclineReason, text: str, now: datetime
+) -> tuple[Order, events.OrderDeclined]:
+    """The seller declines. Not a cancellation."""
+    state = moved(order, "decline", actor)
+    changed = replace(
+        next_version(order, now), state=state, unread=0, decline_reason=reason, decline_text=text
+    )
+    return changed, events.OrderDeclined(changed)
+
+
+def withdraw(order: Order, *, actor: Actor, now: datetime) -> tuple[Order, events.OrderWithdrawn]:
+    """The buyer takes it back before it is confirmed."""
+    state = moved(order, "withdraw", actor)
+    changed = replace(next_version(order, now), state=state)
+    return changed, events.OrderWithdrawn(changed)
+
+
+def change_payment_method(
+    order: Order, *, actor: Actor, method: PaymentMethod, token: str, now: datetime
+) -> tuple[Order, events.OrderPaymentMethodChanged | None]:
+    """How it is paid; after a declined charge too, which makes the payment due again (or settled offline).
+
+    Going offline forgets the means of payment: only a new one, given by a party, can be charged later.
+    """
+    moved(order, "changePaymentMethod", actor)
+    confirmed = order.state is State.CONFIRMED
+    online = method is PaymentMethod.ONLINE
+    means = token or (order.payment_token if order.payment_method is method and not confirmed else "")
+    if online and order.total.is_positive and not means:
+        raise refusals.payment_token_required()
+    means = means if online else ""
+    if not confirmed and (method, means) == (order.payment_method, order.payment_token):
+        return order, None
+    changed = replace(next_version(order, now), payment_method=method, payment_token=means)
+    if confirmed:
+        changed = replace(changed, payment_state=due_state(changed))
+    return changed, events.OrderPaymentMethodChanged(changed)
+
+
+# ------------------------------------------------------------------------------------------ confirmation
+
+
+def due_state(order: Order) -> PaymentState:
+    """What a confirmed order owes at first."""
+    if order.total.is_zero:
+        return PaymentState.FREE
+    return PaymentState.PENDING if order.payment_method is PaymentMethod.ONLINE else PaymentState.OFFLINE
+
+
+def with_confirmation(order: Order, *, at: datetime) -> Order:
+    """The order, confirmed at `at`: delivery counts from then, or from the agreed start if that is later."""
+    begin = max(at, order.start_time) if order.start_time is not None else at
+    return replace(
+        order,
+        state=State.CONFIRMED,
+        confirm_time=at,
+        clock_start_time=begin,
+        delivery_due_time=begin + timedelta(days=order.delivery_days),
+        payment_state=due_state(order),
+    )

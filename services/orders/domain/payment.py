@@ -1,0 +1,257 @@
+"""A payment of an order and its attempts.
+
+An attempt has its own key at the provider from the moment it exists. Nothing charges an attempt under another
+key, and a new attempt begins only after the last one was declined for certain: so nothing is charged twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from chassis.kernel.machine import ActionState, Actor, Machine, Transition
+from chassis.kernel.money import Money
+from services.orders.domain import events, refusals
+from services.orders.domain.commerce import PaymentMethod
+from services.orders.domain.order import Order, PaymentState, moved, next_version
+
+
+class State(StrEnum):
+    """Where a payment stands."""
+
+    CREATED = "CREATED"
+    SUBMITTING = "SUBMITTING"
+    CAPTURED = "CAPTURED"
+    DECLINED = "DECLINED"
+    UNKNOWN = "UNKNOWN"
+
+
+class Purpose(StrEnum):
+    """What is paid."""
+
+    ORDER_TOTAL = "ORDER_TOTAL"
+
+
+class Outcome(StrEnum):
+    """What the provider said to an attempt."""
+
+    CAPTURED = "CAPTURED"
+    SOFT_DECLINE = "SOFT_DECLINE"
+    HARD_DECLINE = "HARD_DECLINE"
+    UNKNOWN = "UNKNOWN"
+
+
+UNRESOLVED: Final = (State.SUBMITTING, State.UNKNOWN)
+"""The provider may or may not have taken the money."""
+
+MACHINE: Final = Machine[State](
+    "payment",
+    (
+        Transition((State.CREATED,), "submit", (Actor.TIMER,), State.SUBMITTING),
+        # Under the same key, once the provider said that it never saw it.
+        Transition(UNRESOLVED, "resubmit", (Actor.TIMER,), State.SUBMITTING),
+        Transition(UNRESOLVED, "capture", (Actor.TIMER,), State.CAPTURED),
+        Transition(UNRESOLVED, "decline", (Actor.TIMER,), State.DECLINED),
+        Transition(UNRESOLVED, "lose", (Actor.TIMER,), State.UNKNOWN),
+        Transition((State.DECLINED,), "retry", (Actor.BUYER, Actor.SELLER), State.CREATED),
+    ),
+)
+
+_LATER_ENQUIRIES: Final = (timedelta(hours=1), *(timedelta(days=1),) * 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """An answer of the provider: CAPTURED, SOFT_DECLINE or HARD_DECLINE, with its code for a decline."""
+
+    outcome: Outcome
+    decline_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try. `key` names it at the provider; `outcome` is None until something is known."""
+
+    number: int
+    key: str
+    token: str
+    submit_time: datetime
+    outcome: Outcome | None = None
+    decline_code: str = ""
+    resolve_time: datetime | None = None
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether the provider's answer is known."""
+        return self.resolve_time is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One payment for each order and purpose. `token` is the means of payment of the next attempt."""
+
+    id: str
+    order: str
+    version: int
+    purpose: Purpose
+    amount: Money
+    state: State
+    provider: str
+    token: str
+    create_time: datetime
+    update_time: datetime
+    attempts: tuple[Attempt, ...] = ()
+    capture_time: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """`orders/{order}/payments/{payment}`."""
+        return f"{self.order}/payments/{self.id}"
+
+    @property
+    def etag(self) -> str:
+        """The version, as callers see it."""
+        return f"v{self.version}"
+
+    @property
+    def last_attempt(self) -> Attempt:
+        """The newest attempt; ValueError before the first."""
+        if not self.attempts:
+            raise ValueError(f"{self.name} was never tried")
+        return self.attempts[-1]
+
+
+def next_enquiry(round_number: int) -> timedelta | None:
+    """How long after enquiry `round_number` (1, 2, …) the provider is asked again; None: no more."""
+    index = round_number - 1
+    return _LATER_ENQUIRIES[index] if index < len(_LATER_ENQUIRIES) else None
+
+
+def due(order: Order, *, payment_id: str, provider: str, now: datetime) -> Payment | None:
+    """The payment that a confirmed order owes now; None where nothing is to be charged.
+
+    It refuses to exist before the confirmation (ValueError): nothing can be charged before it.
+    """
+    if order.confirm_time is None:
+        raise ValueError(f"{order.name} is not confirmed")
+    if order.payment_state is not PaymentState.PENDING:
+        return None
+    return Payment(
+        id=payment_id,
+        order=order.name,
+        version=1,
+        purpose=Purpose.ORDER_TOTAL,
+        amount=order.total,
+        state=State.CREATED,
+        provider=provider,
+        token=order.payment_token,
+        create_time=now,
+        update_time=now,
+    )
+
+
+def submit(payment: Payment, *, now: datetime) -> Payment:
+    """A new attempt under a new key. It is to be stored before the provider is asked."""
+    state = MACHINE.move(payment.state, "submit", Actor.TIMER, name=payment.name)
+    number = len(payment.attempts) + 1
+    attempt = Attempt(number, f"{payment.id}-{number}", payment.token, now)
+    return replace(_next(payment, now), state=state, attempts=(*payment.attempts, attempt))
+
+
+def resubmit(payment: Payment, *, now: datetime) -> Payment:
+    """The same attempt again, under the same key."""
+    state = MACHINE.move(payment.state, "resubmit", Actor.TIMER, name=payment.name)
+    return replace(_next(payment, now), state=state)
+
+
+def lose(payment: Payment, number: int, *, now: datetime) -> Payment:
+    """The answer to attempt `number` was lost. Changes nothing where it is known meanwhile."""
+    attempt = _open_attempt(payment, number)
+    if attempt is None or payment.state is State.UNKNOWN:
+        return payment
+    state = MACHINE.move(payment.state, "lose", Actor.TIMER, name=payment.name)
+    return _with(_next(payment, now), replace(attempt, outcome=Outcome.UNKNOWN), state)
+
+
+def resolve(payment: Payment, number: int, charge: Charge, *, now: datetime) -> Payment:
+    """The answer to attempt `number`. Changes nothing where it is already known."""
+    attempt = _open_attempt(payment, number)
+    if attempt is None:
+        return payment
+    captured = charge.outcome is Outcome.CAPTURED
+    state = MACHINE.move(payment.state, "capture" if captured else "decline", Actor.TIMER, name=payment.name)
+    known = replace(attempt, outcome=charge.outcome, decline_code=charge.decline_code, resolve_time=now)
+    changed = _with(_next(payment, now), known, state)
+    return replace(changed, capture_time=now) if captured else changed
+
+
+def retry(
+    payment: Payment, order: Order, *, actor: Actor, token: str, now: datetime
+) -> tuple[Payment, Order, events.OrderPaymentRetried]:
+    """Due again, by the same means after a soft decline, by another one after a hard decline."""
+    renewed = renew(payment, order, actor=actor, token=token, now=now)
+    moved(order, "retryPayment", actor)
+    changed = replace(next_version(order, now), payment_state=PaymentState.PENDING)
+    return renewed, changed, events.OrderPaymentRetried(changed, payment.name)
+
+
+def renew(payment: Payment, order: Order, *, actor: Actor, token: str, now: datetime) -> Payment:
+    """The payment, due again. Refusals TRANSITION_FORBIDDEN and PAYMENT_MEANS_REFUSED."""
+    if not _can_retry(payment, order, actor):
+        # An actor who never retries is refused here as DENIED.
+        if MACHINE.can(State.DECLINED, "retry", actor):
+            raise refusals.transition_forbidden(payment.name, payment.state.value, "retry", ())
+        MACHINE.move(payment.state, "retry", actor, name=payment.name)
+    last = payment.last_attempt
+    if last.outcome is Outcome.HARD_DECLINE and token in {"", last.token}:
+        raise refusals.payment_means_refused(payment.name, last.decline_code)
+    state = MACHINE.move(payment.state, "retry", actor, name=payment.name)
+    return replace(_next(payment, now), state=state, token=token or payment.token)
+
+
+def settled(
+    order: Order, payment: Payment, *, now: datetime
+) -> tuple[Order, events.OrderPaid | events.OrderPaymentFailed]:
+    """The order after its payment was captured or declined."""
+    outcome = payment.last_attempt.outcome
+    assert outcome is not None
+    if payment.state is State.CAPTURED:
+        moved(order, "paid", Actor.TIMER)
+        paid = replace(next_version(order, now), payment_state=PaymentState.PAID)
+        return paid, events.OrderPaid(paid, payment.name, outcome)
+    moved(order, "paymentFailed", Actor.TIMER)
+    failed = replace(next_version(order, now), payment_state=PaymentState.FAILED)
+    return failed, events.OrderPaymentFailed(failed, payment.name, outcome)
+
+
+def explain_payment(payment: Payment, order: Order, actor: Actor) -> tuple[ActionState, ...]:
+    """The methods of a payment that `actor` can ever call, with the reason for each that is closed now."""
+    if not MACHINE.can(State.DECLINED, "retry", actor):
+        return ()
+    allowed = _can_retry(payment, order, actor)
+    return (ActionState("retry", allowed, "" if allowed else "TRANSITION_FORBIDDEN"),)
+
+
+def _can_retry(payment: Payment, order: Order, actor: Actor) -> bool:
+    still_owed = order.payment_state is PaymentState.FAILED or (
+        # Within one change of the payment method the order is already due again.
+        order.payment_state is PaymentState.PENDING and payment.state is State.DECLINED
+    )
+    online = order.payment_method is PaymentMethod.ONLINE
+    return online and still_owed and MACHINE.can(payment.state, "retry", actor)
+
+
+def _open_attempt(payment: Payment, number: int) -> Attempt | None:
+    found = next((attempt for attempt in payment.attempts if attempt.number == number), None)
+    return None if found is None or found.is_resolved else found
+
+
+def _with(payment: Payment, attempt: Attempt, state: State) -> Payment:
+    attempts = tuple(attempt if one.number == attempt.number else one for one in payment.attempts)
+    return replace(payment, attempts=attempts, state=state)
+
+
+def _next(payment: Payment, now: datetime) -> Payment:
+    return replace(payment, version=payment.version + 1, update_time=now)

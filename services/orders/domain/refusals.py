@@ -1,0 +1,127 @@
+"""Every way in which the orders service says no, besides the shared refusals of the kernel."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from chassis.kernel.money import Money
+from chassis.kernel.refusal import Kind, Refusal, invalid, precondition
+from services.orders.domain.gate import GateDecision
+
+
+class Reason(StrEnum):
+    """The names of `parley.orders.v1.ErrorReason`."""
+
+    ORDER_REQUEST_REQUIRED = "ORDER_REQUEST_REQUIRED"
+    UNAVAILABLE = "UNAVAILABLE"
+    PRICE_CHANGED = "PRICE_CHANGED"
+    OWN_LISTING = "OWN_LISTING"
+    PAYMENT_TOKEN_REQUIRED = "PAYMENT_TOKEN_REQUIRED"  # noqa: S105 - the name of a reason
+    PAYMENT_MEANS_REFUSED = "PAYMENT_MEANS_REFUSED"
+    TIME_OUT_OF_RANGE = "TIME_OUT_OF_RANGE"
+
+
+EXPLANATIONS = {
+    Reason.PAYMENT_MEANS_REFUSED.value: "the provider declined for good; name another means of payment",
+}
+"""English for the reasons that can stand beside an unavailable action."""
+
+
+def order_request_required(decision: GateDecision, seller: str) -> Refusal:
+    """The gate is closed; the metadata suffices to turn the purchase into a request by one call."""
+    return Refusal(
+        Kind.PRECONDITION,
+        Reason.ORDER_REQUEST_REQUIRED,
+        f"{decision.package} needs an order request first: {decision.explanation}",
+        metadata={
+            "package": decision.package,
+            "seller": seller,
+            "outcome": decision.outcome.value,
+            "reason": decision.reason,
+            "explanation": decision.explanation,
+            "local_time": decision.local_time,
+            "time_zone": decision.time_zone,
+            "settings_version": str(decision.settings_version),
+            "matched_window": decision.matched_window,
+            "next_change_time": _text(decision.next_change_time),
+            "create_order_request": "/v1/orderRequests",
+        },
+    )
+
+
+def unavailable(decision: GateDecision) -> Refusal:
+    """The seller or the listing takes no orders now."""
+    return Refusal(
+        Kind.PRECONDITION,
+        Reason.UNAVAILABLE,
+        f"{decision.package} takes no orders now: {decision.explanation}",
+        metadata={
+            "package": decision.package,
+            "reason": decision.reason,
+            "unavailable_until": _text(decision.unavailable_until),
+        },
+    )
+
+
+def price_changed(package: str, expected: Money, actual: Money) -> Refusal:
+    """The buyer saw another total."""
+    return Refusal(
+        Kind.STALE,
+        Reason.PRICE_CHANGED,
+        f"the total for {package} is {actual}, not {expected}",
+        metadata={"package": package, "expected": str(expected), "actual": str(actual)},
+    )
+
+
+def own_listing(seller: str) -> Refusal:
+    """A team cannot buy from itself."""
+    refusal = invalid("package", "belongs to your own team", reason=Reason.OWN_LISTING)
+    return _with(refusal, seller=seller)
+
+
+def payment_token_required() -> Refusal:
+    """Paying online needs a means of payment."""
+    return invalid("payment_token", "is needed to pay online", reason=Reason.PAYMENT_TOKEN_REQUIRED)
+
+
+def payment_means_refused(payment: str, decline_code: str) -> Refusal:
+    """The same means of payment cannot work any more."""
+    return precondition(
+        Reason.PAYMENT_MEANS_REFUSED,
+        "the provider declined this means of payment for good; name another one",
+        payment=payment,
+        decline_code=decline_code,
+    )
+
+
+def time_out_of_range(field: str) -> Refusal:
+    """An instant in the past or too far away."""
+    return invalid(field, "is in the past or too far away", reason=Reason.TIME_OUT_OF_RANGE)
+
+
+def transition_forbidden(name: str, state: str, action: str, allowed: tuple[str, ...]) -> Refusal:
+    """The state, or what else is known of the resource, forbids the action."""
+    possible = ",".join(allowed)
+    return precondition(
+        "TRANSITION_FORBIDDEN",
+        f"{name} is {state}: {action} is not possible; possible: {possible or 'nothing'}",
+        resource=name,
+        state=state,
+        action=action,
+        allowed_actions=possible,
+    )
+
+
+def _with(refusal: Refusal, **metadata: str) -> Refusal:
+    return Refusal(
+        refusal.kind,
+        refusal.reason,
+        refusal.message,
+        metadata={**refusal.metadata, **metadata},
+        violations=refusal.violations,
+    )
+
+
+def _text(instant: datetime | None) -> str:
+    return "" if instant is None else instant.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,32 @@
+"""Which events of which service lead to which reaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chassis.envelope import Order
+from chassis.inbox import Subscription, on
+from parley.messaging.v1 import events_pb2 as messaging
+from parley.offers.v1 import events_pb2 as offers
+from services.orders.app.reactions import Reactions
+from services.orders.wire.events import acceptance_fact, listing_fact, message_fact, offer_fact
+
+
+def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
+    """By producer. Facts about offers come EACH, because the order itself knows which of them are news."""
+    return {
+        "offers": (
+            on(offers.ListingCreated, listing_fact, reactions.listing_changed, order=Order.LATEST),
+            on(offers.ListingUpdated, listing_fact, reactions.listing_changed, order=Order.LATEST),
+            on(offers.OfferAccepted, acceptance_fact, reactions.offer_accepted, order=Order.EACH),
+            on(offers.OfferSent, offer_fact, reactions.quote_changed, order=Order.EACH),
+            on(offers.OfferOpened, offer_fact, reactions.quote_changed, order=Order.EACH),
+            on(offers.OfferRevised, offer_fact, reactions.quote_changed, order=Order.EACH),
+            on(offers.OfferCountered, offer_fact, reactions.quote_changed, order=Order.EACH),
+            on(offers.OfferRevived, offer_fact, reactions.quote_changed, order=Order.EACH),
+            on(offers.OfferDeclined, offer_fact, reactions.quote_changed, order=Order.EACH),
+            on(offers.OfferWithdrawn, offer_fact, reactions.quote_changed, order=Order.EACH),
+            on(offers.OfferExpired, offer_fact, reactions.quote_changed, order=Order.EACH),
+        ),
+        "messaging": (on(messaging.MessageSent, message_fact, reactions.message_sent, order=Order.EACH),),
+    }

@@ -1,0 +1,1 @@
+"""The schema of the orders service, revision by revision."""

@@ -1,0 +1,163 @@
+"""Views to answers. What a buyer must not see is left out here, by the actor of the view."""
+
+from __future__ import annotations
+
+from chassis.kernel.machine import Actor
+from chassis.paging import next_page_token
+from chassis.wire import optional_timestamp, timestamp, wire_money, write_actions
+from parley.orders.v1 import order_pb2, orders_service_pb2, payment_pb2
+from services.orders.app.views import OrdersView, OrderView, PaymentsView, PaymentView
+from services.orders.domain import order as orders
+from services.orders.domain import payment as payments
+from services.orders.domain.order import DeclineReason, Folder, Intake, Order, PaymentState, State
+from services.orders.domain.payment import Attempt, Outcome, Payment, Purpose
+from services.orders.domain.refusals import EXPLANATIONS
+from services.orders.wire import values
+
+STATES = {one: order_pb2.Order.State.Value(f"STATE_{one.value}") for one in State}
+INTAKES = {one: order_pb2.Order.Intake.Value(f"INTAKE_{one.value}") for one in Intake}
+PAYMENT_STATES = {
+    one: order_pb2.Order.PaymentState.Value(f"PAYMENT_STATE_{one.value}") for one in PaymentState
+}
+OUTCOMES = {one: payment_pb2.PaymentAttempt.Outcome.Value(f"OUTCOME_{one.value}") for one in Outcome}
+_FOLDERS = {one: order_pb2.Order.Folder.Value(f"FOLDER_{one.value}") for one in Folder}
+_DECLINE_REASONS = {
+    one: order_pb2.Order.DeclineReason.Value(f"DECLINE_REASON_{one.value}") for one in DeclineReason
+}
+_STATES_OF_PAYMENTS = {one: payment_pb2.Payment.State.Value(f"STATE_{one.value}") for one in payments.State}
+_PURPOSES = {one: payment_pb2.Payment.Purpose.Value(f"PURPOSE_{one.value}") for one in Purpose}
+
+
+def place_order_response(view: OrderView) -> orders_service_pb2.PlaceOrderResponse:
+    """The placed order."""
+    return orders_service_pb2.PlaceOrderResponse(order=order_message(view.order, view.actor))
+
+
+def get_order_response(view: OrderView) -> orders_service_pb2.GetOrderResponse:
+    """The order."""
+    return orders_service_pb2.GetOrderResponse(order=order_message(view.order, view.actor))
+
+
+def list_orders_response(
+    view: OrdersView, request: orders_service_pb2.ListOrdersRequest
+) -> orders_service_pb2.ListOrdersResponse:
+    """A page of orders; its token is bound to `request`."""
+    return orders_service_pb2.ListOrdersResponse(
+        orders=[order_message(order, view.actor) for order in view.page.items],
+        next_page_token=next_page_token(request, view.page.next_cursor),
+    )
+
+
+def mark_processing_response(view: OrderView) -> orders_service_pb2.MarkProcessingResponse:
+    """The order after the call."""
+    return orders_service_pb2.MarkProcessingResponse(order=order_message(view.order, view.actor))
+
+
+def confirm_order_response(view: OrderView) -> orders_service_pb2.ConfirmOrderResponse:
+    """The order after the call, and what the seller should know."""
+    return orders_service_pb2.ConfirmOrderResponse(
+        order=order_message(view.order, view.actor), warnings=view.warnings
+    )
+
+
+def decline_order_response(view: OrderView) -> orders_service_pb2.DeclineOrderResponse:
+    """The order after the call."""
+    return orders_service_pb2.DeclineOrderResponse(order=order_message(view.order, view.actor))
+
+
+def withdraw_order_response(view: OrderView) -> orders_service_pb2.WithdrawOrderResponse:
+    """The order after the call."""
+    return orders_service_pb2.WithdrawOrderResponse(order=order_message(view.order, view.actor))
+
+
+def change_payment_method_response(view: OrderView) -> orders_service_pb2.ChangePaymentMethodResponse:
+    """The order after the call."""
+    return orders_service_pb2.ChangePaymentMethodResponse(order=order_message(view.order, view.actor))
+
+
+def list_payments_response(
+    view: PaymentsView, request: orders_service_pb2.ListPaymentsRequest
+) -> orders_service_pb2.ListPaymentsResponse:
+    """A page of payments; its token is bound to `request`."""
+    return orders_service_pb2.ListPaymentsResponse(
+        payments=[payment_message(one, view.order, view.actor) for one in view.page.items],
+        next_page_token=next_page_token(request, view.page.next_cursor),
+    )
+
+
+def retry_payment_response(view: PaymentView) -> orders_service_pb2.RetryPaymentResponse:
+    """The payment after the call."""
+    return orders_service_pb2.RetryPaymentResponse(
+        payment=payment_message(view.payment, view.order, view.actor)
+    )
+
+
+def order_message(order: Order, actor: Actor) -> order_pb2.Order:
+    """The order as `actor` sees it: folder and unread count are the seller's own affair."""
+    message = order_pb2.Order(
+        name=order.name,
+        seller=order.seller,
+        buyer=order.buyer,
+        package=order.package,
+        intake=INTAKES[order.intake],
+        state=STATES[order.state],
+        line_items=[values.wire_line_item(item) for item in order.line_items],
+        total=wire_money(order.total),
+        plan=values.wire_plan(order.plan),
+        payment_method=values.METHODS[order.payment_method],
+        payment_state=PAYMENT_STATES[order.payment_state],
+        start_time=optional_timestamp(order.start_time),
+        delivery_days=order.delivery_days,
+        clock_start_time=optional_timestamp(order.clock_start_time),
+        delivery_due_time=optional_timestamp(order.delivery_due_time),
+        gate_decision=values.wire_decision(order.decision),
+        offer=order.offer,
+        order_request=order.order_request,
+        conversation=order.conversation,
+        requirements=order.requirements,
+        price_agreed_elsewhere=order.price_agreed_elsewhere,
+        decline_text=order.decline_text,
+        confirm_time=optional_timestamp(order.confirm_time),
+        billing_address=values.wire_address(order.billing_address),
+        delivery_address=values.wire_address(order.delivery_address),
+        etag=order.etag,
+        create_time=timestamp(order.create_time),
+        update_time=timestamp(order.update_time),
+    )
+    if order.decline_reason is not None:
+        message.decline_reason = _DECLINE_REASONS[order.decline_reason]
+    if actor is not Actor.BUYER:
+        message.folder = _FOLDERS[order.folder]
+        message.unread_count = order.unread
+    write_actions(message, orders.explain(order, actor), explanations=EXPLANATIONS)
+    return message
+
+
+def payment_message(payment: Payment, order: Order, actor: Actor) -> payment_pb2.Payment:
+    """The payment as `actor` sees it. Means of payment and keys stay inside."""
+    message = payment_pb2.Payment(
+        name=payment.name,
+        purpose=_PURPOSES[payment.purpose],
+        amount=wire_money(payment.amount),
+        state=_STATES_OF_PAYMENTS[payment.state],
+        provider=payment.provider,
+        attempts=[_attempt_message(attempt) for attempt in payment.attempts],
+        capture_time=optional_timestamp(payment.capture_time),
+        etag=payment.etag,
+        create_time=timestamp(payment.create_time),
+        update_time=timestamp(payment.update_time),
+    )
+    write_actions(message, payments.explain_payment(payment, order, actor), explanations=EXPLANATIONS)
+    return message
+
+
+def _attempt_message(attempt: Attempt) -> payment_pb2.PaymentAttempt:
+    message = payment_pb2.PaymentAttempt(
+        number=attempt.number,
+        decline_code=attempt.decline_code,
+        submit_time=timestamp(attempt.submit_time),
+        resolve_time=optional_timestamp(attempt.resolve_time),
+    )
+    if attempt.outcome is not None:
+        message.outcome = OUTCOMES[attempt.outcome]
+    return message

@@ -1,0 +1,83 @@
+"""Requests to commands and queries. The chain has checked the declared rules before."""
+
+from __future__ import annotations
+
+from chassis.paging import page_request
+from chassis.wire import money, optional_instant
+from parley.orders.v1 import order_pb2, orders_service_pb2
+from services.orders.app.commands import ChangeOrder, ChangePaymentMethod, DeclineOrder, RetryPayment
+from services.orders.app.queries import ListOrders, ListPayments
+from services.orders.domain.order import DeclineReason, Folder, State
+from services.orders.domain.placement import PlaceOrder
+from services.orders.wire import values
+
+_STATES = {order_pb2.Order.State.Value(f"STATE_{one.value}"): one for one in State}
+_FOLDERS = {order_pb2.Order.Folder.Value(f"FOLDER_{one.value}"): one for one in Folder}
+_REASONS = {order_pb2.Order.DeclineReason.Value(f"DECLINE_REASON_{one.value}"): one for one in DeclineReason}
+
+ChangeRequest = (
+    orders_service_pb2.MarkProcessingRequest
+    | orders_service_pb2.ConfirmOrderRequest
+    | orders_service_pb2.WithdrawOrderRequest
+)
+
+
+def place_order_command(request: orders_service_pb2.PlaceOrderRequest) -> PlaceOrder:
+    """What the buyer asks for. Refusals AMOUNT_INVALID and VALIDATION_FAILED."""
+    expected = None
+    if request.HasField("expected_total"):
+        expected = money(request.expected_total, field="expected_total")
+    return PlaceOrder(
+        package=request.package,
+        quantity=request.quantity or 1,
+        payment_method=values.payment_method(request.payment_method),
+        payment_token=request.payment_token,
+        expected_total=expected,
+        start_time=optional_instant(request, "start_time"),
+        requirements=request.requirements,
+        billing_address=values.address(request, "billing_address"),
+        delivery_address=values.address(request, "delivery_address"),
+    )
+
+
+def get_order_query(request: orders_service_pb2.GetOrderRequest) -> str:
+    """The name."""
+    return request.name
+
+
+def list_orders_query(request: orders_service_pb2.ListOrdersRequest) -> ListOrders:
+    """Which orders. Refusal PAGE_TOKEN_INVALID."""
+    return ListOrders(
+        page=page_request(request),
+        seller=request.seller,
+        folder=_FOLDERS.get(request.folder),
+        states=tuple(_STATES[state] for state in request.states),
+    )
+
+
+def change_order_command(request: ChangeRequest) -> ChangeOrder:
+    """An order that is to be moved."""
+    return ChangeOrder(request.name, request.etag)
+
+
+def decline_order_command(request: orders_service_pb2.DeclineOrderRequest) -> DeclineOrder:
+    """Which order, and why."""
+    return DeclineOrder(request.name, _REASONS[request.reason], request.text, request.etag)
+
+
+def change_payment_method_command(
+    request: orders_service_pb2.ChangePaymentMethodRequest,
+) -> ChangePaymentMethod:
+    """Which order, and how it shall be paid."""
+    method = values.payment_method(request.payment_method)
+    return ChangePaymentMethod(request.name, method, request.payment_token, request.etag)
+
+
+def list_payments_query(request: orders_service_pb2.ListPaymentsRequest) -> ListPayments:
+    """Whose payments. Refusal PAGE_TOKEN_INVALID."""
+    return ListPayments(request.parent, page_request(request))
+
+
+def retry_payment_command(request: orders_service_pb2.RetryPaymentRequest) -> RetryPayment:
+    """Which payment, and by which means."""
+    return RetryPayment(request.name, request.payment_token, request.etag)
