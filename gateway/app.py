@@ -5,6 +5,7 @@ The path of an RPC is one function without middleware; its cost is part of every
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 
@@ -52,6 +53,9 @@ class App:
         self._cors = cors or Cors()
         self._log_reads = log_reads
         self.open_requests = 0
+        self.idle = asyncio.Event()
+        """Set while no request is open."""
+        self.idle.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
@@ -59,6 +63,7 @@ class App:
             raise ValueError(f"{scope['type']} is not served")
         started = perf_counter()
         self.open_requests += 1
+        self.idle.clear()
         exchange = _exchange(scope, receive, send)
         telemetry.enter(exchange)
         status, reason = 0, ""
@@ -71,6 +76,8 @@ class App:
                     await self._send(exchange, response)
         finally:
             self.open_requests -= 1
+            if not self.open_requests:
+                self.idle.set()
             self._tell(exchange, status=status, reason=reason, seconds=perf_counter() - started)
 
     async def _answer(self, exchange: Exchange) -> tuple[Response | None, str]:
