@@ -1,0 +1,1 @@
+"""How gating reaches its database and its peers. No rules."""

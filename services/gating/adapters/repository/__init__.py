@@ -1,0 +1,1 @@
+"""Gating's rows, as the aggregates that they are."""

@@ -1,0 +1,141 @@
+"""What gating keeps of the facts of others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from chassis.db import Transaction
+from services.gating.adapters.documents import package_document, package_of
+from services.gating.adapters.tables import confirmed_order, listing, offer, offered_package
+from services.gating.domain.catalogue import Intake, Listing
+from services.gating.domain.gate import BuyerFacts, HeldOffer
+from services.gating.domain.order_request import OfferFact, OfferState
+
+HELD_OFFERS_LIMIT: Final = 500
+"""Offers of one seller to one buyer that the gate looks at: open ones first, then the newest."""
+
+
+def _newer(table: sa.Table) -> Any:
+    """Inserts a row or replaces an older version of it."""
+    added = insert(table)
+    changes = {c.name: added.excluded[c.name] for c in table.c if not c.primary_key}
+    return added.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_=changes,
+        where=table.c.version < added.excluded.version,
+    )
+
+
+_LISTING = sa.select(listing).where(listing.c.name == sa.bindparam("name"))
+_STORE_LISTING = _newer(listing)
+_STORE_OFFER = _newer(offer)
+_STORE_OFFERED_PACKAGE = insert(offered_package).on_conflict_do_nothing()
+_STORE_CONFIRMED_ORDER = insert(confirmed_order).on_conflict_do_nothing()
+_OFFERS_FOR = sa.select(offer).where(offer.c.order_request == sa.bindparam("order_request"))
+_IS_OPEN = (
+    (offer.c.state == OfferState.OPEN.value)
+    & offer.c.by_seller
+    & (offer.c.package == offered_package.c.package)
+).label("is_open")
+_HELD_OFFERS = (
+    sa.select(offer.c.name, offered_package.c.package, _IS_OPEN, offer.c.expire_time)
+    .join_from(offered_package, offer, offer.c.name == offered_package.c.offer)
+    .where(
+        offered_package.c.buyer == sa.bindparam("buyer"), offered_package.c.seller == sa.bindparam("seller")
+    )
+    .order_by(_IS_OPEN.desc(), offer.c.name.desc())
+    .limit(HELD_OFFERS_LIMIT)
+)
+_HAS_CONFIRMED_ORDER = sa.select(
+    sa.exists().where(
+        confirmed_order.c.buyer == sa.bindparam("buyer"), confirmed_order.c.seller == sa.bindparam("seller")
+    )
+)
+
+
+class ProjectionsRepository:
+    """Listings, offers and confirmed orders, as far as the gate needs them."""
+
+    async def listing(self, tx: Transaction, name: str) -> Listing | None:
+        """A listing, published or not; None when nothing is known of it."""
+        row = await tx.fetch_one(_LISTING, {"name": name})
+        if row is None:
+            return None
+        packages = tuple(package_of(document) for document in row.packages)
+        return Listing(row.name, row.title, Intake(row.intake), row.published, packages, row.version)
+
+    async def store_listing(self, tx: Transaction, listing: Listing) -> None:
+        """Keeps a listing unless a newer version is kept."""
+        await tx.execute(
+            _STORE_LISTING,
+            {
+                "name": listing.name,
+                "version": listing.version,
+                "title": listing.title,
+                "intake": listing.intake.value,
+                "published": listing.published,
+                "packages": [package_document(package) for package in listing.packages],
+            },
+        )
+
+    async def buyer_facts(self, tx: Transaction, buyer: str, seller: str) -> BuyerFacts:
+        """What is known of a buyer towards a seller."""
+        parties = {"buyer": buyer, "seller": seller}
+        has_confirmed_order = bool(await tx.scalar(_HAS_CONFIRMED_ORDER, parties))
+        rows = await tx.fetch_all(_HELD_OFFERS, parties)
+        offers = tuple(HeldOffer(row.name, row.package, row.is_open, row.expire_time) for row in rows)
+        return BuyerFacts(has_confirmed_order, offers)
+
+    async def store_offer(self, tx: Transaction, offer: OfferFact) -> None:
+        """Keeps the facts of an offer unless newer ones are kept, and for which packages it was ever made."""
+        await tx.execute(
+            _STORE_OFFER,
+            {
+                "name": offer.name,
+                "version": offer.version,
+                "seller": offer.seller,
+                "buyer": offer.buyer,
+                "order_request": offer.order_request,
+                "order_name": offer.order,
+                "package": offer.package,
+                "state": offer.state.value,
+                "by_seller": offer.by_seller,
+                "expire_time": offer.expire_time,
+            },
+        )
+        if offer.package and offer.by_seller:
+            made_for = {"offer": offer.name, "package": offer.package}
+            await tx.execute(
+                _STORE_OFFERED_PACKAGE, {**made_for, "buyer": offer.buyer, "seller": offer.seller}
+            )
+
+    async def offers_for(self, tx: Transaction, order_request: str) -> Sequence[OfferFact]:
+        """Every offer that answers a request."""
+        rows = await tx.fetch_all(_OFFERS_FOR, {"order_request": order_request})
+        return [
+            OfferFact(
+                name=row.name,
+                version=row.version,
+                seller=row.seller,
+                buyer=row.buyer,
+                order_request=row.order_request,
+                order=row.order_name,
+                package=row.package,
+                state=OfferState(row.state),
+                by_seller=row.by_seller,
+                expire_time=row.expire_time,
+            )
+            for row in rows
+        ]
+
+    async def store_confirmed_order(
+        self, tx: Transaction, order: str, *, buyer: str, seller: str, time: datetime
+    ) -> None:
+        """Keeps that an order was confirmed."""
+        row = {"name": order, "buyer": buyer, "seller": seller, "confirm_time": time}
+        await tx.execute(_STORE_CONFIRMED_ORDER, row)

@@ -1,0 +1,148 @@
+"""Gating's own tables, as the newest migration leaves them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from chassis.db import metadata
+
+METADATA: Final = metadata()
+
+
+def _text(name: str, *, primary_key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, primary_key=primary_key, nullable=False)
+
+
+def _instant(name: str, *, nullable: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
+
+
+def _version(*, primary_key: bool = False) -> sa.Column[int]:
+    return sa.Column("version", sa.BigInteger, primary_key=primary_key, nullable=False, autoincrement=False)
+
+
+def _document(name: str) -> sa.Column[Any]:
+    return sa.Column(name, JSONB, nullable=False)
+
+
+order_settings = sa.Table(
+    "order_settings",
+    METADATA,
+    _text("seller", primary_key=True),
+    _version(),
+    _document("document"),
+    _instant("create_time"),
+    _instant("update_time"),
+)
+
+order_settings_version = sa.Table(
+    "order_settings_version",
+    METADATA,
+    _text("seller", primary_key=True),
+    _version(primary_key=True),
+    _document("document"),
+    _instant("save_time"),
+)
+
+seller_plan = sa.Table(
+    "seller_plan",
+    METADATA,
+    _text("seller", primary_key=True),
+    _version(),
+    _text("tier"),
+    _instant("expire_time", nullable=True),
+)
+
+availability = sa.Table(
+    "availability",
+    METADATA,
+    _text("subject", primary_key=True),
+    _version(),
+    sa.Column("available", sa.Boolean, nullable=False),
+    _instant("end_time", nullable=True),
+    sa.Column("messages_closed", sa.Boolean, nullable=False),
+)
+
+listing = sa.Table(
+    "listing",
+    METADATA,
+    _text("name", primary_key=True),
+    _version(),
+    _text("title"),
+    _text("intake"),
+    sa.Column("published", sa.Boolean, nullable=False),
+    _document("packages"),
+)
+
+offer = sa.Table(
+    "offer",
+    METADATA,
+    _text("name", primary_key=True),
+    _version(),
+    _text("seller"),
+    _text("buyer"),
+    _text("order_request"),
+    _text("order_name"),
+    _text("package"),
+    _text("state"),
+    sa.Column("by_seller", sa.Boolean, nullable=False),
+    _instant("expire_time", nullable=True),
+    sa.Index("ix_offer_order_request", "order_request", postgresql_where=sa.text("order_request <> ''")),
+)
+
+offered_package = sa.Table(
+    "offered_package",
+    METADATA,
+    _text("offer", primary_key=True),
+    _text("package", primary_key=True),
+    _text("buyer"),
+    _text("seller"),
+    sa.Index("ix_offered_package_buyer_seller", "buyer", "seller"),
+)
+
+confirmed_order = sa.Table(
+    "confirmed_order",
+    METADATA,
+    _text("name", primary_key=True),
+    _text("buyer"),
+    _text("seller"),
+    _instant("confirm_time"),
+    sa.Index("ix_confirmed_order_buyer_seller", "buyer", "seller"),
+)
+
+order_request = sa.Table(
+    "order_request",
+    METADATA,
+    _text("id", primary_key=True),
+    _version(),
+    _text("seller"),
+    _text("buyer"),
+    _text("package"),
+    _text("state"),
+    _document("snapshot"),
+    _document("needs"),
+    _document("decision"),
+    _document("inquiries"),
+    sa.Column("decline_reason", sa.Text, nullable=True),
+    _text("decline_text"),
+    _text("offer"),
+    _text("order_name"),
+    sa.Column("ttl", sa.Interval, nullable=False),
+    sa.Column("remaining", sa.Interval, nullable=True),
+    _instant("expire_time", nullable=True),
+    _instant("first_response_time", nullable=True),
+    _instant("create_time"),
+    _instant("update_time"),
+    sa.Index(
+        "uq_order_request_open",
+        "buyer",
+        "package",
+        unique=True,
+        postgresql_where=sa.text("state IN ('pending', 'info_requested', 'offered')"),
+    ),
+    sa.Index("ix_order_request_buyer_create_time_id", "buyer", "create_time", "id"),
+    sa.Index("ix_order_request_seller_create_time_id", "seller", "create_time", "id"),
+)

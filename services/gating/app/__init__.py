@@ -1,0 +1,1 @@
+"""What gating does for each call, fact and timer: load, decide once in the domain, save."""

@@ -1,0 +1,123 @@
+"""What gating's application needs from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from chassis.db import Transaction
+from chassis.kernel.page import Page, PageRequest
+from services.gating.domain.availability import Availability
+from services.gating.domain.catalogue import Listing
+from services.gating.domain.gate import BuyerFacts
+from services.gating.domain.order_request import OfferFact, OrderRequest, State
+from services.gating.domain.plan import SellerPlan
+from services.gating.domain.settings import OrderSettings
+
+Monotonic = Callable[[], float]
+"""Seconds that only grow; the age of cached values is measured by it."""
+
+
+class Sellers(Protocol):
+    """What sellers and the operator declared. What was never saved is answered as version 0.
+
+    `save_...` answers whether the row was still at the version before; a lost race of two first saves answers
+    False, and the transaction sees the winner's row when it looks again.
+    """
+
+    async def settings(self, tx: Transaction, seller: str, *, lock: bool = False) -> OrderSettings:
+        """The settings of a seller."""
+        ...
+
+    async def save_settings(self, tx: Transaction, settings: OrderSettings) -> bool:
+        """Stores a version, and keeps it in the history."""
+        ...
+
+    async def plan(self, tx: Transaction, seller: str, *, lock: bool = False) -> SellerPlan:
+        """The plan of a seller."""
+        ...
+
+    async def save_plan(self, tx: Transaction, plan: SellerPlan) -> bool:
+        """Stores a version."""
+        ...
+
+    async def availability(self, tx: Transaction, subject: str, *, lock: bool = False) -> Availability:
+        """The availability of a seller or a listing."""
+        ...
+
+    async def save_availability(self, tx: Transaction, availability: Availability) -> bool:
+        """Stores a version."""
+        ...
+
+
+class Projections(Protocol):
+    """What gating keeps of the facts of others."""
+
+    async def listing(self, tx: Transaction, name: str) -> Listing | None:
+        """A listing, published or not; None when nothing is known of it."""
+        ...
+
+    async def store_listing(self, tx: Transaction, listing: Listing) -> None:
+        """Keeps a listing unless a newer version is kept."""
+        ...
+
+    async def buyer_facts(self, tx: Transaction, buyer: str, seller: str) -> BuyerFacts:
+        """What is known of a buyer towards a seller."""
+        ...
+
+    async def store_offer(self, tx: Transaction, offer: OfferFact) -> None:
+        """Keeps the facts of an offer unless newer ones are kept."""
+        ...
+
+    async def offers_for(self, tx: Transaction, order_request: str) -> Sequence[OfferFact]:
+        """Every offer that answers a request."""
+        ...
+
+    async def store_confirmed_order(
+        self, tx: Transaction, order: str, *, buyer: str, seller: str, time: datetime
+    ) -> None:
+        """Keeps that an order was confirmed."""
+        ...
+
+
+class OrderRequests(Protocol):
+    """The requests."""
+
+    async def find(self, tx: Transaction, request_id: str, *, lock: bool = False) -> OrderRequest | None:
+        """A request; None for an id that nobody knows."""
+        ...
+
+    async def find_open(self, tx: Transaction, buyer: str, package: str) -> OrderRequest | None:
+        """The open request of a buyer for a package, locked."""
+        ...
+
+    async def add(self, tx: Transaction, request: OrderRequest) -> bool:
+        """Stores a new request; False where the buyer has an open one for the package."""
+        ...
+
+    async def save(self, tx: Transaction, request: OrderRequest) -> None:
+        """Stores the next version of a locked request."""
+        ...
+
+    async def page(
+        self, tx: Transaction, *, buyer: str, seller: str, states: Sequence[State], page: PageRequest
+    ) -> Page[OrderRequest]:
+        """Requests of a buyer, or to a seller, newest first; exactly one of the two is given."""
+        ...
+
+
+class ListingSource(Protocol):
+    """The service that owns the listings."""
+
+    async def listing(self, name: str) -> Listing | None:
+        """The listing as its owner has it; None when there is none. Refusal UNAVAILABLE without answer."""
+        ...
+
+
+class Announcer(Protocol):
+    """Reaches the other replicas of this service, best effort."""
+
+    async def announce(self, kind: str, *names: str) -> None:
+        """Something of this kind and these names changed. Never fails."""
+        ...

@@ -1,0 +1,88 @@
+"""Reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chassis.call import Call
+from chassis.db import Database, Transaction
+from chassis.kernel.caller import Role
+from chassis.kernel.clock import Clock
+from chassis.kernel.machine import Actor
+from chassis.kernel.page import Page, PageRequest
+from chassis.kernel.refusal import denied, invalid, not_found
+from services.gating.app.gate import Gate
+from services.gating.app.order_requests import RequestView, id_of
+from services.gating.app.ports import OrderRequests
+from services.gating.domain.gate import GateDecision
+from services.gating.domain.order_request import State
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateGate:
+    """May `buyer` order `package`? Empty: the caller himself."""
+
+    package: str
+    buyer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListOrderRequests:
+    """Requests to `seller`; empty: those of the caller. No states: all."""
+
+    seller: str
+    states: tuple[State, ...]
+    page: PageRequest
+
+
+class Queries:
+    """One method for each reading RPC."""
+
+    def __init__(self, database: Database, *, requests: OrderRequests, gate: Gate, clock: Clock) -> None:
+        self._database = database
+        self._requests = requests
+        self._gate = gate
+        self._clock = clock
+
+    async def evaluate_gate(self, call: Call, query: EvaluateGate) -> GateDecision:
+        """The gate's answer at this instant."""
+        caller = call.caller
+        if caller.is_service:
+            if not query.buyer:
+                raise invalid("buyer", "a service names the buyer for whom it asks")
+            return await self._gate.decide(query.package, query.buyer)
+        if query.buyer and query.buyer != caller.user:
+            raise denied("evaluateGate", query.buyer)
+        return await self._gate.decide(query.package, caller.user)
+
+    async def get_order_request(self, call: Call, name: str) -> RequestView:
+        """A request, for its parties."""
+        request_id = id_of(name)
+        request = await self._database.read(lambda tx: self._requests.find(tx, request_id))
+        if request is None:
+            raise not_found(name)
+        actor = call.party(buyer=request.buyer, seller=request.seller, name=name)
+        return RequestView(request, actor, self._clock.now())
+
+    async def list_order_requests(self, call: Call, query: ListOrderRequests) -> Page[RequestView]:
+        """The requests of the caller, or to a team of his."""
+        caller, actor, buyer = call.caller, Actor.BUYER, call.caller.user
+        if query.seller:
+            buyer = ""
+            if caller.role_in(query.seller) is not None:
+                actor = Actor.SELLER
+            elif caller.is_operator and Role.OPERATOR in call.rule.roles:
+                actor = Actor.OPERATOR
+            else:
+                raise not_found(query.seller)
+        call.scoped()
+
+        async def work(tx: Transaction) -> Page[RequestView]:
+            found = await self._requests.page(
+                tx, buyer=buyer, seller=query.seller, states=query.states, page=query.page
+            )
+            now = self._clock.now()
+            views = tuple(RequestView(request, actor, now) for request in found.items)
+            return Page(views, found.next_cursor)
+
+        return await self._database.read(work)

@@ -1,0 +1,87 @@
+"""What gating does about the facts of others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis.db import Database, Transaction
+from chassis.envelope import Delivery
+from chassis.kernel.clock import Clock
+from services.gating.app.gate import Gate
+from services.gating.app.order_requests import id_of, save_moved
+from services.gating.app.ports import OrderRequests, Projections
+from services.gating.domain import order_request
+from services.gating.domain.catalogue import Listing
+from services.gating.domain.order_request import OfferFact
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFact:
+    """What the orders service said of an order. `confirm_time` is None before it was confirmed."""
+
+    name: str
+    seller: str
+    buyer: str
+    confirm_time: datetime | None
+
+
+class Reactions:
+    """One method for each kind of fact."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        projections: Projections,
+        requests: OrderRequests,
+        gate: Gate,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._projections = projections
+        self._requests = requests
+        self._gate = gate
+        self._clock = clock
+
+    async def listing_changed(self, delivery: Delivery, listing: Listing) -> None:
+        """Keeps the newest version of a listing."""
+        await self._database.react(delivery, lambda tx: self._projections.store_listing(tx, listing))
+        await self._gate.listing_changed(listing.name)
+
+    async def offer_changed(self, delivery: Delivery, offer: OfferFact) -> None:
+        """Keeps the newest facts of an offer, and lets the request that it answers follow."""
+
+        async def work(tx: Transaction) -> None:
+            if not offer.order_request:
+                await self._projections.store_offer(tx, offer)
+                return
+            # The request's lock comes first: two offers of one request that change together take turns here,
+            # and the second one sees what the first one stored.
+            request = await self._requests.find(tx, id_of(offer.order_request), lock=True)
+            await self._projections.store_offer(tx, offer)
+            if request is None or (request.buyer, request.seller) != (offer.buyer, offer.seller):
+                return
+            offers = await self._projections.offers_for(tx, offer.order_request)
+            moved = order_request.follow_offers(
+                request, offers, answered=delivery.time, now=self._clock.now()
+            )
+            if moved is not None:
+                await save_moved(tx, self._requests, moved)
+
+        await self._database.react(delivery, work)
+        await self._gate.buyer_changed(offer.buyer, offer.seller)
+
+    async def order_changed(self, delivery: Delivery, order: OrderFact) -> None:
+        """Keeps who has a confirmed order with whom."""
+        confirmed = order.confirm_time
+        if confirmed is None:
+            return
+
+        async def work(tx: Transaction) -> None:
+            await self._projections.store_confirmed_order(
+                tx, order.name, buyer=order.buyer, seller=order.seller, time=confirmed
+            )
+
+        await self._database.react(delivery, work)
+        await self._gate.buyer_changed(order.buyer, order.seller)

@@ -1,0 +1,65 @@
+"""What happened in gating, each with the aggregate after the change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from services.gating.domain.availability import Availability
+    from services.gating.domain.order_request import OrderRequest
+    from services.gating.domain.plan import SellerPlan
+    from services.gating.domain.settings import OrderSettings
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSettingsSaved:
+    """A save changed something."""
+
+    settings: OrderSettings
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SellerPlanSet:
+    """The operator set a plan."""
+
+    plan: SellerPlan
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilitySet:
+    """A seller or a listing became available or unavailable."""
+
+    availability: Availability
+    time: datetime
+
+
+class RequestVerb(StrEnum):
+    """What happened to an order request."""
+
+    SUBMITTED = "submitted"
+    INFORMATION_ASKED = "informationasked"
+    INFORMATION_ANSWERED = "informationanswered"
+    OFFERED = "offered"
+    REOPENED = "reopened"
+    CONVERTED = "converted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequestChanged:
+    """An order request moved; `verb` says how."""
+
+    verb: RequestVerb
+    request: OrderRequest
+    time: datetime
+
+
+Event = OrderSettingsSaved | SellerPlanSet | AvailabilitySet | OrderRequestChanged

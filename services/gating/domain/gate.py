@@ -1,0 +1,339 @@
+"""The gate: may this buyer order this package at this instant, and why. Total, pure, exact.
+
+The rules in their order: availability; whether the listing sells at once at all; the switches (master
+switch, plan, excluded listing, scope); the clock (overrides, windows); and, only where all of these ask for a
+request, what lets one buyer pass: an offer that he holds, or earlier orders. So nothing about the buyer needs
+to be known while the gate stands open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from chassis.kernel.timetable import (
+    ALWAYS,
+    WHOLE_DAY,
+    Match,
+    Override,
+    Span,
+    Timetable,
+    format_hhmm,
+    local_time,
+    zone_of,
+)
+from services.gating.domain.availability import Availability
+from services.gating.domain.catalogue import Intake, Listing
+from services.gating.domain.plan import SellerPlan
+from services.gating.domain.settings import (
+    WEEKDAYS,
+    Audience,
+    BypassPolicy,
+    DayOverride,
+    DayRule,
+    OrderSettings,
+)
+
+
+class Outcome(StrEnum):
+    """What the buyer may do."""
+
+    ALLOWED = "ALLOWED"
+    REQUEST_REQUIRED = "REQUEST_REQUIRED"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+class GateReason(StrEnum):
+    """Which rule decided."""
+
+    SELLER_UNAVAILABLE = "SELLER_UNAVAILABLE"
+    LISTING_UNAVAILABLE = "LISTING_UNAVAILABLE"
+    OPEN_OFFER = "OPEN_OFFER"
+    PAST_OFFER = "PAST_OFFER"
+    SWITCHED_OFF = "SWITCHED_OFF"
+    NOT_ENTITLED = "NOT_ENTITLED"
+    LISTING_EXCLUDED = "LISTING_EXCLUDED"
+    OUT_OF_SCOPE = "OUT_OF_SCOPE"
+    RETURNING_BUYER = "RETURNING_BUYER"
+    OUTSIDE_WINDOWS = "OUTSIDE_WINDOWS"
+    OVERRIDE_OPEN = "OVERRIDE_OPEN"
+    ALWAYS = "ALWAYS"
+    INSIDE_WINDOW = "INSIDE_WINDOW"
+    OVERRIDE_CLOSED = "OVERRIDE_CLOSED"
+    INTAKE_NOT_INSTANT = "INTAKE_NOT_INSTANT"
+
+
+class CompiledSettings:
+    """One version of a seller's settings, prepared for evaluation."""
+
+    __slots__ = ("excluded", "overrides", "packages", "settings", "timetable", "zone")
+
+    def __init__(self, settings: OrderSettings) -> None:
+        self.settings = settings
+        self.zone: ZoneInfo = zone_of(settings.time_zone)
+        self.packages = frozenset(settings.scope.packages)
+        self.excluded = frozenset(settings.excluded_listings)
+        self.overrides: Mapping[date, DayOverride] = {
+            override.date: override for override in settings.overrides
+        }
+        self.timetable = Timetable(
+            self.zone,
+            settings.windows or (ALWAYS,),
+            [Override(override.date, _spans(override)) for override in settings.overrides],
+        )
+
+
+def _spans(override: DayOverride) -> tuple[Span, ...]:
+    match override.rule:
+        case DayRule.OPEN:
+            return ()
+        case DayRule.CLOSED:
+            return (WHOLE_DAY,)
+    return override.spans
+
+
+@dataclass(frozen=True, slots=True)
+class GateRules:
+    """Everything that decides about `package` apart from the buyer and the instant."""
+
+    package: str
+    compiled: CompiledSettings
+    plan: SellerPlan
+    seller_availability: Availability
+    listing: Listing
+    listing_availability: Availability
+
+    @property
+    def bounds(self) -> tuple[datetime, ...]:
+        """The instants, besides those of the timetable, at which the clock may change a verdict."""
+        ends = (self.plan.expire_time, self.seller_availability.end_time, self.listing_availability.end_time)
+        return tuple(end for end in ends if end is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOffer:
+    """An offer that a buyer was sent for `package`. `is_open`: it waits for his answer, for this package."""
+
+    offer: str
+    package: str
+    is_open: bool
+    expire_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuyerFacts:
+    """What is known of a buyer towards one seller; `offers` newest first.
+
+    Nothing known is the safe side: it makes him ask.
+    """
+
+    has_confirmed_order: bool = False
+    offers: tuple[HeldOffer, ...] = ()
+
+
+NOTHING_KNOWN = BuyerFacts()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate says and why; constant in outcome until `next_change_time`, as far as the clock goes."""
+
+    outcome: Outcome
+    reason: GateReason
+    explanation: str
+    matched_window: str = ""
+    next_change_time: datetime | None = None
+    offer: str = ""
+    unavailable_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateDecision:
+    """A verdict about one buyer and one instant. `local_time` is ISO 8601 with offset."""
+
+    package: str
+    buyer: str
+    evaluate_time: datetime
+    local_time: str
+    time_zone: str
+    settings_version: int
+    verdict: Verdict
+
+    def metadata(self) -> dict[str, str]:
+        """What a refusal tells of the decision."""
+        verdict = self.verdict
+        found = {"package": self.package, "outcome": verdict.outcome.value, "reason": verdict.reason.value}
+        for key, instant in (
+            ("next_change_time", verdict.next_change_time),
+            ("unavailable_until", verdict.unavailable_until),
+        ):
+            if instant is not None:
+                found[key] = instant.isoformat().replace("+00:00", "Z")
+        return found
+
+
+def evaluate(rules: GateRules, *, buyer: str, facts: BuyerFacts, at: datetime) -> GateDecision:
+    """The decision, for any input."""
+    return decision(rules, for_buyer(rules, verdict_of(rules, at), facts, at), buyer=buyer, at=at)
+
+
+def decision(rules: GateRules, verdict: Verdict, *, buyer: str, at: datetime) -> GateDecision:
+    """A verdict, with whom and when it is about."""
+    compiled = rules.compiled
+    return GateDecision(
+        rules.package,
+        buyer,
+        at,
+        at.astimezone(compiled.zone).isoformat(),
+        compiled.settings.time_zone,
+        compiled.settings.version,
+        verdict,
+    )
+
+
+def asks_for_buyer(rules: GateRules, verdict: Verdict) -> bool:
+    """Whether facts about the buyer could turn the verdict."""
+    settings = rules.compiled.settings
+    return verdict.outcome is Outcome.REQUEST_REQUIRED and (
+        settings.bypass_policy is not BypassPolicy.NEVER or settings.audience is Audience.NEW_BUYERS
+    )
+
+
+def verdict_of(rules: GateRules, at: datetime) -> Verdict:
+    """What holds for a buyer of whom nothing is known."""
+    if not rules.seller_availability.holds(at):
+        return _unavailable(rules, at, GateReason.SELLER_UNAVAILABLE, rules.seller_availability)
+    if not rules.listing_availability.holds(at):
+        return _unavailable(rules, at, GateReason.LISTING_UNAVAILABLE, rules.listing_availability)
+    switched = _switches(rules, at)
+    return _clock(rules, at) if switched is None else switched
+
+
+def for_buyer(rules: GateRules, verdict: Verdict, facts: BuyerFacts, at: datetime) -> Verdict:
+    """`verdict` as it holds for one buyer: a request that he need not send becomes ALLOWED."""
+    if not asks_for_buyer(rules, verdict):
+        return verdict
+    settings = rules.compiled.settings
+    offers = [offer for offer in facts.offers if offer.package == rules.package]
+    if settings.bypass_policy is not BypassPolicy.NEVER:
+        held = _open_offer(offers, at)
+        if held is not None:
+            said = "The buyer holds an open offer of the seller for this package and may order at once."
+            ends = _earliest(verdict.next_change_time, held.expire_time)
+            return _passes(verdict, GateReason.OPEN_OFFER, said, offer=held.offer, ends=ends)
+        if offers and settings.bypass_policy is BypassPolicy.ANY_PAST_OFFER:
+            said = "The seller offered this package to the buyer before, who may therefore order at once."
+            ends = verdict.next_change_time
+            return _passes(verdict, GateReason.PAST_OFFER, said, offer=offers[0].offer, ends=ends)
+    if settings.audience is Audience.NEW_BUYERS and facts.has_confirmed_order:
+        said = "The buyer has a confirmed order with the seller, who asks new buyers only."
+        return _passes(verdict, GateReason.RETURNING_BUYER, said, offer="", ends=verdict.next_change_time)
+    return verdict
+
+
+def _passes(
+    verdict: Verdict, reason: GateReason, explanation: str, *, offer: str, ends: datetime | None
+) -> Verdict:
+    return replace(
+        verdict,
+        outcome=Outcome.ALLOWED,
+        reason=reason,
+        explanation=explanation,
+        matched_window="",
+        next_change_time=ends,
+        offer=offer,
+    )
+
+
+def _open_offer(offers: list[HeldOffer], at: datetime) -> HeldOffer | None:
+    """Of the open ones that which stays open longest, so that nothing changes before it expires."""
+    found: HeldOffer | None = None
+    for offer in offers:
+        if not offer.is_open or (offer.expire_time is not None and offer.expire_time <= at):
+            continue
+        if offer.expire_time is None:
+            return offer
+        if found is None or found.expire_time is None or offer.expire_time > found.expire_time:
+            found = offer
+    return found
+
+
+def _unavailable(rules: GateRules, at: datetime, reason: GateReason, cause: Availability) -> Verdict:
+    both = (rules.seller_availability, rules.listing_availability)
+    ends = [availability.end_time for availability in both if not availability.holds(at)]
+    known = [end for end in ends if end is not None]
+    until = max(known) if len(known) == len(ends) else None
+    who = "The seller" if reason is GateReason.SELLER_UNAVAILABLE else "The listing"
+    when = "" if until is None else f" until {_wall(rules, until)}"
+    return Verdict(
+        Outcome.UNAVAILABLE,
+        reason,
+        f"{who} takes no orders{when}.",
+        next_change_time=cause.end_time,
+        unavailable_until=until,
+    )
+
+
+def _switches(rules: GateRules, at: datetime) -> Verdict | None:
+    """ALLOWED where the gate does not apply, whatever the clock says."""
+    settings = rules.compiled.settings
+    if rules.listing.intake is not Intake.INSTANT:
+        said = "Orders for this listing wait for the seller anyway, so the gate does not apply."
+        return Verdict(Outcome.ALLOWED, GateReason.INTAKE_NOT_INSTANT, said)
+    if not settings.enabled:
+        said = "The seller accepts orders automatically."
+        return Verdict(Outcome.ALLOWED, GateReason.SWITCHED_OFF, said)
+    if not rules.plan.entitled(at):
+        said = "The seller's plan does not include the gate, so orders are accepted automatically."
+        return Verdict(Outcome.ALLOWED, GateReason.NOT_ENTITLED, said)
+    lapse = rules.plan.expire_time
+    if rules.listing.name in rules.compiled.excluded:
+        said = "The seller switched the gate off for this listing."
+        return Verdict(Outcome.ALLOWED, GateReason.LISTING_EXCLUDED, said, next_change_time=lapse)
+    if not (settings.scope.all_packages or rules.package in rules.compiled.packages):
+        said = "The seller does not gate this package."
+        return Verdict(Outcome.ALLOWED, GateReason.OUT_OF_SCOPE, said, next_change_time=lapse)
+    return None
+
+
+def _clock(rules: GateRules, at: datetime) -> Verdict:
+    compiled = rules.compiled
+    ends = _earliest(compiled.timetable.next_change(at), rules.plan.expire_time)
+    match = compiled.timetable.is_active(at)
+    if match is not None:
+        reason, matched = _cause(compiled, match)
+        where = {
+            GateReason.ALWAYS: "and the seller always wants to be asked first",
+            GateReason.INSIDE_WINDOW: f"inside the seller's window {matched}",
+            GateReason.OVERRIDE_CLOSED: f"under the seller's rule for the day ({matched})",
+        }[reason]
+        said = f"It is {_wall(rules, at)}, {where}: an order request is needed."
+        return Verdict(Outcome.REQUEST_REQUIRED, reason, said, matched, ends)
+    day = local_time(at, compiled.zone).date()
+    if day in compiled.overrides:
+        said = f"It is {_wall(rules, at)}, and the seller opened the gate for the day: order at once."
+        return Verdict(Outcome.ALLOWED, GateReason.OVERRIDE_OPEN, said, f"{day} open", ends)
+    said = f"It is {_wall(rules, at)}, outside of the seller's windows: order at once."
+    return Verdict(Outcome.ALLOWED, GateReason.OUTSIDE_WINDOWS, said, next_change_time=ends)
+
+
+def _cause(compiled: CompiledSettings, match: Match) -> tuple[GateReason, str]:
+    span = f"{format_hhmm(match.span.start_minute)}-{format_hhmm(match.span.end_minute)}"
+    if match.override is not None:
+        day = match.override.date
+        closed = compiled.overrides[day].rule is DayRule.CLOSED
+        return GateReason.OVERRIDE_CLOSED, f"{day} closed" if closed else f"{day} {span}"
+    if not compiled.settings.windows:
+        return GateReason.ALWAYS, ""
+    return GateReason.INSIDE_WINDOW, f"{WEEKDAYS[match.local.weekday()]} {span}"
+
+
+def _wall(rules: GateRules, at: datetime) -> str:
+    return f"{at.astimezone(rules.compiled.zone):%a %Y-%m-%d %H:%M} ({rules.compiled.settings.time_zone})"
+
+
+def _earliest(*instants: datetime | None) -> datetime | None:
+    return min((instant for instant in instants if instant is not None), default=None)

@@ -1,0 +1,337 @@
+"""A buyer's request for the seller's approval. Approval is the seller's offer: there is no bare approve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from chassis.kernel.machine import Actor, Machine, Transition
+from chassis.kernel.refusal import stale_etag
+from services.gating.domain import refusals
+from services.gating.domain.catalogue import Listing, Package
+from services.gating.domain.events import OrderRequestChanged, RequestVerb
+from services.gating.domain.gate import GateDecision, Outcome
+
+MAX_QUESTIONS: Final = 20
+"""Questions that a seller may ask about one request."""
+
+
+class State(StrEnum):
+    """Where a request stands."""
+
+    PENDING = "pending"
+    INFO_REQUESTED = "info_requested"
+    OFFERED = "offered"
+    CONVERTED = "converted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    CLOSED = "closed"
+
+
+OPEN_STATES: Final = (State.PENDING, State.INFO_REQUESTED, State.OFFERED)
+"""A buyer has at most one request in these for a package."""
+
+_UNDECIDED = (State.PENDING, State.INFO_REQUESTED)
+_LOST = (State.DECLINED, State.WITHDRAWN, State.EXPIRED, State.CLOSED)
+
+MACHINE: Final = Machine(
+    "order request",
+    (
+        Transition(_UNDECIDED, "sendOffer", (Actor.SELLER, Actor.SERVICE), State.OFFERED),
+        Transition((State.PENDING,), "askInformation", (Actor.SELLER,), State.INFO_REQUESTED),
+        Transition((State.INFO_REQUESTED,), "answerInformation", (Actor.BUYER,), State.PENDING),
+        Transition(_UNDECIDED, "decline", (Actor.SELLER,), State.DECLINED),
+        Transition(OPEN_STATES, "withdraw", (Actor.BUYER,), State.WITHDRAWN),
+        Transition(_UNDECIDED, "close", (Actor.OPERATOR,), State.CLOSED),
+        Transition(_UNDECIDED, "expire", (Actor.TIMER,), State.EXPIRED),
+        # An accepted offer is an order that exists: it wins over whatever ended the request meanwhile.
+        Transition((*OPEN_STATES, *_LOST), "convert", (Actor.SERVICE,), State.CONVERTED),
+        Transition((State.OFFERED,), "reopen", (Actor.SERVICE,), State.PENDING),
+    ),
+)
+
+
+class DeclineReason(StrEnum):
+    """Why a seller declines."""
+
+    NO_CAPACITY = "NO_CAPACITY"
+    OUT_OF_SCOPE = "OUT_OF_SCOPE"
+    UNCLEAR_NEEDS = "UNCLEAR_NEEDS"
+    BUDGET = "BUDGET"
+    DEADLINE = "DEADLINE"
+    POLICY = "POLICY"
+    OTHER = "OTHER"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the buyer needs; `answers` are (question, answer) of the listing's questionnaire."""
+
+    text: str
+    answers: tuple[tuple[str, str], ...] = ()
+    attachments: tuple[str, ...] = ()
+    preferred_start_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSnapshot:
+    """The package as it was at submission."""
+
+    listing_title: str
+    package: Package
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """One question of the seller; `answer` is empty until the buyer answers."""
+
+    question: str
+    ask_time: datetime
+    answer: str = ""
+    answer_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """A request. `expire_time` holds while the seller's deadline runs, `remaining` while it rests."""
+
+    id: str
+    seller: str
+    buyer: str
+    snapshot: PackageSnapshot
+    needs: Needs
+    decision: GateDecision
+    ttl: timedelta
+    create_time: datetime
+    update_time: datetime
+    state: State = State.PENDING
+    inquiries: tuple[Inquiry, ...] = ()
+    decline_reason: DeclineReason | None = None
+    decline_text: str = ""
+    offer: str = ""
+    order: str = ""
+    expire_time: datetime | None = None
+    remaining: timedelta | None = None
+    first_response_time: datetime | None = None
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        """`orderRequests/{id}`."""
+        return f"orderRequests/{self.id}"
+
+    @property
+    def conversation(self) -> str:
+        """Where the two talk about it."""
+        return f"conversations/{self.id}"
+
+    @property
+    def package(self) -> str:
+        """The package's resource name."""
+        return self.snapshot.package.name
+
+    @property
+    def etag(self) -> str:
+        """The version as callers see it."""
+        return f"v{self.version}"
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether the seller's time is over, also where no timer has said so yet."""
+        return self.expire_time is not None and now >= self.expire_time
+
+    def state_at(self, now: datetime) -> State:
+        """The state that callers meet."""
+        return State.EXPIRED if self.is_due(now) else self.state
+
+
+Moved = tuple[OrderRequest, OrderRequestChanged]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a buyer submits, and what was found about it."""
+
+    id: str
+    listing: Listing
+    package: Package
+    needs: Needs
+    decision: GateDecision
+    ttl: timedelta
+
+
+def submit(submission: Submission, *, now: datetime) -> Moved:
+    """A new request. Refused unless the gate asks for one."""
+    decision = submission.decision
+    outcome = decision.verdict.outcome
+    if outcome is Outcome.UNAVAILABLE:
+        raise refusals.unavailable(decision.metadata())
+    if outcome is not Outcome.REQUEST_REQUIRED:
+        raise refusals.request_not_required(decision.metadata())
+    request = OrderRequest(
+        id=submission.id,
+        seller=submission.listing.seller,
+        buyer=decision.buyer,
+        snapshot=PackageSnapshot(submission.listing.title, submission.package),
+        needs=submission.needs,
+        decision=decision,
+        ttl=submission.ttl,
+        create_time=now,
+        update_time=now,
+        expire_time=now + submission.ttl,
+    )
+    return request, OrderRequestChanged(RequestVerb.SUBMITTED, request, now)
+
+
+def check_etag(request: OrderRequest, etag: str) -> None:
+    """Refuses a caller who acts on an old version; an empty etag names none."""
+    if etag and etag != request.etag:
+        raise stale_etag(request.name, etag, request.etag)
+
+
+def ask_information(request: OrderRequest, question: str, *, actor: Actor, now: datetime) -> Moved:
+    """The seller asks; his deadline rests until the answer. It counts as his first response."""
+    state = _move(request, "askInformation", actor, now)
+    if len(request.inquiries) >= MAX_QUESTIONS:
+        raise refusals.too_many_questions(request.name, MAX_QUESTIONS)
+    assert request.expire_time is not None
+    changed = replace(
+        request,
+        state=state,
+        inquiries=(*request.inquiries, Inquiry(question, now)),
+        expire_time=None,
+        remaining=request.expire_time - now,
+        first_response_time=request.first_response_time or now,
+    )
+    return _changed(changed, RequestVerb.INFORMATION_ASKED, now)
+
+
+def answer_information(request: OrderRequest, answer: str, *, actor: Actor, now: datetime) -> Moved:
+    """The buyer answers the open question; the seller's deadline runs on."""
+    state = _move(request, "answerInformation", actor, now)
+    *earlier, asked = request.inquiries
+    assert request.remaining is not None
+    changed = replace(
+        request,
+        state=state,
+        inquiries=(*earlier, replace(asked, answer=answer, answer_time=now)),
+        expire_time=now + request.remaining,
+        remaining=None,
+    )
+    return _changed(changed, RequestVerb.INFORMATION_ANSWERED, now)
+
+
+def decline(request: OrderRequest, reason: DeclineReason, text: str, *, actor: Actor, now: datetime) -> Moved:
+    """The seller says no, with a reason."""
+    changed = replace(
+        _ended(request, _move(request, "decline", actor, now)),
+        decline_reason=reason,
+        decline_text=text,
+        first_response_time=request.first_response_time or now,
+    )
+    return _changed(changed, RequestVerb.DECLINED, now)
+
+
+def withdraw(request: OrderRequest, *, actor: Actor, now: datetime) -> Moved:
+    """The buyer takes it back."""
+    return _changed(_ended(request, _move(request, "withdraw", actor, now)), RequestVerb.WITHDRAWN, now)
+
+
+def close(request: OrderRequest, *, actor: Actor, now: datetime) -> Moved:
+    """The operator ends a request that nobody answers."""
+    return _changed(_ended(request, _move(request, "close", actor, now)), RequestVerb.CLOSED, now)
+
+
+def expire(request: OrderRequest, *, now: datetime) -> Moved | None:
+    """The seller's time ran out; None while it did not, or where something else came first."""
+    if not request.is_due(now):
+        return None
+    state = MACHINE.move(request.state, "expire", Actor.TIMER, name=request.name)
+    return _changed(_ended(request, state), RequestVerb.EXPIRED, now)
+
+
+class OfferState(StrEnum):
+    """Where an offer stands, as its owner says."""
+
+    OPEN = "OPEN"
+    ACCEPTED = "ACCEPTED"
+    DECLINED = "DECLINED"
+    WITHDRAWN = "WITHDRAWN"
+    EXPIRED = "EXPIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class OfferFact:
+    """What the offers service said last about an offer. `by_seller`: the newest revision is the seller's."""
+
+    name: str
+    version: int
+    seller: str
+    buyer: str
+    order_request: str
+    order: str
+    package: str
+    state: OfferState
+    by_seller: bool
+    expire_time: datetime | None
+
+
+def follow_offers(
+    request: OrderRequest, offers: Sequence[OfferFact], *, answered: datetime, now: datetime
+) -> Moved | None:
+    """The request as all offers that answer it imply, whatever order they became known in; None: no change.
+
+    An accepted offer decides for good; else the newest open one; else the request waits for the seller again,
+    with a new deadline. `answered` is when the newest of these facts happened.
+    """
+    accepted = next((offer for offer in offers if offer.state is OfferState.ACCEPTED), None)
+    if accepted is not None:
+        return _converted(request, accepted, now)
+    newest = max((o for o in offers if o.state is OfferState.OPEN), key=lambda o: o.name, default=None)
+    if newest is not None:
+        return _offered(request, newest.name, answered=answered, now=now)
+    if request.state is not State.OFFERED:
+        return None
+    state = MACHINE.move(request.state, "reopen", Actor.SERVICE, name=request.name)
+    reopened = replace(request, state=state, expire_time=now + request.ttl)
+    return _changed(reopened, RequestVerb.REOPENED, now)
+
+
+def _converted(request: OrderRequest, accepted: OfferFact, now: datetime) -> Moved | None:
+    if request.state is State.CONVERTED:
+        return None
+    state = MACHINE.move(request.state, "convert", Actor.SERVICE, name=request.name)
+    changed = replace(_ended(request, state), offer=accepted.name, order=accepted.order)
+    return _changed(changed, RequestVerb.CONVERTED, now)
+
+
+def _offered(request: OrderRequest, offer: str, *, answered: datetime, now: datetime) -> Moved | None:
+    if not MACHINE.can(request.state, "sendOffer", Actor.SERVICE):
+        # Over already, or offered: a newer offer takes the place of the one that the request names.
+        if request.state is not State.OFFERED or request.offer == offer:
+            return None
+        return _changed(replace(request, offer=offer), RequestVerb.OFFERED, now)
+    state = MACHINE.move(request.state, "sendOffer", Actor.SERVICE, name=request.name)
+    changed = replace(
+        _ended(request, state),
+        offer=offer,
+        first_response_time=request.first_response_time or max(answered, request.create_time),
+    )
+    return _changed(changed, RequestVerb.OFFERED, now)
+
+
+def _move(request: OrderRequest, event: str, actor: Actor, now: datetime) -> State:
+    return MACHINE.move(request.state_at(now), event, actor, name=request.name)
+
+
+def _ended(request: OrderRequest, state: State) -> OrderRequest:
+    """In a state in which no deadline runs."""
+    return replace(request, state=state, expire_time=None, remaining=None)
+
+
+def _changed(request: OrderRequest, verb: RequestVerb, now: datetime) -> Moved:
+    changed = replace(request, version=request.version + 1, update_time=now)
+    return changed, OrderRequestChanged(verb, changed, now)

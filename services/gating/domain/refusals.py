@@ -1,0 +1,80 @@
+"""Everything that gating refuses for reasons of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from chassis.kernel.refusal import Refusal, exists, invalid, precondition
+
+
+class Reason(StrEnum):
+    """The names of `parley.gating.v1.ErrorReason`, without their prefix."""
+
+    WINDOW_INVALID = "WINDOW_INVALID"
+    OVERRIDE_DATE_INVALID = "OVERRIDE_DATE_INVALID"
+    SCOPE_FOREIGN = "SCOPE_FOREIGN"
+    REQUEST_NOT_REQUIRED = "REQUEST_NOT_REQUIRED"
+    UNAVAILABLE = "UNAVAILABLE"
+    OPEN_REQUEST_EXISTS = "OPEN_REQUEST_EXISTS"
+    OWN_LISTING = "OWN_LISTING"
+    TIME_OUT_OF_RANGE = "TIME_OUT_OF_RANGE"
+    TOO_MANY_QUESTIONS = "TOO_MANY_QUESTIONS"
+
+
+def window_invalid(field: str, start: str, end: str) -> Refusal:
+    """A span that is empty, or that leaves its day where it must not."""
+    description = f"{start}-{end} does not start before it ends"
+    return invalid(field, description, reason=Reason.WINDOW_INVALID, start=start, end=end)
+
+
+def override_date_invalid(field: str, date: str, description: str) -> Refusal:
+    """A date that the calendar does not know, or that has two overrides."""
+    return invalid(field, description, reason=Reason.OVERRIDE_DATE_INVALID, date=date)
+
+
+def scope_foreign(field: str, resource: str) -> Refusal:
+    """A package or listing of somebody else."""
+    description = f"{resource} belongs to another seller"
+    return invalid(field, description, reason=Reason.SCOPE_FOREIGN, resource=resource)
+
+
+def request_not_required(metadata: Mapping[str, str]) -> Refusal:
+    """The gate lets the buyer order at once; `metadata` is that of the decision."""
+    return precondition(
+        Reason.REQUEST_NOT_REQUIRED, "the gate does not ask for a request now: order at once", **metadata
+    )
+
+
+def unavailable(metadata: Mapping[str, str]) -> Refusal:
+    """Neither orders nor requests are taken; `metadata` is that of the decision."""
+    return precondition(Reason.UNAVAILABLE, "neither orders nor requests are taken now", **metadata)
+
+
+def open_request_exists(order_request: str) -> Refusal:
+    """The buyer waits for an answer for this package already."""
+    return exists(
+        Reason.OPEN_REQUEST_EXISTS,
+        f"{order_request} is open for this package already",
+        order_request=order_request,
+    )
+
+
+def own_listing(seller: str) -> Refusal:
+    """A team would buy from itself."""
+    return invalid("package", "a team cannot buy from itself", reason=Reason.OWN_LISTING, seller=seller)
+
+
+def time_out_of_range(field: str) -> Refusal:
+    """An end that is not in the future."""
+    return invalid(field, "must lie in the future", reason=Reason.TIME_OUT_OF_RANGE)
+
+
+def too_many_questions(name: str, limit: int) -> Refusal:
+    """The seller asked as often as he may."""
+    return precondition(
+        Reason.TOO_MANY_QUESTIONS,
+        f"{name} has reached its maximum of {limit} questions",
+        resource=name,
+        limit=str(limit),
+    )

@@ -1,0 +1,1 @@
+"""Where calls and facts come in."""

@@ -1,0 +1,113 @@
+"""The GatingService: decode, call, encode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chassis.call import current_call
+from chassis.server import respond
+from parley.gating.v1 import gating_service_pb2 as pb
+from parley.gating.v1.gating_service_pb2_grpc import GatingServiceServicer
+from services.gating.app.order_requests import OrderRequestCommands
+from services.gating.app.queries import Queries
+from services.gating.app.sellers import SellerCommands
+from services.gating.wire import gate, order_requests, settings
+
+
+class GatingServicer(GatingServiceServicer):
+    """One method for each RPC."""
+
+    def __init__(self, sellers: SellerCommands, requests: OrderRequestCommands, queries: Queries) -> None:
+        self._sellers = sellers
+        self._requests = requests
+        self._queries = queries
+
+    async def GetOrderSettings(
+        self, request: pb.GetOrderSettingsRequest, context: Any
+    ) -> pb.GetOrderSettingsResponse:
+        query = settings.get_order_settings_query(request)
+        handler = self._sellers.get_order_settings
+        return await respond(context, query, handler, settings.get_order_settings_response)
+
+    async def UpdateOrderSettings(
+        self, request: pb.UpdateOrderSettingsRequest, context: Any
+    ) -> pb.UpdateOrderSettingsResponse:
+        command = settings.update_order_settings_command(request)
+        handler = self._sellers.update_order_settings
+        return await respond(context, command, handler, settings.update_order_settings_response)
+
+    async def SetSellerPlan(self, request: pb.SetSellerPlanRequest, context: Any) -> pb.SetSellerPlanResponse:
+        command = settings.set_seller_plan_command(request)
+        handler = self._sellers.set_seller_plan
+        return await respond(context, command, handler, settings.set_seller_plan_response)
+
+    async def SetAvailability(
+        self, request: pb.SetAvailabilityRequest, context: Any
+    ) -> pb.SetAvailabilityResponse:
+        command = settings.set_availability_command(request)
+        handler = self._sellers.set_availability
+        return await respond(context, command, handler, settings.set_availability_response)
+
+    async def EvaluateGate(self, request: pb.EvaluateGateRequest, context: Any) -> pb.EvaluateGateResponse:
+        query = gate.evaluate_gate_query(request)
+        return await respond(context, query, self._queries.evaluate_gate, gate.evaluate_gate_response)
+
+    async def CreateOrderRequest(
+        self, request: pb.CreateOrderRequestRequest, context: Any
+    ) -> pb.CreateOrderRequestResponse:
+        command = order_requests.create_order_request_command(request)
+        handler = self._requests.create_order_request
+        return await respond(context, command, handler, order_requests.create_order_request_response)
+
+    async def GetOrderRequest(
+        self, request: pb.GetOrderRequestRequest, context: Any
+    ) -> pb.GetOrderRequestResponse:
+        handler = self._queries.get_order_request
+        return await respond(context, request.name, handler, order_requests.get_order_request_response)
+
+    async def ListOrderRequests(
+        self, request: pb.ListOrderRequestsRequest, context: Any
+    ) -> pb.ListOrderRequestsResponse:
+        caller = current_call().principal
+        query = order_requests.list_order_requests_query(request, caller=caller)
+        return await respond(
+            context,
+            query,
+            self._queries.list_order_requests,
+            lambda page: order_requests.list_order_requests_response(request, page, caller=caller),
+        )
+
+    async def AskInformation(
+        self, request: pb.AskInformationRequest, context: Any
+    ) -> pb.AskInformationResponse:
+        command = order_requests.ask_information_command(request)
+        handler = self._requests.ask_information
+        return await respond(context, command, handler, order_requests.ask_information_response)
+
+    async def AnswerInformation(
+        self, request: pb.AnswerInformationRequest, context: Any
+    ) -> pb.AnswerInformationResponse:
+        command = order_requests.answer_information_command(request)
+        handler = self._requests.answer_information
+        return await respond(context, command, handler, order_requests.answer_information_response)
+
+    async def DeclineOrderRequest(
+        self, request: pb.DeclineOrderRequestRequest, context: Any
+    ) -> pb.DeclineOrderRequestResponse:
+        command = order_requests.decline_order_request_command(request)
+        handler = self._requests.decline_order_request
+        return await respond(context, command, handler, order_requests.decline_order_request_response)
+
+    async def WithdrawOrderRequest(
+        self, request: pb.WithdrawOrderRequestRequest, context: Any
+    ) -> pb.WithdrawOrderRequestResponse:
+        command = order_requests.end_order_request_command(request)
+        handler = self._requests.withdraw_order_request
+        return await respond(context, command, handler, order_requests.withdraw_order_request_response)
+
+    async def CloseOrderRequest(
+        self, request: pb.CloseOrderRequestRequest, context: Any
+    ) -> pb.CloseOrderRequestResponse:
+        command = order_requests.end_order_request_command(request)
+        handler = self._requests.close_order_request
+        return await respond(context, command, handler, order_requests.close_order_request_response)

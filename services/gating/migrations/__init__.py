@@ -1,0 +1,1 @@
+"""How gating's database came to be."""

@@ -1,0 +1,69 @@
+"""What other services say, as far as gating listens."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chassis.wire import instant, money, optional_instant
+from parley.offers.v1 import events_pb2 as offers_events
+from parley.offers.v1.listing_pb2 import Listing as WireListing
+from parley.offers.v1.offer_pb2 import Offer, OfferRevision
+from parley.orders.v1 import events_pb2 as orders_events
+from parley.orders.v1.order_pb2 import Order
+from services.gating.app.reactions import OrderFact
+from services.gating.domain.catalogue import Intake, Listing, Package
+from services.gating.domain.order_request import OfferFact, OfferState
+
+_OFFER_STATES: Final = {Offer.State.Value(f"STATE_{state.value}"): state for state in OfferState}
+_INTAKES: Final = {WireListing.Intake.Value(f"INTAKE_{intake.value}"): intake for intake in Intake}
+
+
+def listing_fact(message: offers_events.ListingCreated | offers_events.ListingUpdated) -> Listing:
+    """A listing after a change."""
+    return listing_of(message.listing, version=message.version)
+
+
+def listing_of(listing: WireListing, *, version: int) -> Listing:
+    """A listing. An intake that is not known yet is taken for one that waits for the seller."""
+    packages = tuple(
+        Package(
+            f"{listing.name}/packages/{package.package_id}",
+            package.title,
+            money(package.price, field="price"),
+            package.delivery_days,
+        )
+        for package in listing.packages
+    )
+    intake = _INTAKES.get(listing.intake, Intake.SELLER_REVIEW)
+    return Listing(listing.name, listing.title, intake, listing.published, packages, version)
+
+
+def version_of(etag: str) -> int:
+    """The version in an etag such as `v3`."""
+    return int(etag.removeprefix("v"))
+
+
+def offer_fact(message: Any) -> OfferFact:
+    """An offer after a change; `message` is any of the events that carry OfferFacts."""
+    facts: offers_events.OfferFacts = message.offer
+    return OfferFact(
+        name=facts.name,
+        version=facts.version,
+        seller=facts.seller,
+        buyer=facts.buyer,
+        order_request=facts.order_request,
+        order=facts.order,
+        package=facts.package,
+        state=_OFFER_STATES[facts.state],
+        by_seller=facts.author == OfferRevision.AUTHOR_SELLER,
+        expire_time=optional_instant(facts, "expire_time"),
+    )
+
+
+def order_fact(message: orders_events.OrderPlaced | orders_events.OrderConfirmed) -> OrderFact:
+    """An order after a change."""
+    facts = message.order
+    confirmed = facts.state == Order.STATE_CONFIRMED and facts.HasField("confirm_time")
+    return OrderFact(
+        facts.name, facts.seller, facts.buyer, instant(facts.confirm_time) if confirmed else None
+    )

@@ -1,0 +1,45 @@
+"""Decisions of the gate. EvaluateGate is the hottest call, so its answer is built from prepared parts."""
+
+from __future__ import annotations
+
+from chassis.kernel.ids import parse_name
+from chassis.wire import optional_timestamp, timestamp
+from parley.gating.v1 import gating_service_pb2 as pb
+from parley.gating.v1.gate_decision_pb2 import GateDecision as WireDecision
+from services.gating.app.queries import EvaluateGate
+from services.gating.domain.gate import GateDecision, GateReason, Outcome
+
+_OUTCOMES = {outcome: WireDecision.Outcome.Value(f"OUTCOME_{outcome.value}") for outcome in Outcome}
+REASONS = {reason: WireDecision.Reason.Value(f"REASON_{reason.value}") for reason in GateReason}
+"""The wire's value for each reason."""
+
+
+def evaluate_gate_query(request: pb.EvaluateGateRequest) -> EvaluateGate:
+    """Which package, for whom."""
+    parse_name(request.package, "sellers/*/listings/*/packages/*", field="package")
+    return EvaluateGate(request.package, request.buyer)
+
+
+def decision_message(decision: GateDecision) -> WireDecision:
+    """A decision."""
+    verdict = decision.verdict
+    return WireDecision(
+        package=decision.package,
+        buyer=decision.buyer,
+        outcome=_OUTCOMES[verdict.outcome],
+        reason=REASONS[verdict.reason],
+        explanation=verdict.explanation,
+        evaluate_time=timestamp(decision.evaluate_time),
+        local_time=decision.local_time,
+        time_zone=decision.time_zone,
+        settings_version=decision.settings_version,
+        matched_window=verdict.matched_window,
+        next_change_time=optional_timestamp(verdict.next_change_time),
+        offer=verdict.offer,
+        unavailable_until=optional_timestamp(verdict.unavailable_until),
+    )
+
+
+def evaluate_gate_response(decision: GateDecision) -> pb.EvaluateGateResponse:
+    """The decision."""
+    return pb.EvaluateGateResponse(decision=decision_message(decision))
