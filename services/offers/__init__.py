@@ -1,0 +1,1 @@
+"""Listings, and custom offers from the first draft to the accepted revision."""

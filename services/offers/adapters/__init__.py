@@ -1,0 +1,1 @@
+"""Where offers keeps its state, and whom it asks."""

@@ -1,0 +1,183 @@
+"""Values that are stored as JSON documents, and read back exactly as they were."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from chassis.kernel.money import Money
+from services.offers.domain.listing import Package
+from services.offers.domain.offer import Acceptance, Author, Revision
+from services.offers.domain.terms import Address, Interval, LineItem, PaymentMethod, Plan, Terms
+
+Document = dict[str, Any]
+
+
+def packages_document(packages: tuple[Package, ...]) -> list[Document]:
+    """The stored form of a listing's packages."""
+    return [
+        {
+            "package_id": package.package_id,
+            "title": package.title,
+            "description": package.description,
+            "price": _money_document(package.price),
+            "delivery_days": package.delivery_days,
+            "plan": _plan_document(package.plan),
+        }
+        for package in packages
+    ]
+
+
+def read_packages(documents: list[Document]) -> tuple[Package, ...]:
+    """What `packages_document` stored."""
+    return tuple(
+        Package(
+            package_id=document["package_id"],
+            title=document["title"],
+            description=document["description"],
+            price=_read_money(document["price"]),
+            delivery_days=document["delivery_days"],
+            plan=_read_plan(document["plan"]),
+        )
+        for document in documents
+    )
+
+
+def revision_document(revision: Revision) -> Document:
+    """The stored form of a revision."""
+    terms = revision.terms
+    return {
+        "number": revision.number,
+        "author": revision.author.value,
+        "total": _money_document(revision.total),
+        "note": revision.note,
+        "create_time": _instant_document(revision.create_time),
+        "terms": {
+            "line_items": [
+                {
+                    "title": item.title,
+                    "quantity": item.quantity,
+                    "unit_price": _money_document(item.unit_price),
+                }
+                for item in terms.line_items
+            ],
+            "delivery_days": terms.delivery_days,
+            "payment_method": terms.payment_method.value,
+            "package": terms.package,
+            "scope": terms.scope,
+            "start_time": _instant_document(terms.start_time),
+            "expire_time": _instant_document(terms.expire_time),
+            "plan": _plan_document(terms.plan),
+        },
+    }
+
+
+def read_revision(document: Document) -> Revision:
+    """What `revision_document` stored."""
+    terms = document["terms"]
+    return Revision(
+        number=document["number"],
+        author=Author(document["author"]),
+        total=_read_money(document["total"]),
+        note=document["note"],
+        create_time=datetime.fromisoformat(document["create_time"]),
+        terms=Terms(
+            line_items=tuple(
+                LineItem(item["title"], item["quantity"], _read_money(item["unit_price"]))
+                for item in terms["line_items"]
+            ),
+            delivery_days=terms["delivery_days"],
+            payment_method=PaymentMethod(terms["payment_method"]),
+            package=terms["package"],
+            scope=terms["scope"],
+            start_time=_read_instant(terms["start_time"]),
+            expire_time=_read_instant(terms["expire_time"]),
+            plan=_read_plan(terms["plan"]),
+        ),
+    )
+
+
+def acceptance_document(acceptance: Acceptance | None) -> Document | None:
+    """The stored form of an acceptance."""
+    if acceptance is None:
+        return None
+    return {
+        "revision": acceptance.revision,
+        "accept_time": _instant_document(acceptance.accept_time),
+        "order": acceptance.order,
+        "payment_token": acceptance.payment_token,
+        "billing_address": _address_document(acceptance.billing_address),
+        "delivery_address": _address_document(acceptance.delivery_address),
+    }
+
+
+def read_acceptance(document: Document | None) -> Acceptance | None:
+    """What `acceptance_document` stored."""
+    if document is None:
+        return None
+    return Acceptance(
+        revision=document["revision"],
+        accept_time=datetime.fromisoformat(document["accept_time"]),
+        order=document["order"],
+        payment_token=document["payment_token"],
+        billing_address=_read_address(document["billing_address"]),
+        delivery_address=_read_address(document["delivery_address"]),
+    )
+
+
+def _money_document(money: Money) -> Document:
+    return {"currency": money.currency, "amount": money.amount}
+
+
+def _read_money(document: Document) -> Money:
+    return Money(document["currency"], document["amount"])
+
+
+def _plan_document(plan: Plan | None) -> Document | None:
+    if plan is None:
+        return None
+    return {
+        "price": _money_document(plan.price),
+        "interval": plan.interval.value,
+        "interval_count": plan.interval_count,
+    }
+
+
+def _read_plan(document: Document | None) -> Plan | None:
+    if document is None:
+        return None
+    return Plan(_read_money(document["price"]), Interval(document["interval"]), document["interval_count"])
+
+
+def _address_document(address: Address | None) -> Document | None:
+    if address is None:
+        return None
+    return {
+        "recipient": address.recipient,
+        "organization": address.organization,
+        "address_lines": list(address.address_lines),
+        "postal_code": address.postal_code,
+        "locality": address.locality,
+        "region_code": address.region_code,
+    }
+
+
+def _read_address(document: Document | None) -> Address | None:
+    if document is None:
+        return None
+    return Address(
+        recipient=document["recipient"],
+        organization=document["organization"],
+        address_lines=tuple(document["address_lines"]),
+        postal_code=document["postal_code"],
+        locality=document["locality"],
+        region_code=document["region_code"],
+    )
+
+
+def _instant_document(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+def _read_instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

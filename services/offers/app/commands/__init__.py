@@ -1,0 +1,1 @@
+"""What callers do, one file for each aggregate."""

@@ -1,0 +1,102 @@
+"""What offers needs from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from chassis.db import Transaction
+from chassis.kernel.page import Page, PageRequest
+from services.offers.domain.listing import Listing
+from services.offers.domain.offer import Offer, Revision, State
+from services.offers.domain.origin import Origin
+
+
+class Listings(Protocol):
+    """Keeps listings."""
+
+    async def find(self, tx: Transaction, name: str) -> Listing | None:
+        """The listing of that name, if there is one."""
+        ...
+
+    async def find_for_update(self, tx: Transaction, name: str) -> Listing | None:
+        """The same, locked until the transaction ends."""
+        ...
+
+    async def add(self, tx: Transaction, listing: Listing) -> bool:
+        """Adds it; False where the name is taken."""
+        ...
+
+    async def save(self, tx: Transaction, listing: Listing, *, expected: int) -> None:
+        """Stores the state after version `expected`."""
+        ...
+
+    async def list_of(
+        self, tx: Transaction, *, seller: str, published_only: bool, page: PageRequest
+    ) -> Page[Listing]:
+        """The listings of a seller by name."""
+        ...
+
+
+class Offers(Protocol):
+    """Keeps offers, their revisions, and which origins have ended."""
+
+    async def load(self, tx: Transaction, name: str) -> Offer:
+        """The offer with its newest revision; Refusal NOT_FOUND."""
+        ...
+
+    async def load_for_update(self, tx: Transaction, name: str) -> Offer:
+        """The same, locked until the transaction ends."""
+        ...
+
+    async def lock_origin(self, tx: Transaction, origin: str) -> str:
+        """Makes everybody wait who opens or ends offers of this origin.
+
+        Answers the state in which the origin ended, ``""`` while it has not.
+
+        Taken before any offer is locked, so that no two transactions wait for each other.
+        """
+        ...
+
+    async def end_origin(self, tx: Transaction, origin: str, state: str) -> None:
+        """Notes, under the same lock, that the origin takes no offers any more."""
+        ...
+
+    async def find_at_origin(
+        self, tx: Transaction, origin: str, *, states: Collection[State]
+    ) -> Offer | None:
+        """The newest offer of the origin in one of these states, locked."""
+        ...
+
+    async def add(self, tx: Transaction, offer: Offer) -> None:
+        """Adds an offer and its first revision."""
+        ...
+
+    async def save(self, tx: Transaction, offer: Offer, *, before: Offer) -> None:
+        """Stores what followed on `before`, and the revision that came with it."""
+        ...
+
+    async def list_of(
+        self,
+        tx: Transaction,
+        *,
+        seller: str = "",
+        buyer: str = "",
+        states: Collection[State] = (),
+        origin: str = "",
+        page: PageRequest,
+    ) -> Page[Offer]:
+        """The offers of a seller's team, or those that were sent to a buyer, newest first."""
+        ...
+
+    async def revisions(self, tx: Transaction, name: str, *, first: int, page: PageRequest) -> Page[Revision]:
+        """The revisions of an offer from number `first` on, oldest first."""
+        ...
+
+
+class Origins(Protocol):
+    """Knows order requests, orders and conversations, wherever they live."""
+
+    async def find(self, name: str) -> Origin | None:
+        """The origin of that name; Refusal UNAVAILABLE or DEADLINE when its owner does not answer."""
+        ...

@@ -1,0 +1,145 @@
+"""What callers read. Reading never counts as opening."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chassis.call import Call
+from chassis.db import Database, Transaction
+from chassis.kernel.clock import Clock
+from chassis.kernel.machine import Actor
+from chassis.kernel.page import Page, PageRequest
+from chassis.kernel.refusal import not_found
+from services.offers.app.commands.offer import party_of
+from services.offers.app.ports import Listings, Offers
+from services.offers.app.views import ListingView, OfferView, RevisionView
+from services.offers.domain.offer import State
+
+
+@dataclass(frozen=True, slots=True)
+class GetListing:
+    """`name` is ``sellers/{seller}/listings/{listing}``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListListings:
+    """`seller` is ``sellers/{seller}``."""
+
+    seller: str
+    page: PageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class GetOffer:
+    """`name` is ``offers/{offer}``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListOffers:
+    """`seller` is empty for the offers addressed to the caller; the other filters are empty for all."""
+
+    seller: str
+    states: frozenset[State]
+    origin: str
+    page: PageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ListRevisions:
+    """`name` is ``offers/{offer}``."""
+
+    name: str
+    page: PageRequest
+
+
+class ListingQueries:
+    """Everybody reads published listings; the team, the operator and the services read all."""
+
+    def __init__(self, database: Database, listings: Listings) -> None:
+        self._database = database
+        self._listings = listings
+
+    async def get(self, call: Call, query: GetListing) -> ListingView:
+        """One listing. Refusal NOT_FOUND."""
+        listing = await self._database.read(lambda tx: self._listings.find(tx, query.name))
+        if listing is None or not (listing.content.published or _sees_unpublished(call, listing.seller)):
+            raise not_found(query.name)
+        return ListingView(listing, is_team=_is_team(call, listing.seller))
+
+    async def list(self, call: Call, query: ListListings) -> Page[ListingView]:
+        """The listings of a seller by name."""
+        published_only = not _sees_unpublished(call, query.seller)
+        found = await self._database.read(
+            lambda tx: self._listings.list_of(
+                tx, seller=query.seller, published_only=published_only, page=query.page
+            )
+        )
+        is_team = _is_team(call, query.seller)
+        views = tuple(ListingView(listing, is_team=is_team) for listing in found.items)
+        return Page(views, found.next_cursor)
+
+
+class OfferQueries:
+    """The parties read their offers, the buyer from the first sending on."""
+
+    def __init__(self, database: Database, offers: Offers, clock: Clock) -> None:
+        self._database = database
+        self._offers = offers
+        self._clock = clock
+
+    async def get(self, call: Call, query: GetOffer) -> OfferView:
+        """One offer. Refusal NOT_FOUND."""
+        offer = await self._database.read(lambda tx: self._offers.load(tx, query.name))
+        return OfferView(offer, party_of(call, offer), self._clock.now())
+
+    async def list(self, call: Call, query: ListOffers) -> Page[OfferView]:
+        """The offers of a team, or those that were sent to the caller, newest first. Refusal NOT_FOUND."""
+        caller = call.caller
+        if query.seller and not caller.is_operator and caller.role_in(query.seller) is None:
+            raise not_found(query.seller)
+        call.scoped()
+        if not query.seller and not caller.is_buyer:
+            return Page(())
+        found = await self._database.read(
+            lambda tx: self._offers.list_of(
+                tx,
+                seller=query.seller,
+                buyer="" if query.seller else caller.user,
+                states=query.states,
+                origin=query.origin,
+                page=query.page,
+            )
+        )
+        actor, now = _list_actor(call, query.seller), self._clock.now()
+        return Page(tuple(OfferView(offer, actor, now) for offer in found.items), found.next_cursor)
+
+    async def revisions(self, call: Call, query: ListRevisions) -> Page[RevisionView]:
+        """The revisions, oldest first; a buyer sees those since the first sending. Refusal NOT_FOUND."""
+
+        async def work(tx: Transaction) -> Page[RevisionView]:
+            offer = await self._offers.load(tx, query.name)
+            actor = party_of(call, offer)
+            first = (offer.first_sent or 1) if actor is Actor.BUYER else 1
+            found = await self._offers.revisions(tx, query.name, first=first, page=query.page)
+            views = tuple(RevisionView(offer.name, revision, actor) for revision in found.items)
+            return Page(views, found.next_cursor)
+
+        return await self._database.read(work)
+
+
+def _is_team(call: Call, seller: str) -> bool:
+    return call.caller.role_in(seller) is not None
+
+
+def _sees_unpublished(call: Call, seller: str) -> bool:
+    return _is_team(call, seller) or call.caller.is_operator or call.caller.is_service
+
+
+def _list_actor(call: Call, seller: str) -> Actor:
+    if not seller:
+        return Actor.BUYER
+    return Actor.SELLER if _is_team(call, seller) else Actor.OPERATOR

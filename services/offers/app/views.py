@@ -1,0 +1,36 @@
+"""What the app hands to the wire: an aggregate, and who looks at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis.kernel.machine import Actor
+from services.offers.domain.listing import Listing
+from services.offers.domain.offer import Offer, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class OfferView:
+    """An offer as `actor` sees it at the instant `now`."""
+
+    offer: Offer
+    actor: Actor
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionView:
+    """A revision of the offer of that name, as `actor` sees it."""
+
+    offer: str
+    revision: Revision
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class ListingView:
+    """A listing, and whether the seller's team looks at it."""
+
+    listing: Listing
+    is_team: bool

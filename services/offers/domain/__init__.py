@@ -1,0 +1,1 @@
+"""Pure rules of listings and offers: no I/O, no clock; refusals are the only exceptions."""

@@ -1,0 +1,130 @@
+"""What can be agreed on: positions, dates, payment; and whether a proposal is one, taken by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from chassis.kernel.money import Money
+from chassis.kernel.refusal import Refusal, invalid
+from services.offers.domain.refusals import amount_invalid, currency_mismatch, time_out_of_range
+
+HORIZON: Final = timedelta(days=5 * 366)
+"""How far ahead a start or an expiry may lie."""
+
+
+class PaymentMethod(StrEnum):
+    """How an order is paid."""
+
+    ONLINE = "ONLINE"
+    OFFLINE = "OFFLINE"
+
+
+class Interval(StrEnum):
+    """The unit of a billing interval."""
+
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+    YEAR = "YEAR"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`price` is charged every `interval_count` intervals."""
+
+    price: Money
+    interval: Interval
+    interval_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineItem:
+    """`quantity` pieces at `unit_price` each."""
+
+    title: str
+    quantity: int
+    unit_price: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A proposal. `package` is a resource name or empty; `expire_time` is exclusive; None never expires."""
+
+    line_items: tuple[LineItem, ...]
+    delivery_days: int
+    payment_method: PaymentMethod
+    package: str = ""
+    scope: str = ""
+    start_time: datetime | None = None
+    expire_time: datetime | None = None
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a bill or a delivery goes: contact data, for the two parties only."""
+
+    recipient: str
+    address_lines: tuple[str, ...]
+    locality: str
+    region_code: str
+    organization: str = ""
+    postal_code: str = ""
+
+
+def total_of(terms: Terms) -> Money:
+    """The sum of the positions.
+
+    Refusals AMOUNT_INVALID (a negative price, a sum of nothing or too large), CURRENCY_MISMATCH.
+    """
+    total = Money(terms.line_items[0].unit_price.currency, 0)
+    for index, item in enumerate(terms.line_items):
+        field = f"terms.line_items[{index}].unit_price"
+        price = item.unit_price
+        if price.currency != total.currency:
+            raise currency_mismatch(field, expected=total.currency, actual=price.currency)
+        if price.amount < 0:
+            raise amount_invalid(field, "must not be negative", price)
+        try:
+            total += price.times(item.quantity)
+        except Refusal:
+            raise amount_invalid(field, "makes the total too large", price) from None
+    if not total.is_positive:
+        raise amount_invalid("terms.line_items", "must add up to more than nothing", total)
+    check_plan(terms.plan, currency=total.currency, field="terms.plan.price")
+    return total
+
+
+def check_plan(plan: Plan | None, *, currency: str, field: str) -> None:
+    """A plan charges more than nothing, in `currency`. Refusals AMOUNT_INVALID, CURRENCY_MISMATCH."""
+    if plan is None:
+        return
+    if plan.price.currency != currency:
+        raise currency_mismatch(field, expected=currency, actual=plan.price.currency)
+    if not plan.price.is_positive:
+        raise amount_invalid(field, "must be more than nothing", plan.price)
+
+
+def check_times(terms: Terms, *, now: datetime) -> None:
+    """Start and expiry lie in the future, within HORIZON. Refusal TIME_OUT_OF_RANGE."""
+    check_time(terms.start_time, field="terms.start_time", now=now)
+    check_time(terms.expire_time, field="terms.expire_time", now=now)
+
+
+def check_time(instant: datetime | None, *, field: str, now: datetime) -> None:
+    """`instant`, if there is one, lies in the future, within HORIZON. Refusal TIME_OUT_OF_RANGE."""
+    if instant is None:
+        return
+    if instant <= now:
+        raise time_out_of_range(field, "must be in the future")
+    if instant > now + HORIZON:
+        raise time_out_of_range(field, f"must be within {HORIZON.days} days")
+
+
+def check_text(text: str, *, field: str) -> str:
+    """Text without the one character that storage cannot hold. Refusal VALIDATION_FAILED."""
+    if "\x00" in text:
+        raise invalid(field, "must not contain the character U+0000")
+    return text

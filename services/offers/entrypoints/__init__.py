@@ -1,0 +1,1 @@
+"""How calls, events and due timers come in."""

@@ -1,0 +1,29 @@
+"""Which events of others offers listens to, and what each of them does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chassis.inbox import Subscription, on
+from parley.gating.v1 import events_pb2 as gating
+from parley.orders.v1 import events_pb2 as orders
+from services.offers.app.reactions import Reactions
+from services.offers.wire.events import order_ended_fact, request_ended_fact
+
+
+def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
+    """By producer. Every one of them ends what an open offer answers, so the order does not matter."""
+    return {
+        "gating": (
+            on(gating.OrderRequestDeclined, request_ended_fact, reactions.origin_ended),
+            on(gating.OrderRequestWithdrawn, request_ended_fact, reactions.origin_ended),
+            on(gating.OrderRequestExpired, request_ended_fact, reactions.origin_ended),
+            on(gating.OrderRequestClosed, request_ended_fact, reactions.origin_ended),
+        ),
+        "orders": (
+            on(orders.OrderDeclined, order_ended_fact, reactions.origin_ended),
+            on(orders.OrderWithdrawn, order_ended_fact, reactions.origin_ended),
+            # A confirmed order has its price; a quote that crossed the confirmation must not change it.
+            on(orders.OrderConfirmed, order_ended_fact, reactions.origin_ended),
+        ),
+    }

@@ -1,0 +1,104 @@
+"""OffersService: each method decodes, calls the app, encodes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from chassis.server import respond
+from parley.offers.v1 import offers_service_pb2 as pb
+from parley.offers.v1.offers_service_pb2_grpc import OffersServiceServicer
+from services.offers.app.commands.listing import ListingCommands
+from services.offers.app.commands.offer import OfferCommands
+from services.offers.app.queries import ListingQueries, OfferQueries
+from services.offers.wire import listings, offers
+
+
+class OffersServicer(OffersServiceServicer):
+    """Every RPC of the service."""
+
+    def __init__(
+        self,
+        *,
+        listing_commands: ListingCommands,
+        listing_queries: ListingQueries,
+        offer_commands: OfferCommands,
+        offer_queries: OfferQueries,
+    ) -> None:
+        self._listing_commands = listing_commands
+        self._listing_queries = listing_queries
+        self._offer_commands = offer_commands
+        self._offer_queries = offer_queries
+
+    async def CreateListing(self, request: pb.CreateListingRequest, context: Any) -> pb.CreateListingResponse:
+        command = listings.create_listing_command(request)
+        return await respond(
+            context, command, self._listing_commands.create, listings.create_listing_response
+        )
+
+    async def GetListing(self, request: pb.GetListingRequest, context: Any) -> pb.GetListingResponse:
+        query = listings.get_listing_query(request)
+        return await respond(context, query, self._listing_queries.get, listings.get_listing_response)
+
+    async def ListListings(self, request: pb.ListListingsRequest, context: Any) -> pb.ListListingsResponse:
+        query = listings.list_listings_query(request)
+        encode = partial(listings.list_listings_response, request)
+        return await respond(context, query, self._listing_queries.list, encode)
+
+    async def UpdateListing(self, request: pb.UpdateListingRequest, context: Any) -> pb.UpdateListingResponse:
+        command = listings.update_listing_command(request)
+        return await respond(
+            context, command, self._listing_commands.update, listings.update_listing_response
+        )
+
+    async def CreateOffer(self, request: pb.CreateOfferRequest, context: Any) -> pb.CreateOfferResponse:
+        command = offers.create_offer_command(request)
+        return await respond(context, command, self._offer_commands.create, offers.create_offer_response)
+
+    async def GetOffer(self, request: pb.GetOfferRequest, context: Any) -> pb.GetOfferResponse:
+        query = offers.get_offer_query(request)
+        return await respond(context, query, self._offer_queries.get, offers.get_offer_response)
+
+    async def ListOffers(self, request: pb.ListOffersRequest, context: Any) -> pb.ListOffersResponse:
+        query = offers.list_offers_query(request)
+        encode = partial(offers.list_offers_response, request)
+        return await respond(context, query, self._offer_queries.list, encode)
+
+    async def ListOfferRevisions(
+        self, request: pb.ListOfferRevisionsRequest, context: Any
+    ) -> pb.ListOfferRevisionsResponse:
+        query = offers.list_revisions_query(request)
+        encode = partial(offers.list_revisions_response, request)
+        return await respond(context, query, self._offer_queries.revisions, encode)
+
+    async def SendOffer(self, request: pb.SendOfferRequest, context: Any) -> pb.SendOfferResponse:
+        command = offers.send_offer_command(request)
+        return await respond(context, command, self._offer_commands.send, offers.send_offer_response)
+
+    async def OpenOffer(self, request: pb.OpenOfferRequest, context: Any) -> pb.OpenOfferResponse:
+        command = offers.open_offer_command(request)
+        return await respond(context, command, self._offer_commands.open, offers.open_offer_response)
+
+    async def ReviseOffer(self, request: pb.ReviseOfferRequest, context: Any) -> pb.ReviseOfferResponse:
+        command = offers.revise_offer_command(request)
+        return await respond(context, command, self._offer_commands.revise, offers.revise_offer_response)
+
+    async def CounterOffer(self, request: pb.CounterOfferRequest, context: Any) -> pb.CounterOfferResponse:
+        command = offers.counter_offer_command(request)
+        return await respond(context, command, self._offer_commands.counter, offers.counter_offer_response)
+
+    async def AcceptOffer(self, request: pb.AcceptOfferRequest, context: Any) -> pb.AcceptOfferResponse:
+        command = offers.accept_offer_command(request)
+        return await respond(context, command, self._offer_commands.accept, offers.accept_offer_response)
+
+    async def DeclineOffer(self, request: pb.DeclineOfferRequest, context: Any) -> pb.DeclineOfferResponse:
+        command = offers.decline_offer_command(request)
+        return await respond(context, command, self._offer_commands.decline, offers.decline_offer_response)
+
+    async def WithdrawOffer(self, request: pb.WithdrawOfferRequest, context: Any) -> pb.WithdrawOfferResponse:
+        command = offers.withdraw_offer_command(request)
+        return await respond(context, command, self._offer_commands.withdraw, offers.withdraw_offer_response)
+
+    async def ReviveOffer(self, request: pb.ReviveOfferRequest, context: Any) -> pb.ReviveOfferResponse:
+        command = offers.revive_offer_command(request)
+        return await respond(context, command, self._offer_commands.revive, offers.revive_offer_response)

@@ -1,0 +1,1 @@
+"""The schema of offers, step by step."""

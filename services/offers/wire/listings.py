@@ -1,0 +1,154 @@
+"""Requests and answers about listings."""
+
+from __future__ import annotations
+
+import protovalidate
+
+from chassis.admission import violated
+from chassis.field_mask import masked_paths, overlay
+from chassis.kernel.machine import ActionState
+from chassis.kernel.page import Page
+from chassis.paging import next_page_token, page_request
+from chassis.wire import timestamp, wire_money, write_actions
+from parley.offers.v1 import listing_pb2, offers_service_pb2
+from services.offers.app.commands.listing import CreateListing, UpdateListing
+from services.offers.app.queries import GetListing, ListListings
+from services.offers.app.views import ListingView
+from services.offers.domain.listing import Intake, Listing, ListingContent, Package
+from services.offers.domain.terms import check_text
+from services.offers.wire.values import (
+    listing_name,
+    read_money,
+    read_plan,
+    seller_name,
+    wire_plan,
+)
+
+_INTAKE_PREFIX = "INTAKE_"
+_UPDATABLE = ("title", "description", "intake", "published", "packages")
+_TEAM_ACTIONS = (ActionState("update", allowed=True),)
+
+_violations = protovalidate.Validator().collect_violations
+
+
+def create_listing_command(request: offers_service_pb2.CreateListingRequest) -> CreateListing:
+    """What CreateListing asks for."""
+    return CreateListing(
+        seller=seller_name(request.parent, field="parent"),
+        listing_id=request.listing_id,
+        content=_read_content(request.listing),
+    )
+
+
+def update_listing_command(request: offers_service_pb2.UpdateListingRequest) -> UpdateListing:
+    """What UpdateListing asks for. Refusals UNKNOWN_FIELD_PATH, and VALIDATION_FAILED once it is applied."""
+    sent = request.listing
+    name = listing_name(sent.name, field="listing.name")
+    paths = masked_paths(request.update_mask, sent, updatable=_UPDATABLE)
+
+    def edit(listing: Listing) -> ListingContent:
+        merged = overlay(_wire_content(listing), sent, paths)
+        # Wrapped, so that the paths of violations are those of the request.
+        wrapped = offers_service_pb2.CreateListingRequest(parent=listing.seller, listing=merged)
+        violations = _violations(wrapped)
+        if violations:
+            raise violated(violations)
+        return _read_content(merged)
+
+    return UpdateListing(name=name, etag=sent.etag, edit=edit)
+
+
+def get_listing_query(request: offers_service_pb2.GetListingRequest) -> GetListing:
+    """What GetListing asks for."""
+    return GetListing(listing_name(request.name))
+
+
+def list_listings_query(request: offers_service_pb2.ListListingsRequest) -> ListListings:
+    """What ListListings asks for. Refusal PAGE_TOKEN_INVALID."""
+    return ListListings(seller_name(request.parent, field="parent"), page_request(request))
+
+
+def create_listing_response(view: ListingView) -> offers_service_pb2.CreateListingResponse:
+    """The answer of CreateListing."""
+    return offers_service_pb2.CreateListingResponse(listing=wire_listing_view(view))
+
+
+def get_listing_response(view: ListingView) -> offers_service_pb2.GetListingResponse:
+    """The answer of GetListing."""
+    return offers_service_pb2.GetListingResponse(listing=wire_listing_view(view))
+
+
+def update_listing_response(view: ListingView) -> offers_service_pb2.UpdateListingResponse:
+    """The answer of UpdateListing."""
+    return offers_service_pb2.UpdateListingResponse(listing=wire_listing_view(view))
+
+
+def list_listings_response(
+    request: offers_service_pb2.ListListingsRequest, page: Page[ListingView]
+) -> offers_service_pb2.ListListingsResponse:
+    """The answer of ListListings."""
+    return offers_service_pb2.ListListingsResponse(
+        listings=[wire_listing_view(view) for view in page.items],
+        next_page_token=next_page_token(request, page.next_cursor),
+    )
+
+
+def wire_listing_view(view: ListingView) -> listing_pb2.Listing:
+    """A listing as one caller sees it."""
+    message = wire_listing(view.listing)
+    write_actions(message, _TEAM_ACTIONS if view.is_team else (), explanations={})
+    return message
+
+
+def wire_listing(listing: Listing) -> listing_pb2.Listing:
+    """A listing without what depends on the caller."""
+    message = _wire_content(listing)
+    message.name = listing.name
+    message.etag = listing.etag
+    message.create_time.CopyFrom(timestamp(listing.create_time))
+    message.update_time.CopyFrom(timestamp(listing.update_time))
+    return message
+
+
+def _wire_content(listing: Listing) -> listing_pb2.Listing:
+    content = listing.content
+    return listing_pb2.Listing(
+        title=content.title,
+        description=content.description,
+        intake=listing_pb2.Listing.Intake.Value(_INTAKE_PREFIX + content.intake),
+        published=content.published,
+        packages=[
+            listing_pb2.Package(
+                package_id=package.package_id,
+                name=listing.package_name(package.package_id),
+                title=package.title,
+                description=package.description,
+                price=wire_money(package.price),
+                delivery_days=package.delivery_days,
+                plan=wire_plan(package.plan),
+            )
+            for package in content.packages
+        ],
+    )
+
+
+def _read_content(message: listing_pb2.Listing) -> ListingContent:
+    return ListingContent(
+        title=check_text(message.title, field="listing.title"),
+        description=check_text(message.description, field="listing.description"),
+        intake=Intake(listing_pb2.Listing.Intake.Name(message.intake).removeprefix(_INTAKE_PREFIX)),
+        published=message.published,
+        packages=tuple(_read_package(package, index) for index, package in enumerate(message.packages)),
+    )
+
+
+def _read_package(message: listing_pb2.Package, index: int) -> Package:
+    field = f"listing.packages[{index}]"
+    return Package(
+        package_id=message.package_id,
+        title=check_text(message.title, field=f"{field}.title"),
+        description=check_text(message.description, field=f"{field}.description"),
+        price=read_money(message.price, field=f"{field}.price"),
+        delivery_days=message.delivery_days,
+        plan=read_plan(message, field=f"{field}.plan"),
+    )

@@ -1,0 +1,304 @@
+"""Requests and answers about offers."""
+
+from __future__ import annotations
+
+from chassis.kernel.machine import Actor
+from chassis.kernel.page import Page
+from chassis.paging import next_page_token, page_request
+from chassis.wire import optional_timestamp, timestamp, wire_money, write_actions
+from parley.offers.v1 import offer_pb2, offers_service_pb2
+from services.offers.app.commands.offer import (
+    AcceptOffer,
+    CounterOffer,
+    CreateOffer,
+    DeclineOffer,
+    OpenOffer,
+    ReviseOffer,
+    ReviveOffer,
+    SendOffer,
+    WithdrawOffer,
+)
+from services.offers.app.queries import GetOffer, ListOffers, ListRevisions
+from services.offers.app.views import OfferView, RevisionView
+from services.offers.domain.offer import Acceptance, Consent, Offer, Revision, State, actions
+from services.offers.domain.origin import OriginKind, kind_of
+from services.offers.domain.refusals import Reason, origin_required
+from services.offers.domain.terms import check_text
+from services.offers.wire.values import (
+    offer_name,
+    origin_name,
+    read_address,
+    read_instant,
+    read_terms,
+    seller_name,
+    wire_address,
+    wire_terms,
+)
+
+_STATE_PREFIX = "STATE_"
+_AUTHOR_PREFIX = "AUTHOR_"
+_ON_ACCEPT_PREFIX = "ON_ACCEPT_"
+_PARTIES = frozenset({Actor.BUYER, Actor.SELLER})
+# Whoever makes the order reads where it goes from here, because events carry no contact data.
+_MAY_SEE_ADDRESSES = _PARTIES | {Actor.SERVICE}
+_EXPLANATIONS = {
+    Reason.OFFER_EXPIRED.value: "its time ran out",
+    Reason.NOT_YOUR_TURN.value: "the other side is to answer this revision",
+    Reason.TOO_MANY_REVISIONS.value: "the chain has reached its maximum of revisions",
+}
+
+
+# ------------------------------------------------------------------------------------------- requests
+
+
+def create_offer_command(request: offers_service_pb2.CreateOfferRequest) -> CreateOffer:
+    """What CreateOffer asks for. Refusals ORIGIN_REQUIRED, and those of terms."""
+    field = request.WhichOneof("origin")
+    origin = getattr(request, field) if field else ""
+    if not field or not origin:
+        raise origin_required()
+    return CreateOffer(
+        origin=origin_name(origin, field=field),
+        terms=read_terms(request.terms),
+        note=check_text(request.note, field="note"),
+        send=request.send,
+    )
+
+
+def get_offer_query(request: offers_service_pb2.GetOfferRequest) -> GetOffer:
+    """What GetOffer asks for."""
+    return GetOffer(offer_name(request.name))
+
+
+def list_offers_query(request: offers_service_pb2.ListOffersRequest) -> ListOffers:
+    """What ListOffers asks for. Refusal PAGE_TOKEN_INVALID."""
+    return ListOffers(
+        seller=seller_name(request.seller, field="seller") if request.seller else "",
+        states=frozenset(
+            State(offer_pb2.Offer.State.Name(state).removeprefix(_STATE_PREFIX)) for state in request.states
+        ),
+        origin=origin_name(request.origin, field="origin") if request.origin else "",
+        page=page_request(request),
+    )
+
+
+def list_revisions_query(request: offers_service_pb2.ListOfferRevisionsRequest) -> ListRevisions:
+    """What ListOfferRevisions asks for. Refusal PAGE_TOKEN_INVALID."""
+    return ListRevisions(offer_name(request.name), page_request(request))
+
+
+def send_offer_command(request: offers_service_pb2.SendOfferRequest) -> SendOffer:
+    """What SendOffer asks for."""
+    return SendOffer(offer_name(request.name), etag=request.etag)
+
+
+def open_offer_command(request: offers_service_pb2.OpenOfferRequest) -> OpenOffer:
+    """What OpenOffer asks for."""
+    return OpenOffer(offer_name(request.name), etag=request.etag)
+
+
+def revise_offer_command(request: offers_service_pb2.ReviseOfferRequest) -> ReviseOffer:
+    """What ReviseOffer asks for. Refusals as for terms."""
+    return ReviseOffer(
+        name=offer_name(request.name),
+        revision=request.revision,
+        terms=read_terms(request.terms),
+        note=check_text(request.note, field="note"),
+        etag=request.etag,
+    )
+
+
+def counter_offer_command(request: offers_service_pb2.CounterOfferRequest) -> CounterOffer:
+    """What CounterOffer asks for. Refusals as for terms."""
+    return CounterOffer(
+        name=offer_name(request.name),
+        revision=request.revision,
+        terms=read_terms(request.terms),
+        note=check_text(request.note, field="note"),
+        etag=request.etag,
+    )
+
+
+def accept_offer_command(request: offers_service_pb2.AcceptOfferRequest) -> AcceptOffer:
+    """What AcceptOffer asks for."""
+    return AcceptOffer(
+        name=offer_name(request.name),
+        revision=request.revision,
+        consent=Consent(
+            payment_token=check_text(request.payment_token, field="payment_token"),
+            billing_address=read_address(request, "billing_address"),
+            delivery_address=read_address(request, "delivery_address"),
+        ),
+        etag=request.etag,
+    )
+
+
+def decline_offer_command(request: offers_service_pb2.DeclineOfferRequest) -> DeclineOffer:
+    """What DeclineOffer asks for."""
+    return DeclineOffer(
+        name=offer_name(request.name),
+        revision=request.revision,
+        reason=check_text(request.reason, field="reason"),
+        etag=request.etag,
+    )
+
+
+def withdraw_offer_command(request: offers_service_pb2.WithdrawOfferRequest) -> WithdrawOffer:
+    """What WithdrawOffer asks for."""
+    return WithdrawOffer(offer_name(request.name), etag=request.etag)
+
+
+def revive_offer_command(request: offers_service_pb2.ReviveOfferRequest) -> ReviveOffer:
+    """What ReviveOffer asks for. Refusal TIME_OUT_OF_RANGE."""
+    expire_time = read_instant(request, "expire_time", path="expire_time")
+    return ReviveOffer(offer_name(request.name), expire_time=expire_time, etag=request.etag)
+
+
+# ------------------------------------------------------------------------------------------- answers
+
+
+def create_offer_response(view: OfferView) -> offers_service_pb2.CreateOfferResponse:
+    """The answer of CreateOffer."""
+    return offers_service_pb2.CreateOfferResponse(offer=wire_offer(view))
+
+
+def get_offer_response(view: OfferView) -> offers_service_pb2.GetOfferResponse:
+    """The answer of GetOffer."""
+    return offers_service_pb2.GetOfferResponse(offer=wire_offer(view))
+
+
+def list_offers_response(
+    request: offers_service_pb2.ListOffersRequest, page: Page[OfferView]
+) -> offers_service_pb2.ListOffersResponse:
+    """The answer of ListOffers."""
+    return offers_service_pb2.ListOffersResponse(
+        offers=[wire_offer(view) for view in page.items],
+        next_page_token=next_page_token(request, page.next_cursor),
+    )
+
+
+def list_revisions_response(
+    request: offers_service_pb2.ListOfferRevisionsRequest, page: Page[RevisionView]
+) -> offers_service_pb2.ListOfferRevisionsResponse:
+    """The answer of ListOfferRevisions."""
+    revisions = [_wire_revision(view.offer, view.revision, view.actor) for view in page.items]
+    return offers_service_pb2.ListOfferRevisionsResponse(
+        revisions=revisions, next_page_token=next_page_token(request, page.next_cursor)
+    )
+
+
+def send_offer_response(view: OfferView) -> offers_service_pb2.SendOfferResponse:
+    """The answer of SendOffer."""
+    return offers_service_pb2.SendOfferResponse(offer=wire_offer(view))
+
+
+def open_offer_response(view: OfferView) -> offers_service_pb2.OpenOfferResponse:
+    """The answer of OpenOffer."""
+    return offers_service_pb2.OpenOfferResponse(offer=wire_offer(view))
+
+
+def revise_offer_response(view: OfferView) -> offers_service_pb2.ReviseOfferResponse:
+    """The answer of ReviseOffer."""
+    return offers_service_pb2.ReviseOfferResponse(offer=wire_offer(view))
+
+
+def counter_offer_response(view: OfferView) -> offers_service_pb2.CounterOfferResponse:
+    """The answer of CounterOffer."""
+    return offers_service_pb2.CounterOfferResponse(offer=wire_offer(view))
+
+
+def accept_offer_response(view: OfferView) -> offers_service_pb2.AcceptOfferResponse:
+    """The answer of AcceptOffer."""
+    return offers_service_pb2.AcceptOfferResponse(offer=wire_offer(view), order=view.offer.order)
+
+
+def decline_offer_response(view: OfferView) -> offers_service_pb2.DeclineOfferResponse:
+    """The answer of DeclineOffer."""
+    return offers_service_pb2.DeclineOfferResponse(offer=wire_offer(view))
+
+
+def withdraw_offer_response(view: OfferView) -> offers_service_pb2.WithdrawOfferResponse:
+    """The answer of WithdrawOffer."""
+    return offers_service_pb2.WithdrawOfferResponse(offer=wire_offer(view))
+
+
+def revive_offer_response(view: OfferView) -> offers_service_pb2.ReviveOfferResponse:
+    """The answer of ReviveOffer."""
+    return offers_service_pb2.ReviveOfferResponse(offer=wire_offer(view))
+
+
+# ------------------------------------------------------------------------------------------- resources
+
+
+def wire_offer(view: OfferView) -> offer_pb2.Offer:
+    """An offer as one caller sees it: words and addresses are for the parties."""
+    offer, actor = view.offer, view.actor
+    message = offer_pb2.Offer(
+        name=offer.name,
+        seller=offer.seller,
+        buyer=offer.buyer,
+        on_accept=wire_on_accept(offer),
+        state=wire_state(offer.state),
+        current_revision=_wire_revision(offer.name, offer.revision, actor),
+        first_open_time=optional_timestamp(offer.first_open_time),
+        acceptance=_wire_acceptance(offer.acceptance, actor),
+        decline_reason=offer.decline_reason if actor in _PARTIES else "",
+        close_time=optional_timestamp(offer.close_time),
+        etag=offer.etag,
+        create_time=timestamp(offer.create_time),
+        update_time=timestamp(offer.update_time),
+    )
+    match kind_of(offer.origin):
+        case OriginKind.ORDER_REQUEST:
+            message.order_request = offer.origin
+        case OriginKind.ORDER:
+            message.order = offer.origin
+        case OriginKind.CONVERSATION:
+            message.conversation = offer.origin
+    write_actions(message, actions(offer, actor, now=view.now), explanations=_EXPLANATIONS)
+    return message
+
+
+def wire_state(state: State) -> offer_pb2.Offer.State.ValueType:
+    """The wire form of a state."""
+    return offer_pb2.Offer.State.Value(_STATE_PREFIX + state)
+
+
+def wire_author(revision: Revision) -> offer_pb2.OfferRevision.Author.ValueType:
+    """The wire form of a revision's author."""
+    return offer_pb2.OfferRevision.Author.Value(_AUTHOR_PREFIX + revision.author)
+
+
+def wire_on_accept(offer: Offer) -> offer_pb2.Offer.OnAccept.ValueType:
+    """The wire form of what acceptance does."""
+    return offer_pb2.Offer.OnAccept.Value(_ON_ACCEPT_PREFIX + offer.on_accept)
+
+
+def _wire_revision(offer: str, revision: Revision, actor: Actor) -> offer_pb2.OfferRevision:
+    return offer_pb2.OfferRevision(
+        name=f"{offer}/revisions/{revision.number}",
+        number=revision.number,
+        author=wire_author(revision),
+        terms=wire_terms(revision.terms),
+        total=wire_money(revision.total),
+        note=revision.note if actor in _PARTIES else "",
+        create_time=timestamp(revision.create_time),
+    )
+
+
+def _wire_acceptance(acceptance: Acceptance | None, actor: Actor) -> offer_pb2.Acceptance | None:
+    if acceptance is None:
+        return None
+    message = offer_pb2.Acceptance(
+        revision=acceptance.revision,
+        accept_time=timestamp(acceptance.accept_time),
+        order=acceptance.order,
+    )
+    if actor in _MAY_SEE_ADDRESSES:
+        message.MergeFrom(
+            offer_pb2.Acceptance(
+                billing_address=wire_address(acceptance.billing_address),
+                delivery_address=wire_address(acceptance.delivery_address),
+            )
+        )
+    return message

@@ -1,0 +1,188 @@
+"""Terms, money, addresses, names: what several messages share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from google.protobuf.message import Message
+from google.type.money_pb2 import Money as WireMoney
+
+from chassis.kernel.ids import parse_name
+from chassis.kernel.money import Money
+from chassis.kernel.refusal import Refusal, invalid
+from chassis.wire import instant, money, optional_timestamp, wire_money
+from parley.offers.v1 import offer_pb2
+from parley.type.v1 import commerce_pb2
+from services.offers.domain.origin import OriginKind
+from services.offers.domain.refusals import time_out_of_range
+from services.offers.domain.terms import (
+    Address,
+    Interval,
+    LineItem,
+    PaymentMethod,
+    Plan,
+    Terms,
+    check_text,
+)
+
+_PAYMENT_PREFIX = "PAYMENT_METHOD_"
+_INTERVAL_PREFIX = "INTERVAL_"
+
+
+def offer_name(name: str) -> str:
+    """`name`, if it has the form of an offer's. Refusal INVALID."""
+    parse_name(name, "offers/*")
+    return name
+
+
+def listing_name(name: str, *, field: str = "name") -> str:
+    """`name`, if it has the form of a listing's. Refusal INVALID."""
+    parse_name(name, "sellers/*/listings/*", field=field)
+    return name
+
+
+def seller_name(name: str, *, field: str) -> str:
+    """`name`, if it has the form of a seller's. Refusal INVALID."""
+    parse_name(name, "sellers/*", field=field)
+    return name
+
+
+def origin_name(name: str, *, field: str) -> str:
+    """`name`, if it has the form of an origin's. Refusal INVALID."""
+    collection = name.partition("/")[0]
+    if collection not in set(OriginKind):
+        raise invalid(field, "is neither an order request nor an order nor a conversation")
+    parse_name(name, f"{collection}/*", field=field)
+    return name
+
+
+def read_money(message: WireMoney, *, field: str) -> Money:
+    """The amount. Refusal AMOUNT_INVALID that names the field as a whole and the currency."""
+    try:
+        return money(message, field=field)
+    except Refusal as refusal:
+        raise invalid(
+            field, refusal.message, reason=refusal.reason, currency=message.currency_code[:8]
+        ) from None
+
+
+def read_terms(message: offer_pb2.OfferTerms) -> Terms:
+    """The proposal of a request. Refusals AMOUNT_INVALID, TIME_OUT_OF_RANGE, VALIDATION_FAILED."""
+    if message.package:
+        parse_name(message.package, "sellers/*/listings/*/packages/*", field="terms.package")
+    items = []
+    for index, item in enumerate(message.line_items):
+        field = f"terms.line_items[{index}]"
+        price = read_money(item.unit_price, field=f"{field}.unit_price")
+        items.append(LineItem(check_text(item.title, field=f"{field}.title"), item.quantity, price))
+    return Terms(
+        line_items=tuple(items),
+        delivery_days=message.delivery_days,
+        payment_method=PaymentMethod(
+            commerce_pb2.PaymentMethod.Name(message.payment_method).removeprefix(_PAYMENT_PREFIX)
+        ),
+        package=message.package,
+        scope=check_text(message.scope, field="terms.scope"),
+        start_time=read_instant(message, "start_time", path="terms.start_time"),
+        expire_time=read_instant(message, "expire_time", path="terms.expire_time"),
+        plan=read_plan(message, field="terms.plan"),
+    )
+
+
+def read_instant(message: Message, field: str, *, path: str) -> datetime | None:
+    """The instant of a field; None where it is absent. Refusal TIME_OUT_OF_RANGE beyond the calendar."""
+    if not message.HasField(field):
+        return None
+    try:
+        return instant(getattr(message, field), field=path)
+    except Refusal:
+        raise time_out_of_range(path, "is beyond the calendar") from None
+
+
+def read_plan(message: Message, *, field: str) -> Plan | None:
+    """The plan that stands in the field `plan` of a message, if there is one."""
+    if not message.HasField("plan"):
+        return None
+    plan: commerce_pb2.Plan = getattr(message, "plan")  # noqa: B009 - typed by this assignment
+    return Plan(
+        price=read_money(plan.price, field=f"{field}.price"),
+        interval=Interval(commerce_pb2.Plan.Interval.Name(plan.interval).removeprefix(_INTERVAL_PREFIX)),
+        interval_count=plan.interval_count,
+    )
+
+
+def read_address(message: Message, field: str) -> Address | None:
+    """The address of a field; None where it is absent. Refusal VALIDATION_FAILED."""
+    if not message.HasField(field):
+        return None
+    address: commerce_pb2.Address = getattr(message, field)
+    for text in (
+        address.recipient,
+        address.organization,
+        *address.address_lines,
+        address.postal_code,
+        address.locality,
+    ):
+        check_text(text, field=field)
+    return Address(
+        recipient=address.recipient,
+        organization=address.organization,
+        address_lines=tuple(address.address_lines),
+        postal_code=address.postal_code,
+        locality=address.locality,
+        region_code=address.region_code,
+    )
+
+
+def wire_terms(terms: Terms) -> offer_pb2.OfferTerms:
+    """The wire form of a proposal."""
+    return offer_pb2.OfferTerms(
+        line_items=wire_line_items(terms),
+        package=terms.package,
+        scope=terms.scope,
+        start_time=optional_timestamp(terms.start_time),
+        delivery_days=terms.delivery_days,
+        expire_time=optional_timestamp(terms.expire_time),
+        payment_method=wire_payment_method(terms.payment_method),
+        plan=wire_plan(terms.plan),
+    )
+
+
+def wire_line_items(terms: Terms) -> list[commerce_pb2.LineItem]:
+    """The wire form of the positions."""
+    return [
+        commerce_pb2.LineItem(
+            title=item.title, quantity=item.quantity, unit_price=wire_money(item.unit_price)
+        )
+        for item in terms.line_items
+    ]
+
+
+def wire_payment_method(method: PaymentMethod) -> commerce_pb2.PaymentMethod.ValueType:
+    """The wire form of a payment method."""
+    return commerce_pb2.PaymentMethod.Value(_PAYMENT_PREFIX + method)
+
+
+def wire_plan(plan: Plan | None) -> commerce_pb2.Plan | None:
+    """The wire form of a plan; None stays None, which leaves the field absent."""
+    if plan is None:
+        return None
+    return commerce_pb2.Plan(
+        price=wire_money(plan.price),
+        interval=commerce_pb2.Plan.Interval.Value(_INTERVAL_PREFIX + plan.interval),
+        interval_count=plan.interval_count,
+    )
+
+
+def wire_address(address: Address | None) -> commerce_pb2.Address | None:
+    """The wire form of an address; None stays None."""
+    if address is None:
+        return None
+    return commerce_pb2.Address(
+        recipient=address.recipient,
+        organization=address.organization,
+        address_lines=address.address_lines,
+        postal_code=address.postal_code,
+        locality=address.locality,
+        region_code=address.region_code,
+    )
