@@ -1,0 +1,82 @@
+"""The tables of messaging."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from chassis.db import metadata
+
+METADATA = metadata()
+
+conversation = Table(
+    "conversation",
+    METADATA,
+    # The id is the subject's, so that a conversation can be named before it exists.
+    Column("id", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("seller", Text, nullable=False),
+    Column("buyer", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("marketplace", Text, nullable=False),
+    Column("buyer_unread", Integer, nullable=False),
+    Column("seller_unread", Integer, nullable=False),
+    # One object per reader: few, and always read and written with the conversation.
+    Column("receipts", JSONB, nullable=False),
+    # Numbers the entries without holes, in the order of their commits: the row lock makes it so.
+    Column("entry_count", BigInteger, nullable=False),
+    Column("last_entry_time", DateTime(timezone=True), nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    Column("update_time", DateTime(timezone=True), nullable=False),
+    CheckConstraint("state in ('open', 'closed')", name="state"),
+    CheckConstraint("buyer_unread >= 0 and seller_unread >= 0", name="unread"),
+)
+Index("ix_conversation_buyer", conversation.c.buyer, conversation.c.last_entry_time, conversation.c.id)
+Index("ix_conversation_seller", conversation.c.seller, conversation.c.last_entry_time, conversation.c.id)
+
+timeline_entry = Table(
+    "timeline_entry",
+    METADATA,
+    Column("conversation_id", Text, primary_key=True),
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    Column("side", Text, nullable=False),
+    # Either a message …
+    Column("kind", Text),
+    Column("author", Text),
+    Column("text", Text),
+    Column("read_time", DateTime(timezone=True)),
+    # … or an event.
+    Column("event_type", Text),
+    Column("resource", Text),
+    Column("revision", Integer),
+    Column("currency", Text),
+    Column("amount", BigInteger),
+    ForeignKeyConstraint(["conversation_id"], ["conversation.id"]),
+    UniqueConstraint("conversation_id", "position"),
+    CheckConstraint("(kind is null) <> (event_type is null)", name="content"),
+    CheckConstraint("kind in ('public', 'internal_note')", name="kind"),
+    CheckConstraint("side in ('buyer', 'seller', 'system')", name="side"),
+)
+Index(
+    "ix_timeline_entry_order",
+    timeline_entry.c.conversation_id,
+    timeline_entry.c.create_time,
+    timeline_entry.c.id,
+)

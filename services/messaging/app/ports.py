@@ -1,0 +1,93 @@
+"""What messaging needs from outside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from chassis.db import Transaction
+from chassis.kernel.page import Page, PageRequest
+from services.messaging.domain.conversation import Conversation, Message, Side
+from services.messaging.domain.timeline import Entry
+
+
+class Conversations(Protocol):
+    """Keeps conversations and their timelines."""
+
+    async def load(self, tx: Transaction, name: str) -> Conversation:
+        """The conversation; Refusal NOT_FOUND."""
+        ...
+
+    async def load_for_update(self, tx: Transaction, name: str) -> Conversation:
+        """The same, locked until the transaction ends: entries of one conversation are made one after another."""
+        ...
+
+    async def find_for_update(self, tx: Transaction, name: str) -> Conversation | None:
+        """The same; None where it does not exist."""
+        ...
+
+    async def add(self, tx: Transaction, conversation: Conversation) -> bool:
+        """Adds it; False where another transaction was first."""
+        ...
+
+    async def save(self, tx: Transaction, conversation: Conversation, *, expected: int) -> None:
+        """Stores the state after version `expected`."""
+        ...
+
+    async def append(self, tx: Transaction, entry: Entry) -> None:
+        """Adds an entry to the timeline of a locked conversation."""
+        ...
+
+    async def list_for(
+        self, tx: Transaction, *, side: Side, participant: str, unread_only: bool, page: PageRequest
+    ) -> Page[Conversation]:
+        """The conversations of a buyer (`users/…`) or a team (`sellers/…`), the most recently active first."""
+        ...
+
+    async def timeline(
+        self, tx: Transaction, *, conversation: str, side: Side, newest_first: bool, page: PageRequest
+    ) -> Page[Entry]:
+        """What `side` may see, by (create time, id)."""
+        ...
+
+    async def entries_after(
+        self, tx: Transaction, *, conversation: str, side: Side, position: int, limit: int
+    ) -> list[tuple[int, Entry]]:
+        """What `side` may see of what was added after `position`, in the order of adding."""
+        ...
+
+    async def position_of(self, tx: Transaction, *, conversation: str, entry_id: str) -> int | None:
+        """The position of an entry; None where it is not part of the conversation."""
+        ...
+
+    async def last_position(self, tx: Transaction, conversation: str) -> int:
+        """The position of the newest entry; 0 before the first."""
+        ...
+
+    async def message(self, tx: Transaction, *, conversation: str, message_id: str) -> Message | None:
+        """A message; None where it is not part of the conversation."""
+        ...
+
+    async def count_unread(self, tx: Transaction, *, conversation: str, of: Side, after: Message) -> int:
+        """How many public messages that `of` wrote stand after `after`."""
+        ...
+
+    async def mark_read(
+        self, tx: Transaction, *, conversation: str, of: Side, upto: Message, now: datetime
+    ) -> None:
+        """Notes on the public messages that `of` wrote, up to `upto`, that they were read."""
+        ...
+
+
+class LiveFeed(Protocol):
+    """Tells watchers that a timeline has grown, across all replicas. It may miss: watchers look again by themselves."""
+
+    def announce(self, conversation: str) -> None:
+        """Something was added."""
+        ...
+
+    def watch(self, conversation: str) -> AbstractAsyncContextManager[AsyncIterator[None]]:
+        """One item at once, then one each time something was added or a few seconds have passed."""
+        ...

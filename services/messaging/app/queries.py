@@ -1,0 +1,133 @@
+"""What participants read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from chassis.call import Call
+from chassis.db import Database, Transaction
+from chassis.kernel.machine import Actor
+from chassis.kernel.page import Page, PageRequest
+from chassis.kernel.refusal import not_found
+from services.messaging.app.ports import Conversations, LiveFeed
+from services.messaging.app.views import ConversationView
+from services.messaging.domain.conversation import Conversation, Side, side_of
+from services.messaging.domain.timeline import Entry
+
+WATCH_BATCH = 200
+"""Entries that a watcher reads at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListConversations:
+    """`seller` is `sellers/{seller}`; empty: the caller's own as a buyer."""
+
+    seller: str
+    unread_only: bool
+    page: PageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ListTimeline:
+    """`conversation` is a resource name."""
+
+    conversation: str
+    newest_first: bool
+    page: PageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConversation:
+    """`after_entry` is the resource name of the last entry that the watcher has; empty: only what is to come."""
+
+    conversation: str
+    after_entry: str
+
+
+class ConversationQueries:
+    """One method per reading RPC."""
+
+    def __init__(self, database: Database, store: Conversations, feed: LiveFeed) -> None:
+        self._database = database
+        self._store = store
+        self._feed = feed
+
+    async def get_conversation(self, call: Call, name: str) -> ConversationView:
+        """A conversation of the caller; Refusal NOT_FOUND."""
+        return await self._database.read(lambda tx: self._visible(tx, call, name))
+
+    async def list_conversations(self, call: Call, query: ListConversations) -> Page[ConversationView]:
+        """The caller's conversations, or his team's. Refusal NOT_FOUND for the team of others."""
+        if query.seller and call.caller.role_in(query.seller) is None:
+            raise not_found(query.seller)
+        side = Side.SELLER if query.seller else Side.BUYER
+        actor = Actor.SELLER if query.seller else Actor.BUYER
+
+        async def work(tx: Transaction) -> Page[Conversation]:
+            return await self._store.list_for(
+                tx,
+                side=side,
+                participant=query.seller or call.principal,
+                unread_only=query.unread_only,
+                page=query.page,
+            )
+
+        page = await self._database.read(work)
+        return Page(tuple(ConversationView(found, actor) for found in page.items), page.next_cursor)
+
+    async def list_timeline(self, call: Call, query: ListTimeline) -> Page[Entry]:
+        """What the caller may see of the timeline; Refusal NOT_FOUND."""
+
+        async def work(tx: Transaction) -> Page[Entry]:
+            view = await self._visible(tx, call, query.conversation)
+            return await self._store.timeline(
+                tx,
+                conversation=query.conversation,
+                side=side_of(view.actor),
+                newest_first=query.newest_first,
+                page=query.page,
+            )
+
+        return await self._database.read(work)
+
+    async def watch_conversation(self, call: Call, query: WatchConversation) -> AsyncIterator[Entry]:
+        """Entries as they are added. Refusal NOT_FOUND, also for an `after_entry` of another conversation."""
+
+        async def begin(tx: Transaction) -> tuple[Side, int]:
+            view = await self._visible(tx, call, query.conversation)
+            return side_of(view.actor), await self._first_position(tx, query)
+
+        side, position = await self._database.read(begin)
+        async with self._feed.watch(query.conversation) as growth:
+            async for _ in growth:
+                while True:
+                    found = await self._read_after(query.conversation, side, position)
+                    for position, entry in found:
+                        yield entry
+                    if len(found) < WATCH_BATCH:
+                        break
+
+    async def _read_after(self, conversation: str, side: Side, position: int) -> list[tuple[int, Entry]]:
+        async def work(tx: Transaction) -> list[tuple[int, Entry]]:
+            return await self._store.entries_after(
+                tx, conversation=conversation, side=side, position=position, limit=WATCH_BATCH
+            )
+
+        return await self._database.read(work)
+
+    async def _first_position(self, tx: Transaction, query: WatchConversation) -> int:
+        if not query.after_entry:
+            return await self._store.last_position(tx, query.conversation)
+        conversation, _, entry_id = query.after_entry.partition("/timeline/")
+        found = None
+        if conversation == query.conversation:
+            found = await self._store.position_of(tx, conversation=conversation, entry_id=entry_id)
+        if found is None:
+            raise not_found(query.after_entry)
+        return found
+
+    async def _visible(self, tx: Transaction, call: Call, name: str) -> ConversationView:
+        found = await self._store.load(tx, name)
+        actor = call.party(buyer=found.buyer, seller=found.seller, name=found.name)
+        return ConversationView(found, actor)

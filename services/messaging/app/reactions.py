@@ -1,0 +1,59 @@
+"""What messaging does about the facts of the other services: it keeps the timelines."""
+
+from __future__ import annotations
+
+from chassis.db import Database, Transaction
+from chassis.envelope import Delivery
+from services.messaging.app.ports import Conversations, LiveFeed
+from services.messaging.domain import conversation as conversations
+from services.messaging.domain.timeline import Entry, Report, Subject
+
+
+class Reactions:
+    """Every consumed event becomes an entry in each conversation that it belongs to."""
+
+    def __init__(self, database: Database, store: Conversations, feed: LiveFeed) -> None:
+        self._database = database
+        self._store = store
+        self._feed = feed
+
+    async def note(self, delivery: Delivery, report: Report | None) -> None:
+        """Adds the report to its timelines, once; the first event about a subject begins its conversation.
+
+        None, for events that belong to no timeline, is recorded as handled and changes nothing.
+        """
+        touched: list[str] = []
+
+        async def work(tx: Transaction) -> None:
+            if report is None:
+                return
+            for name in await self._conversations_of(tx, delivery, report):
+                await self._store.append(tx, Entry(name, delivery.event_id, delivery.time, report.happening))
+                touched.append(name)
+
+        await self._database.react(delivery, work)
+        for name in touched:
+            self._feed.announce(name)
+
+    async def _conversations_of(self, tx: Transaction, delivery: Delivery, report: Report) -> list[str]:
+        names = []
+        # Locks are taken in the order of the names, so that two reactions never wait for each other.
+        for subject in sorted(report.subjects, key=lambda subject: subject.name.rpartition("/")[2]):
+            names.append(await self._begun(tx, delivery, report, subject))
+        if report.inquiry and await self._store.find_for_update(tx, report.inquiry) is not None:
+            names.append(report.inquiry)
+        return names
+
+    async def _begun(self, tx: Transaction, delivery: Delivery, report: Report, subject: Subject) -> str:
+        begun = conversations.about(
+            subject=subject.name,
+            origin=subject.origin,
+            seller=report.seller,
+            buyer=report.buyer,
+            now=delivery.time,
+        )
+        if await self._store.add(tx, begun):
+            tx.record(conversations.started(begun))
+        else:
+            await self._store.find_for_update(tx, begun.name)
+        return begun.name

@@ -1,0 +1,16 @@
+"""What the app hands to the wire: an aggregate, and who looks at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chassis.kernel.machine import Actor
+from services.messaging.domain.conversation import Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationView:
+    """A conversation as `actor` sees it."""
+
+    conversation: Conversation
+    actor: Actor

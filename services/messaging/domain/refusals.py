@@ -1,0 +1,41 @@
+"""Why messaging refuses, beyond the refusals that every service shares."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from chassis.kernel.refusal import Kind, Refusal, invalid, precondition
+
+
+class Reason(StrEnum):
+    """The reasons of `parley.messaging.v1.ErrorReason`, without the prefix."""
+
+    EMPTY_BODY = "EMPTY_BODY"
+    CONVERSATION_CLOSED = "CONVERSATION_CLOSED"
+    OWN_LISTING = "OWN_LISTING"
+    INTERNAL_NOTE_FORBIDDEN = "INTERNAL_NOTE_FORBIDDEN"
+
+
+def empty_body(field: str) -> Refusal:
+    """The message has no text."""
+    return invalid(field, "has no text", reason=Reason.EMPTY_BODY)
+
+
+def conversation_closed(name: str) -> Refusal:
+    """The conversation takes no messages."""
+    return precondition(Reason.CONVERSATION_CLOSED, f"{name} is closed", resource=name)
+
+
+def own_listing(seller: str) -> Refusal:
+    """A team cannot write to itself."""
+    return invalid("seller", "is your own team", reason=Reason.OWN_LISTING, seller=seller)
+
+
+def internal_note_forbidden(name: str) -> Refusal:
+    """Internal notes belong to the seller's team."""
+    return Refusal(
+        Kind.DENIED,
+        Reason.INTERNAL_NOTE_FORBIDDEN,
+        "only the seller's team writes internal notes",
+        metadata={"resource": name},
+    )

@@ -1,0 +1,101 @@
+"""The timeline: what was said and what happened, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from chassis.kernel.money import Money
+from services.messaging.domain.conversation import Kind, Message, Side
+
+
+class EventType(StrEnum):
+    """What happened; the names of `parley.messaging.v1.TimelineEvent.Type` without the prefix."""
+
+    REQUEST_SUBMITTED = "REQUEST_SUBMITTED"
+    REQUEST_INFORMATION_ASKED = "REQUEST_INFORMATION_ASKED"
+    REQUEST_INFORMATION_ANSWERED = "REQUEST_INFORMATION_ANSWERED"
+    REQUEST_DECLINED = "REQUEST_DECLINED"
+    REQUEST_WITHDRAWN = "REQUEST_WITHDRAWN"
+    REQUEST_EXPIRED = "REQUEST_EXPIRED"
+    REQUEST_CLOSED = "REQUEST_CLOSED"
+    REQUEST_CONVERTED = "REQUEST_CONVERTED"
+    REQUEST_REOPENED = "REQUEST_REOPENED"
+    OFFER_SENT = "OFFER_SENT"
+    OFFER_OPENED = "OFFER_OPENED"
+    OFFER_REVISED = "OFFER_REVISED"
+    OFFER_COUNTERED = "OFFER_COUNTERED"
+    OFFER_ACCEPTED = "OFFER_ACCEPTED"
+    OFFER_DECLINED = "OFFER_DECLINED"
+    OFFER_WITHDRAWN = "OFFER_WITHDRAWN"
+    OFFER_EXPIRED = "OFFER_EXPIRED"
+    OFFER_REVIVED = "OFFER_REVIVED"
+    ORDER_PLACED = "ORDER_PLACED"
+    ORDER_PROCESSING_STARTED = "ORDER_PROCESSING_STARTED"
+    ORDER_CONFIRMED = "ORDER_CONFIRMED"
+    ORDER_DECLINED = "ORDER_DECLINED"
+    ORDER_WITHDRAWN = "ORDER_WITHDRAWN"
+    ORDER_PAID = "ORDER_PAID"
+    ORDER_PAYMENT_FAILED = "ORDER_PAYMENT_FAILED"
+    ORDER_PAYMENT_METHOD_CHANGED = "ORDER_PAYMENT_METHOD_CHANGED"
+    INQUIRY_STARTED = "INQUIRY_STARTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened to a request, an offer or an order. `revision` is 0 where it is about none."""
+
+    type: EventType
+    side: Side
+    resource: str
+    revision: int = 0
+    amount: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry: a message or a happening. `id` is the message's or the event's."""
+
+    conversation: str
+    id: str
+    create_time: datetime
+    content: Message | Happening
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"{self.conversation}/timeline/{self.id}"
+
+    def visible_to(self, side: Side) -> bool:
+        """Internal notes are for the seller's team; everything else is for both."""
+        is_note = isinstance(self.content, Message) and self.content.kind is Kind.INTERNAL_NOTE
+        return side is Side.SELLER or not is_note
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What another service reported: a happening, and the conversations that it belongs to.
+
+    `conversations` holds (subject, origin) for each of them; an inquiry's is named by `inquiry` instead,
+    because it cannot come into existence through a report.
+    """
+
+    happening: Happening
+    seller: str
+    buyer: str
+    subjects: tuple[Subject, ...] = ()
+    inquiry: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a conversation is about, and the conversation from which it came (else empty)."""
+
+    name: str
+    origin: str = ""
+
+
+def message_entry(message: Message) -> Entry:
+    """The entry of a message."""
+    return Entry(message.conversation, message.id, message.create_time, message)

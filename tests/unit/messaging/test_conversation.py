@@ -1,0 +1,135 @@
+"""The conversation, without any I/O."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.kernel.machine import Actor
+from chassis.kernel.refusal import Kind as RefusalKind
+from chassis.kernel.refusal import Refusal
+from services.messaging.domain import conversation as conversations
+from services.messaging.domain.conversation import MACHINE, Conversation, Kind, Message, Side, State
+from services.messaging.domain.refusals import Reason
+from services.messaging.domain.timeline import message_entry
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+BUYER = "users/ana"
+COLLEAGUES = ("users/otto", "users/olga")
+
+
+def inquiry(**changes: object) -> Conversation:
+    begun = conversations.inquire(
+        conversation_id="c1", seller="sellers/acme", buyer=BUYER, title="Logo", marketplace="", now=NOW
+    )
+    return replace(begun, **changes)  # type: ignore[arg-type]
+
+
+def say(
+    conversation: Conversation,
+    *,
+    actor: Actor = Actor.BUYER,
+    author: str = BUYER,
+    text: str = "Hello",
+    kind: Kind = Kind.PUBLIC,
+    number: int = 1,
+) -> tuple[Conversation, Message]:
+    changed, message, event = conversations.send(
+        conversation,
+        actor=actor,
+        author=author,
+        text=text,
+        kind=kind,
+        message_id=f"{number:04d}",
+        now=NOW + timedelta(minutes=number),
+    )
+    assert event.conversation == changed
+    assert changed.version == conversation.version + 1
+    return changed, message
+
+
+EXPECTED = {
+    ("sendMessage", State.OPEN, Actor.BUYER),
+    ("sendMessage", State.OPEN, Actor.SELLER),
+    ("markRead", State.OPEN, Actor.BUYER),
+    ("markRead", State.OPEN, Actor.SELLER),
+    ("markRead", State.CLOSED, Actor.BUYER),
+    ("markRead", State.CLOSED, Actor.SELLER),
+}
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "actor"), list(product(MACHINE.events, State, Actor)), ids=lambda value: str(value)
+)
+def test_every_cell_of_the_machine(event: str, state: State, actor: Actor) -> None:
+    if (event, state, actor) in EXPECTED:
+        assert MACHINE.move(state, event, actor) is state
+        return
+    with pytest.raises(Refusal) as refused:
+        MACHINE.move(state, event, actor, name="conversations/c1")
+    is_party = actor in {Actor.BUYER, Actor.SELLER}
+    assert refused.value.kind is (RefusalKind.PRECONDITION if is_party else RefusalKind.DENIED)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\t "])
+def test_a_message_needs_text(text: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        say(inquiry(), text=text)
+    assert refused.value.reason == Reason.EMPTY_BODY
+
+
+def test_a_closed_conversation_takes_no_message() -> None:
+    with pytest.raises(Refusal) as refused:
+        say(inquiry(state=State.CLOSED))
+    assert refused.value.reason == Reason.CONVERSATION_CLOSED
+
+
+def test_internal_notes_are_for_the_team() -> None:
+    with pytest.raises(Refusal) as refused:
+        say(inquiry(), kind=Kind.INTERNAL_NOTE)
+    assert refused.value.reason == Reason.INTERNAL_NOTE_FORBIDDEN
+    changed, note = say(inquiry(), actor=Actor.SELLER, author=COLLEAGUES[0], kind=Kind.INTERNAL_NOTE)
+    assert changed.unread == {Side.BUYER: 0, Side.SELLER: 0}
+    assert not message_entry(note).visible_to(Side.BUYER)
+    assert message_entry(note).visible_to(Side.SELLER)
+
+
+def test_a_public_message_is_unread_by_the_other_side() -> None:
+    changed, message = say(inquiry())
+    assert changed.unread == {Side.BUYER: 0, Side.SELLER: 1}
+    assert message.read_time is None
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.sampled_from(COLLEAGUES)), min_size=1, max_size=20))
+def test_receipts_never_go_back_and_repeating_changes_nothing(readings: list[tuple[int, str]]) -> None:
+    conversation, messages = inquiry(), []
+    for number in range(1, 21):
+        conversation, message = say(conversation, number=number)
+        messages.append(message)
+    furthest = 0
+    for number, reader in readings:
+        before = conversation.receipt_of(reader)
+        changed, event = conversations.mark_read(
+            conversation,
+            actor=Actor.SELLER,
+            reader=reader,
+            upto=messages[number - 1],
+            still_unread=20 - number,
+            now=NOW + timedelta(hours=1),
+        )
+        after = changed.receipt_of(reader)
+        assert after is not None
+        if before is not None and before.position >= messages[number - 1].position:
+            assert (changed, event) == (conversation, None)
+        else:
+            assert event is not None
+            assert after.message_id == messages[number - 1].id
+        furthest = max(furthest, number)
+        # What one of the team has read, the team has read.
+        assert changed.unread[Side.SELLER] == 20 - furthest
+        conversation = changed
