@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from google.protobuf.message import Message as ProtoMessage
+
 from chassis import paging
 from chassis.envelope import EventRecord, record_for
+from chassis.kernel.ids import Ids
 from chassis.kernel.page import Page
 from chassis.wire import money, timestamp, wire_money, write_actions
 from parley.gating.v1 import events_pb2 as gating_events
@@ -254,7 +257,7 @@ def request_report(message: Any) -> Report:
 
 
 def offer_report(message: Any) -> Report:
-    """What an event about an offer means: it stands beside its origin and, once accepted, beside its order."""
+    """What an event about an offer means: it stands beside its origin and, once there is one, its order."""
     kind, side = _OFFER_EVENTS[type(message)]
     facts = message.offer
     if side is None:
@@ -305,3 +308,37 @@ def _facts(conversation: Conversation) -> messaging_events.ConversationFacts:
         buyer=conversation.buyer,
         state=_STATES[conversation.state],
     )
+
+
+def event_record(event: events.Event, *, ids: Ids) -> EventRecord:
+    """The record of a domain event, for the outbox."""
+    conversation = event.conversation
+    return record_for(
+        _message_of(event),
+        aggregate=conversation.name,
+        version=conversation.version,
+        ids=ids,
+        time=conversation.update_time,
+    )
+
+
+def _message_of(event: events.Event) -> ProtoMessage:
+    facts = _facts(event.conversation)
+    if isinstance(event, events.MessageSent):
+        return messaging_events.MessageSent(
+            conversation=facts,
+            message=event.message.name,
+            author=event.message.author,
+            side=_SIDES[event.message.side],
+            kind=_KINDS[event.message.kind],
+        )
+    if isinstance(event, events.MessagesRead):
+        receipt = event.receipt
+        return messaging_events.MessagesRead(
+            conversation=facts,
+            reader=receipt.user,
+            side=_SIDES[receipt.side],
+            message=f"{event.conversation.name}/messages/{receipt.message_id}",
+            read_time=timestamp(receipt.read_time),
+        )
+    return messaging_events.ConversationStarted(conversation=facts)

@@ -12,16 +12,21 @@ from chassis.bus import Bus
 from chassis.telemetry import logger
 
 LOOK_AGAIN_SECONDS: Final = 5.0
-"""How often a watcher looks without being told, so that a lost broadcast delays an entry and never hides it."""
+"""How often a watcher looks unasked, so that a lost broadcast delays an entry and never hides it."""
 BROADCAST_LIMIT: Final = 1_000
 """Announcements that wait to be sent; what exceeds it is found by looking again."""
 _SUBJECT: Final = "parley.live.messaging.conversation"
+BROADCASTS: Final = f"{_SUBJECT}.*"
+"""What replicas tell each other."""
 
 _log = logger("live_feed")
 
 
 class BroadcastFeed:
-    """Implements `app.ports.LiveFeed`. `run` has to be running for other replicas to be told."""
+    """Implements `app.ports.LiveFeed`.
+
+    `run` has to be running for other replicas to be told, and `heard` has to be given what they tell.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -56,12 +61,12 @@ class BroadcastFeed:
 
     async def run(self) -> None:
         """Passes announcements on to the other replicas, for ever."""
-        await self._bus.listen(f"{_SUBJECT}.*", self._heard)
         while True:
             conversation = await self._announced.get()
             await self._bus.broadcast(f"{_SUBJECT}.{conversation.rpartition('/')[2]}", b"")
 
-    async def _heard(self, subject: str, _body: bytes) -> None:
+    async def heard(self, subject: str, _body: bytes) -> None:
+        """A replica announced growth."""
         self._wake(f"conversations/{subject.rpartition('.')[2]}")
 
     def _wake(self, conversation: str) -> None:

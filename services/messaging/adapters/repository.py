@@ -58,14 +58,14 @@ _PLACE = tuple_(entries.c.create_time, entries.c.id)
 _UNREAD = (
     select(func.count())
     .select_from(entries)
-    .where(_OF_OTHERS, _PLACE > tuple_(bindparam("time"), bindparam("id", type_=entries.c.id.type)))
+    .where(_OF_OTHERS, tuple_(bindparam("time"), bindparam("id", type_=entries.c.id.type)) < _PLACE)
 )
 _MARK_READ = (
     update(entries)
     .where(
         _OF_OTHERS,
         entries.c.read_time.is_(None),
-        _PLACE <= tuple_(bindparam("time"), bindparam("upto", type_=entries.c.id.type)),
+        tuple_(bindparam("time"), bindparam("upto", type_=entries.c.id.type)) >= _PLACE,
     )
     .values(read_time=bindparam("now"))
 )

@@ -21,7 +21,7 @@ class Conversations(Protocol):
         ...
 
     async def load_for_update(self, tx: Transaction, name: str) -> Conversation:
-        """The same, locked until the transaction ends: entries of one conversation are made one after another."""
+        """The same, locked until the transaction ends: entries are made one after another."""
         ...
 
     async def find_for_update(self, tx: Transaction, name: str) -> Conversation | None:
@@ -43,7 +43,7 @@ class Conversations(Protocol):
     async def list_for(
         self, tx: Transaction, *, side: Side, participant: str, unread_only: bool, page: PageRequest
     ) -> Page[Conversation]:
-        """The conversations of a buyer (`users/…`) or a team (`sellers/…`), the most recently active first."""
+        """The conversations of a buyer (`users/…`) or a team (`sellers/…`), most recently active first."""
         ...
 
     async def timeline(
@@ -82,7 +82,10 @@ class Conversations(Protocol):
 
 
 class LiveFeed(Protocol):
-    """Tells watchers that a timeline has grown, across all replicas. It may miss: watchers look again by themselves."""
+    """Tells watchers that a timeline has grown, across all replicas.
+
+    It may miss: watchers look again by themselves.
+    """
 
     def announce(self, conversation: str) -> None:
         """Something was added."""

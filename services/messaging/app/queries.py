@@ -39,7 +39,7 @@ class ListTimeline:
 
 @dataclass(frozen=True, slots=True)
 class WatchConversation:
-    """`after_entry` is the resource name of the last entry that the watcher has; empty: only what is to come."""
+    """`after_entry` names the last entry that the watcher has; empty: only what is to come."""
 
     conversation: str
     after_entry: str
@@ -103,8 +103,9 @@ class ConversationQueries:
             async for _ in growth:
                 while True:
                     found = await self._read_after(query.conversation, side, position)
-                    for position, entry in found:
+                    for added, entry in found:
                         yield entry
+                        position = added
                     if len(found) < WATCH_BATCH:
                         break
 

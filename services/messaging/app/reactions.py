@@ -17,16 +17,13 @@ class Reactions:
         self._store = store
         self._feed = feed
 
-    async def note(self, delivery: Delivery, report: Report | None) -> None:
-        """Adds the report to its timelines, once; the first event about a subject begins its conversation.
-
-        None, for events that belong to no timeline, is recorded as handled and changes nothing.
-        """
+    async def note(self, delivery: Delivery, report: Report) -> None:
+        """Adds the report to its timelines, once; the first event about a subject begins its conversation."""
         touched: list[str] = []
 
         async def work(tx: Transaction) -> None:
-            if report is None:
-                return
+            # Contention runs this again from the start.
+            touched.clear()
             for name in await self._conversations_of(tx, delivery, report):
                 await self._store.append(tx, Entry(name, delivery.event_id, delivery.time, report.happening))
                 touched.append(name)
@@ -36,10 +33,9 @@ class Reactions:
             self._feed.announce(name)
 
     async def _conversations_of(self, tx: Transaction, delivery: Delivery, report: Report) -> list[str]:
-        names = []
         # Locks are taken in the order of the names, so that two reactions never wait for each other.
-        for subject in sorted(report.subjects, key=lambda subject: subject.name.rpartition("/")[2]):
-            names.append(await self._begun(tx, delivery, report, subject))
+        ordered = sorted(report.subjects, key=lambda subject: subject.name.rpartition("/")[2])
+        names = [await self._begun(tx, delivery, report, subject) for subject in ordered]
         if report.inquiry and await self._store.find_for_update(tx, report.inquiry) is not None:
             names.append(report.inquiry)
         return names

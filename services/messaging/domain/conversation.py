@@ -46,7 +46,7 @@ MACHINE: Machine[State] = Machine(
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something that a participant wrote. `id` is a UUIDv7; `read_time` is when the other side first read it."""
+    """Something that a participant wrote. `read_time` is when the other side first read it."""
 
     conversation: str
     id: str

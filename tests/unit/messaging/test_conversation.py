@@ -64,7 +64,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize(
-    ("event", "state", "actor"), list(product(MACHINE.events, State, Actor)), ids=lambda value: str(value)
+    ("event", "state", "actor"), list(product(MACHINE.events, State, Actor)), ids=str
 )
 def test_every_cell_of_the_machine(event: str, state: State, actor: Actor) -> None:
     if (event, state, actor) in EXPECTED:
