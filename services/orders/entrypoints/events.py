@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from chassis.envelope import Order
 from chassis.inbox import Subscription, on
 from parley.messaging.v1 import events_pb2 as messaging
 from parley.offers.v1 import events_pb2 as offers
+from services.orders.app.ports import Listings
 from services.orders.app.reactions import Reactions
 from services.orders.wire.events import acceptance_fact, listing_fact, message_fact, offer_fact
+
+LISTING_SUBJECTS = "parley.offers.v1.listing.>"
 
 
 def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
@@ -30,3 +33,13 @@ def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
         ),
         "messaging": (on(messaging.MessageSent, message_fact, reactions.message_sent, order=Order.EACH),),
     }
+
+
+def broadcasts(listings: Listings) -> Mapping[str, Callable[[str, bytes], Awaitable[None]]]:
+    """Every replica hears of a changed listing, whichever of them consumes the event."""
+
+    async def refresh(_subject: str, body: bytes) -> None:
+        # Both events of a listing have the same fields.
+        listings.remember(listing_fact(offers.ListingUpdated.FromString(body)))
+
+    return {LISTING_SUBJECTS: refresh}

@@ -1,0 +1,72 @@
+"""The orders service, put together: `python -m services.orders`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+from chassis.serve import Definition, Runtime, Service, main
+from parley.orders.v1.orders_service_pb2_grpc import add_OrdersServiceServicer_to_server
+from services.orders.adapters.gating_client import GatingClient
+from services.orders.adapters.listing_catalog import ListingCatalog
+from services.orders.adapters.offers_client import OffersClient
+from services.orders.adapters.repository import Repository
+from services.orders.adapters.sandbox import SandboxProvider
+from services.orders.app import timers
+from services.orders.app.commands import OrderCommands
+from services.orders.app.ports import Gate, PaymentProvider
+from services.orders.app.queries import OrderQueries
+from services.orders.app.reactions import Reactions
+from services.orders.config import OrdersConfig
+from services.orders.entrypoints.events import broadcasts, subscriptions
+from services.orders.entrypoints.grpc import OrdersServicer
+from services.orders.wire.events import event_record
+
+
+def build(
+    runtime: Runtime[OrdersConfig],
+    *,
+    gate: Gate | None = None,
+    provider: PaymentProvider | None = None,
+) -> Service:
+    """Every room of the service. A test may stand in for the gate or the payment provider."""
+    config, clock, ids, database = runtime.config, runtime.clock, runtime.ids, runtime.database
+    offers = OffersClient(runtime.peers["offers"])
+    gate = gate or GatingClient(runtime.peers["gating"])
+    provider = provider or SandboxProvider(database, clock)
+    repository = Repository()
+    listings = ListingCatalog(database, clock, offers.listing)
+    commands = OrderCommands(
+        database, repository, listings=listings, gate=gate, provider=provider.name, clock=clock, ids=ids
+    )
+    reactions = Reactions(
+        database, repository, listings=listings, offers=offers, provider=provider.name, clock=clock, ids=ids
+    )
+    patience = timers.Patience(
+        timedelta(seconds=config.payment_answer_seconds), timedelta(seconds=config.payment_janitor_seconds)
+    )
+    payments = timers.PaymentTimers(database, repository, provider, clock, patience=patience)
+    addresses = timers.AddressTimer(database, repository, offers)
+    servicer = OrdersServicer(commands, OrderQueries(database, repository))
+    return Service(
+        partial(add_OrdersServiceServicer_to_server, servicer),
+        subscriptions=subscriptions(reactions),
+        broadcasts=broadcasts(listings),
+        timers={
+            timers.CHARGE: payments.charge,
+            timers.ENQUIRE: payments.enquire,
+            timers.ADDRESSES: addresses.fetch,
+        },
+    )
+
+
+DEFINITION = Definition(
+    name="orders",
+    config=OrdersConfig,
+    build=build,
+    encoder=lambda ids, _clock: partial(event_record, ids=ids),
+    migrations="services.orders.migrations",
+)
+
+if __name__ == "__main__":
+    main(DEFINITION)
