@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from chassis.bus import Bus
@@ -31,12 +31,12 @@ class Announcements:
         except Exception as error:  # noqa: BLE001 - the change is committed, whatever the broker does
             _log.warning("announcement_lost", kind=kind, error_type=type(error).__name__)
 
-    async def listen(self, changed: Changed, missed: Callable[[], None]) -> None:
-        """Calls `changed` for each announcement, `missed` where some may have been missed."""
 
-        async def received(_subject: str, body: bytes) -> None:
-            kind, *names = json.loads(body)
-            changed(kind, tuple(names))
+def listener(changed: Changed) -> Callable[[str, bytes], Awaitable[None]]:
+    """What hears announcements, and passes them on."""
 
-        await self._bus.listen(SUBJECT, received)
-        self._bus.on_connected(missed)
+    async def received(_subject: str, body: bytes) -> None:
+        kind, *names = json.loads(body)
+        changed(kind, tuple(names))
+
+    return received

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from chassis.kernel.refusal import Refusal, exists, invalid, precondition
+from chassis.kernel.refusal import Kind, Refusal, exists, invalid, precondition
 
 
 class Reason(StrEnum):
@@ -41,14 +41,14 @@ def scope_foreign(field: str, resource: str) -> Refusal:
 
 def request_not_required(metadata: Mapping[str, str]) -> Refusal:
     """The gate lets the buyer order at once; `metadata` is that of the decision."""
-    return precondition(
-        Reason.REQUEST_NOT_REQUIRED, "the gate does not ask for a request now: order at once", **metadata
-    )
+    message = "the gate does not ask for a request now: order at once"
+    return Refusal(Kind.PRECONDITION, Reason.REQUEST_NOT_REQUIRED, message, metadata=metadata)
 
 
 def unavailable(metadata: Mapping[str, str]) -> Refusal:
     """Neither orders nor requests are taken; `metadata` is that of the decision."""
-    return precondition(Reason.UNAVAILABLE, "neither orders nor requests are taken now", **metadata)
+    message = "neither orders nor requests are taken now"
+    return Refusal(Kind.PRECONDITION, Reason.UNAVAILABLE, message, metadata=metadata)
 
 
 def open_request_exists(order_request: str) -> Refusal:

@@ -1,0 +1,78 @@
+"""`python -m services.gating`: puts the rooms together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from chassis.envelope import EventRecord
+from chassis.kernel.clock import Clock
+from chassis.kernel.ids import Ids
+from chassis.serve import Definition, Runtime, Service, main
+from parley.gating.v1.gating_service_pb2_grpc import add_GatingServiceServicer_to_server
+from services.gating.adapters.announcements import SUBJECT, Announcements, listener
+from services.gating.adapters.offers_client import OffersClient
+from services.gating.adapters.repository.order_requests import OrderRequestsRepository
+from services.gating.adapters.repository.projections import ProjectionsRepository
+from services.gating.adapters.repository.sellers import SellersRepository
+from services.gating.app.gate import Gate
+from services.gating.app.order_requests import EXPIRY, OrderRequestCommands
+from services.gating.app.ports import Monotonic
+from services.gating.app.queries import Queries
+from services.gating.app.reactions import Reactions
+from services.gating.app.sellers import SellerCommands
+from services.gating.app.timers import Timers
+from services.gating.config import GatingConfig
+from services.gating.entrypoints.events import subscriptions
+from services.gating.entrypoints.grpc import GatingServicer
+from services.gating.wire.events import event_record
+
+
+def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monotonic) -> Service:
+    """The service; `monotonic` measures the age of what it keeps in memory."""
+    database, clock = runtime.database, runtime.clock
+    sellers, projections, requests = SellersRepository(), ProjectionsRepository(), OrderRequestsRepository()
+    gate = Gate(
+        database,
+        sellers=sellers,
+        projections=projections,
+        source=OffersClient(runtime.peers["offers"]),
+        announcer=Announcements(runtime.bus),
+        clock=clock,
+        monotonic=monotonic,
+    )
+    servicer = GatingServicer(
+        SellerCommands(database, sellers=sellers, gate=gate, clock=clock),
+        OrderRequestCommands(
+            database,
+            requests=requests,
+            sellers=sellers,
+            projections=projections,
+            gate=gate,
+            clock=clock,
+            ids=runtime.ids,
+        ),
+        Queries(database, requests=requests, gate=gate, clock=clock),
+    )
+    reactions = Reactions(database, projections=projections, requests=requests, gate=gate, clock=clock)
+    # While disconnected, announcements may have been missed.
+    runtime.bus.on_connected(gate.forget_everything)
+    return Service(
+        add_servicers=partial(add_GatingServiceServicer_to_server, servicer),
+        subscriptions=subscriptions(reactions),
+        timers={EXPIRY: Timers(database, requests=requests, clock=clock).expire_order_request},
+        broadcasts={SUBJECT: listener(gate.forget)},
+    )
+
+
+def encoder(ids: Ids, _clock: Clock) -> Callable[[Any], EventRecord]:
+    """Turns recorded events into their records."""
+    return partial(event_record, ids=ids)
+
+
+DEFINITION = Definition("gating", GatingConfig, build, encoder, "services.gating.migrations")
+
+if __name__ == "__main__":
+    main(DEFINITION)
