@@ -106,6 +106,8 @@ class Bus:
             await bus._resume()
 
         bus = cls(client, asyncio.create_task(connect(), name="bus-connect"), replicas=replicas)
+        # nats-py can be closed only once its connect has begun.
+        await asyncio.sleep(0)
         return bus
 
     @property
