@@ -23,9 +23,6 @@ Fill = Callable[[Any, Any], None]
 # Sets one field of a message from a JSON value.
 Put = Callable[[Any, Any], None]
 
-# protobuf refuses to parse messages nested deeper than this, so the service could not read them anyway.
-NESTING_MAX = 100
-
 
 class NotJson(ValueError):
     """The text is not JSON; the message says where."""

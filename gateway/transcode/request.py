@@ -58,7 +58,10 @@ class RequestReader:
         """A filled request message; `body` is parsed JSON, `None` where none came. Raises BadValue."""
         message = self.message_class()
         if body is not None and self._read_body is not None:
-            self._read_body(message, body)
+            try:
+                self._read_body(message, body)
+            except RecursionError:
+                raise BadValue("is nested too deeply") from None
         if query:
             self._read_query(message, query)
         for variable, put, path in self._puts:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import math
 import re
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,6 @@ Read = Callable[[Any], Any]
 _DIGITS = re.compile(r"-?(?:0|[1-9][0-9]{0,19})")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,399})(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?")
 _SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_FLOAT32_MAX = 3.4028234663852886e38
 
 _INTEGER_RANGES = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
@@ -112,8 +112,10 @@ def _double(value: Any) -> float:
 
 def _float(value: Any) -> float:
     number = _double(value)
-    if math.isfinite(number) and abs(number) > _FLOAT32_MAX:
-        raise BadValue("is too large for a 32-bit number")
+    try:
+        struct.pack("<f", number)
+    except OverflowError:
+        raise BadValue("is too large for a 32-bit number") from None
     return number
 
 

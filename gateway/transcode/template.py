@@ -56,6 +56,8 @@ class Template:
     def capture(self, variable: Variable, raw_segments: list[str]) -> str:
         """The decoded value of a variable in a path that matches; raises EncodingError."""
         raw = "/".join(raw_segments[variable.start : variable.stop])
+        if self.verb and variable.stop in (None, len(self.segments)):
+            raw = raw.removesuffix(f":{self.verb}")
         return decode_multi(raw) if variable.is_multi else decode(raw)
 
 
@@ -138,10 +140,10 @@ def _variable(text: str, part: str, segments: list[str]) -> Variable:
     """Appends the segments that the variable stands for and returns where they are."""
     if not part.endswith("}"):
         raise TemplateError(f"{text!r} has text after a variable or an open brace")
-    field_path, _, pattern = part[1:-1].partition("=")
+    field_path, equals, pattern = part[1:-1].partition("=")
     if not _FIELD_PATH.fullmatch(field_path):
         raise TemplateError(f"{text!r} has an invalid field path {field_path!r}")
-    inner = [_segment(text, piece) for piece in (pattern or ANY_SEGMENT).split("/")]
+    inner = [_segment(text, piece) for piece in (pattern if equals else ANY_SEGMENT).split("/")]
     start = len(segments)
     segments.extend(inner)
     ends_open = inner[-1] == ANY_SEGMENTS

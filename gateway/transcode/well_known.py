@@ -107,7 +107,9 @@ def write_value(message: struct_pb2.Value) -> Any:
         return write_list(message.list_value)
     if kind == "number_value":
         number = message.number_value
-        return int(number) if math.isfinite(number) and number.is_integer() else number
+        # -0.0 would lose its sign as an integer.
+        is_negative_zero = number == 0 and math.copysign(1.0, number) < 0
+        return int(number) if number.is_integer() and not is_negative_zero else number
     return None if kind in (None, "null_value") else getattr(message, kind)
 
 
