@@ -99,6 +99,7 @@ class Supervisor:
         self._supervised: dict[str, Supervised] = {}
         self._one_shots: dict[int, tuple[subprocess.Popen[bytes], asyncio.Event]] = {}
         self._stopping = False
+        self._hurried = False
         self._log_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -185,6 +186,7 @@ class Supervisor:
 
     def hurry(self) -> None:
         """Wait for no grace any more: end every process at once. All are crash-safe, so nothing is lost."""
+        self._hurried = True
         for supervised in self._supervised.values():
             if supervised.process is not None:
                 signal_group(supervised.process.pid, supervised.program.command.death_signal)
@@ -199,7 +201,8 @@ class Supervisor:
                     self._move(supervised, Event.EXITED)
                     return
                 self._move(supervised, Event.EXITED)
-                self._report(supervised)
+                if not self._hurried:
+                    self._report(supervised)
             if supervised.life.phase is not Phase.WAITING or self._stopping:
                 return
             await asyncio.sleep(supervised.life.restart_delay_seconds(self._policy))

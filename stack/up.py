@@ -24,6 +24,7 @@ from stack.supervisor import OneShot, Supervisor
 
 READY_TIMEOUT_SECONDS: Final = 60.0
 SERVER_TIMEOUT_SECONDS: Final = 60.0
+REPEAT_SECONDS: Final = 1.0
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NAME: Final = "stack"
 
@@ -80,6 +81,7 @@ class Start:
         self._console = Console()
         self._ready = False
         self._started = time.monotonic()
+        self._asked_to_stop = 0.0
         self._supervisor = Supervisor(
             folder.logs, self._console, verbose=options.verbose, on_change=self._publish
         )
@@ -89,8 +91,8 @@ class Start:
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in _STOP_SIGNALS:
-            # What the parent had us ignore stays ignored: that is how `nohup` works.
-            if signal.getsignal(number) is signal.SIG_IGN:
+            # Under `nohup` the end of the terminal must stay without effect.
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue
             loop.add_signal_handler(number, self._on_signal, number, stopping)
         try:
@@ -106,8 +108,13 @@ class Start:
         return 0
 
     def _on_signal(self, number: int, stopping: asyncio.Event) -> None:
+        now = time.monotonic()
         if stopping.is_set():
-            self._supervisor.hurry()
+            # Some launchers (`timeout`, a shell's kill of a group) deliver one request twice.
+            if now - self._asked_to_stop >= REPEAT_SECONDS:
+                self._supervisor.hurry()
+            return
+        self._asked_to_stop = now
         # The terminal echoes ^C; what follows starts on a line of its own.
         self._console.plain("")
         self._console.say(_NAME, f"received {signal.Signals(number).name}")

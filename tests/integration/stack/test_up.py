@@ -252,3 +252,13 @@ def test_a_folder_of_another_user_is_a_clear_error(stacks: Stacks) -> None:
 def test_without_a_demo_the_demo_says_so_or_explains_itself(stacks: Stacks) -> None:
     answer = stacks().run("demo", "--help")
     assert answer.returncode == 0 or "has no demo" in answer.stderr
+
+
+def test_one_request_that_arrives_twice_is_still_an_orderly_stop(stacks: Stacks) -> None:
+    stack = stacks().start()
+    supervisor = stack.supervisor()
+    os.kill(supervisor, signal.SIGINT)
+    os.kill(supervisor, signal.SIGTERM)
+    assert stack.stop() == 0
+    assert "database system is shut down" in (stack.data_dir / "logs" / "postgres.log").read_text()
+    assert "immediate shutdown" not in (stack.data_dir / "logs" / "postgres.log").read_text()
