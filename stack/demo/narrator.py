@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 
 from stack.demo.api import Exchange
 
 _WIDTH: Final = 110
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LABEL_WIDTH: Final = 10
 _COLORS: Final = ("cyan", "magenta", "yellow", "green", "blue")
 
@@ -48,7 +51,7 @@ class Narrator:
         self.say(f"[bold]{self._steps:>3}[/]  {self.person(who)} {escape(what)}")
         if exchange is not None:
             took = f"{exchange.status} in {exchange.seconds * 1_000:.0f} ms"
-            self.detail("call", f"[dim]{exchange.method} {escape(exchange.path)}  ({took})[/]")
+            self.detail("call", f"[dim]{exchange.method} {escape(shortened(exchange.path))}  ({took})[/]")
 
     def person(self, who: str) -> str:
         """The name in its colour, as markup."""
@@ -61,10 +64,7 @@ class Narrator:
 
     def state(self, resource: str, before: str, after: str) -> None:
         """What a resource was before the step and is after it."""
-        change = (
-            f"{before or '(nothing)'} -> [bold green]{after}[/]" if before != after else f"{after}, as before"
-        )
-        self.detail("state", f"{escape(resource)}: {change}")
+        self.detail("state", f"{escape(resource)} {before or '(nothing)'} -> [bold green]{after}[/]")
 
     def refusal(self, reason: str, detail: str) -> None:
         """A refusal that the story wants."""
@@ -72,17 +72,18 @@ class Narrator:
 
     def table(self, title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
         """A small table; cells may carry markup."""
+        if title:
+            self.say(f"     [dim]{escape(title)}[/]")
         if not self.console.is_terminal:
-            self.say(f"     {title}")
             for row in rows:
                 self.say("       " + "  ".join(cell for cell in row if cell))
             return
-        table = Table(title=title, title_justify="left", title_style="dim", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
         for column in columns:
             table.add_column(column, header_style="dim", overflow="fold")
         for row in rows:
             table.add_row(*row)
-        self.console.print(_indented(table))
+        self.console.print(Padding(table, (0, 0, 0, 5)))
 
     def problem(self, document: Mapping[str, Any]) -> None:
         """A refusal that nobody expected, whole."""
@@ -95,13 +96,12 @@ class Narrator:
         return time.monotonic() - self._started
 
 
+def shortened(path: str) -> str:
+    """A path whose long ids show their last digits only; those at their front tell the time, and repeat."""
+    return _ID.sub(lambda found: f"…{found[0][-4:]}", path)
+
+
 def terminal() -> Console:
     """The console of this process: no guessed highlighting, no colours where they are not wanted."""
     no_color = bool(os.environ.get("NO_COLOR"))
     return Console(highlight=False, no_color=no_color or None, emoji=False)
-
-
-def _indented(table: Table) -> Any:
-    from rich.padding import Padding
-
-    return Padding(table, (0, 0, 0, 5))

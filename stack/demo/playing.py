@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.markup import escape
 
@@ -92,7 +92,7 @@ def _introduce(narrator: Narrator, marketplace: Marketplace, *, seconds: float) 
         f"loaded in {seconds:.1f} s from stack/demo/marketplace.toml"
     )
     narrator.table(
-        "",
+        "local times of the gate: orders become requests",
         ("seller", "", "time zone", "currency", "gate"),
         [
             (
@@ -111,7 +111,15 @@ def _gate(settings: dict[str, object], *, entitled: bool) -> str:
     if not entitled:
         return "set, but not in the plan"
     windows = settings["windows"]
-    return f"{len(windows)} windows a week" if isinstance(windows, list) and windows else "always"
+    if not (isinstance(windows, list) and windows):
+        return "always on"
+    return ", ".join(_window(window) for window in windows)
+
+
+def _window(window: dict[str, Any]) -> str:
+    days = window["days"]
+    span = f"{days[0][:3].title()}-{days[-1][:3].title()} " if len(days) < 7 else ""
+    return f"{span}{window['start']}-{window['end']}"
 
 
 def _invite(narrator: Narrator, stack: RunningStack, told: Told) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from rich.markup import escape
 
@@ -90,7 +91,7 @@ class Story:
             until(lambda: self._buyer.post("orders", body), "the package", seconds=FACT_SECONDS), "ordered"
         )
         tell.step(BUYER, "orders it all the same", self._buyer.last)
-        tell.refusal(refusal.reason, refusal.metadata.get("explanation") or refusal.detail)
+        tell.refusal(refusal.reason, refusal.detail)
         tell.detail(
             "instead", f"POST {escape(refusal.metadata.get('create_order_request', '/v1/orderRequests'))}"
         )
@@ -111,17 +112,18 @@ class Story:
         self._request = request["name"]
         tell.step(BUYER, "turns the order into a request, with her needs", self._buyer.last)
         tell.detail("needs", escape(needs["text"]))
-        tell.state(self._request, "", _state(request))
+        tell.detail("name", self._request)
+        tell.state("request", "", _state(request))
 
         question = "Does the van keep its yellow?"
         asked = await self._move_request(self._seller, "askInformation", {"question": question})
         tell.step(self._seller.name, f'asks for information: "{question}"', self._seller.last)
-        tell.state(self._request, _state(request), _state(asked))
+        tell.state("request", _state(request), _state(asked))
 
         answer = "It has to. The children know it."
         answered = await self._move_request(self._buyer, "answerInformation", {"answer": answer})
         tell.step(BUYER, f'answers: "{answer}"', self._buyer.last)
-        tell.state(self._request, _state(asked), _state(answered))
+        tell.state("request", _state(asked), _state(answered))
 
     async def _negotiate(self) -> None:
         tell, now = self._tell, datetime.now(UTC)
@@ -142,13 +144,14 @@ class Story:
         self._offer = offer["name"]
         tell.step(self._seller.name, "sends an offer, which is the approval", self._seller.last)
         self._show_revision(offer)
-        tell.state(self._offer, "", _state(offer))
+        tell.detail("name", self._offer)
+        tell.state("offer", "", _state(offer))
         await self._until_request("OFFERED")
-        tell.state(self._request, "PENDING", "OFFERED")
+        tell.state("request", "PENDING", "OFFERED")
 
         opened = await self._move_offer(self._buyer, "open", {})
         tell.step(BUYER, "opens it", self._buyer.last)
-        tell.detail("seen", f"first opened at {_clock(opened['firstOpenTime'])}, and the seller knows")
+        tell.detail("seen", f"first opened at {self._clock(opened['firstOpenTime'])}, and the seller knows")
 
         wanted = percent(asked, 92)
         terms = {**terms, "lineItems": [{**terms["lineItems"][0], "unitPrice": money_json(wanted)}]}
@@ -174,15 +177,16 @@ class Story:
         accepted = await self._buyer.post(f"{self._offer}:accept", body)
         self._order = accepted["order"]
         tell.step(BUYER, f"accepts revision {_revision(offer)}, the one she saw", self._buyer.last)
-        tell.state(self._offer, _state(offer), _state(accepted["offer"]))
+        tell.state("offer", _state(offer), _state(accepted["offer"]))
 
         order = await self._until_paid(self._order)
         await self._until_request("CONVERTED")
-        tell.step("parley", "makes the order, confirms it and charges the card", self._buyer.last)
-        tell.state(self._order, "", _state(order))
-        tell.state(self._request, "OFFERED", "CONVERTED")
+        tell.step("parley", "makes the order from the offer, confirms it and charges the card")
+        tell.detail("name", self._order)
+        tell.state("order", "", _state(order))
+        tell.state("request", "OFFERED", "CONVERTED")
         await self._show_payment(order)
-        started, due = _clock(order["clockStartTime"]), _clock(order["deliveryDueTime"])
+        started, due = self._clock(order["clockStartTime"]), self._clock(order["deliveryDueTime"])
         tell.detail("delivery", f"the clock starts at {started}, delivery is due at {due}")
         tell.detail("first", f"[green]negotiated order after {tell.seconds:.1f} s of the demo[/]")
         return order
@@ -202,7 +206,7 @@ class Story:
             BUYER, f"orders {self._quick.title} of the logo check ({self._quick.price})", self._buyer.last
         )
         self._show_decision(order["gateDecision"])
-        tell.state(order["name"], "", _state(order))
+        tell.state("order", "", _state(order))
         await self._show_payment(await self._until_paid(order["name"]))
 
     async def _too_late(self) -> None:
@@ -218,10 +222,10 @@ class Story:
         ]
         tell.step(
             self._seller.name,
-            f"sends {late.name} an offer that ends at {_clock(wire_time(expire))}",
+            f"sends {late.name} an offer that ends at {self._clock(wire_time(expire))}",
             self._seller.last,
         )
-        tell.state(offer["name"], "", _state(offer))
+        tell.state("offer", "", _state(offer))
         await asyncio.sleep(max(0.0, (expire - datetime.now(UTC)).total_seconds() + 0.02))
         body = {"revision": _revision(offer), "paymentToken": CARD}
         refusal = await self._refused(late.post(f"{offer['name']}:accept", body), "accepted")
@@ -274,6 +278,11 @@ class Story:
 
     # -------------------------------------------------------------------------------------------- the facts
 
+    def _clock(self, text: str) -> str:
+        """A timestamp on the seller's wall clock."""
+        local = instant_of(text).astimezone(ZoneInfo(self._seller_zone))
+        return local.strftime("%a %Y-%m-%d %H:%M:%S %Z")
+
     def _show_decision(self, decision: Json) -> None:
         outcome = decision["outcome"].removeprefix("OUTCOME_")
         reason = decision["reason"].removeprefix("REASON_")
@@ -282,7 +291,7 @@ class Story:
             "decision", f"[bold {color}]{outcome}[/] ({reason}): {escape(decision['explanation'])}"
         )
         change = decision.get("nextChangeTime")
-        until_when = f"until {_clock(change)}" if change else "until somebody changes the settings"
+        until_when = f"until {self._clock(change)}" if change else "until somebody changes the settings"
         self._tell.detail(
             "decided",
             f"at {escape(decision['localTime'])} in {decision['timeZone']}, "
@@ -294,9 +303,9 @@ class Story:
         terms, author = revision["terms"], revision["author"].removeprefix("AUTHOR_").lower()
         facts = [f"[bold]{money_of(revision['total'])}[/]", f"{terms['deliveryDays']} days"]
         if "startTime" in terms:
-            facts.append(f"start {_clock(terms['startTime'])}")
+            facts.append(f"start {self._clock(terms['startTime'])}")
         if "expireTime" in terms:
-            facts.append(f"open until {_clock(terms['expireTime'])}")
+            facts.append(f"open until {self._clock(terms['expireTime'])}")
         self._tell.detail("terms", f"revision {revision['number']} by the {author}: {', '.join(facts)}")
 
     async def _show_payment(self, order: Json) -> None:
@@ -330,7 +339,8 @@ class Story:
         what = event["type"].removeprefix("TYPE_").replace("_", " ").lower()
         revision = f"revision {event['revision']}" if event["revision"] else ""
         amount = str(money_of(event["amount"])) if "amount" in event else ""
-        moment = instant_of(entry["createTime"]).strftime("%H:%M:%S.%f")[:-3]
+        local = instant_of(entry["createTime"]).astimezone(ZoneInfo(self._seller_zone))
+        moment = local.strftime("%H:%M:%S.%f")[:-3]
         return (f"[dim]{moment}[/]", who, what, revision, amount)
 
 
@@ -340,7 +350,3 @@ def _state(resource: Json) -> str:
 
 def _revision(offer: Json) -> int:
     return int(offer["currentRevision"]["number"])
-
-
-def _clock(text: str) -> str:
-    return instant_of(text).strftime("%Y-%m-%d %H:%M:%S UTC")
