@@ -99,10 +99,13 @@ class ConversationQueries:
             return side_of(view.actor), await self._first_position(tx, query)
 
         side, position = await self._database.read(begin)
-        async with self._feed.watch(query.conversation) as growth:
+        return self._watch(query.conversation, side, position)
+
+    async def _watch(self, conversation: str, side: Side, position: int) -> AsyncIterator[Entry]:
+        async with self._feed.watch(conversation) as growth:
             async for _ in growth:
                 while True:
-                    found = await self._read_after(query.conversation, side, position)
+                    found = await self._read_after(conversation, side, position)
                     for added, entry in found:
                         yield entry
                         position = added
