@@ -33,7 +33,7 @@ Check = Callable[[], Awaitable[str]]
 _log = telemetry.logger("server")
 
 
-# ------------------------------------------------------------------------------------------------ servicers
+# -------------------------------------------------------------------------------- servicers
 
 
 async def respond(
@@ -55,14 +55,17 @@ async def respond(
 async def respond_each(
     context: Any,
     query: Command,
-    handler: Callable[[Call, Command], AsyncIterator[Result]],
+    handler: Callable[[Call, Command], Awaitable[AsyncIterator[Result]]],
     encode: Callable[[Result], Answer],
 ) -> AsyncIterator[Answer]:
-    """Answer a server-streaming call with one message for each result of `handler`, which is always
-    closed.
+    """Answer a server-streaming call with one message for each result.
+
+    `handler` decides and answers the results still to come, which are always closed. Its decision is told at
+    once, as the call's initial metadata: whoever reads them knows that nothing from now on is missed.
     """
-    results = handler(current_call(), query)
+    results = await handler(current_call(), query)
     try:
+        await context.send_initial_metadata(())
         async for result in results:
             yield encode(result)
     finally:
@@ -119,7 +122,7 @@ class MethodRegistry(grpc.aio.Server):
         raise RuntimeError("a MethodRegistry registers methods and does nothing else")
 
 
-# ------------------------------------------------------------------------------------------------ health
+# -------------------------------------------------------------------------------- health
 
 
 class Health:
@@ -179,7 +182,7 @@ class Health:
         await self.servicer.set(LIVE, serving)
 
 
-# ------------------------------------------------------------------------------------------------ server
+# -------------------------------------------------------------------------------- server
 
 
 class AddressTaken(Exception):

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from chassis.kernel.clock import ManualClock
 from chassis.kernel.ids import SequentialIds, UuidV7
 from chassis.testing import NatsServer, PostgresServer
 from parley.offers.v1 import events_pb2, listing_pb2
+from tests.integration.chassis.stage import Stage, staged
 
 TABLES = metadata()
 account = sa.Table(
@@ -166,3 +168,10 @@ async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """A served probe that a test calls."""
+    async with staged(tmp_path) as running:
+        yield running

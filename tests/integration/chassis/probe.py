@@ -141,8 +141,11 @@ class Probe:
         )
 
     async def _watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        async for answer in respond_each(context, request, self.stream, lambda text: Answer(text=text)):
+        async for answer in respond_each(context, request, self._open, lambda text: Answer(text=text)):
             yield answer
+
+    async def _open(self, call: Call, request: Any) -> AsyncIterator[str]:
+        return self.stream(call, request)
 
     def _missing(self, request: Any, context: Any) -> Any:
         raise NotImplementedError("what generated servicers raise")
