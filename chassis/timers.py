@@ -62,6 +62,7 @@ class TimerRunner:
         self._kinds = list(handlers)
         self._ids = ids or UuidV7(clock)
         self._stopping = False
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """Fires timers as they come due until cancelled or stopped."""
@@ -83,17 +84,21 @@ class TimerRunner:
         self._database.timers_changed.set()
 
     async def run_due(self) -> int:
-        """Fires everything that is due now, timers set meanwhile included; answers how many were claimed."""
+        """Fires everything that is due now, timers set meanwhile included; answers how many were claimed.
+
+        One round at a time: what an earlier round claimed has run before this one begins.
+        """
         total = 0
-        while self._kinds:
-            claimed = await self._claim()
-            total += len(claimed)
-            if not claimed:
-                break
-            limit = asyncio.Semaphore(CONCURRENCY)
-            await asyncio.gather(*(self._fire(timer, limit) for timer in claimed))
-            if self._stopping:
-                break
+        async with self._turn:
+            while self._kinds:
+                claimed = await self._claim()
+                total += len(claimed)
+                if not claimed:
+                    break
+                limit = asyncio.Semaphore(CONCURRENCY)
+                await asyncio.gather(*(self._fire(timer, limit) for timer in claimed))
+                if self._stopping:
+                    break
         return total
 
     async def _claim(self) -> list[DueTimer]:

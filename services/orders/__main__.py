@@ -14,7 +14,7 @@ from services.orders.adapters.repository import Repository
 from services.orders.adapters.sandbox import SandboxProvider
 from services.orders.app import timers
 from services.orders.app.commands import OrderCommands
-from services.orders.app.ports import Gate, PaymentProvider
+from services.orders.app.ports import Gate, Offers, PaymentProvider
 from services.orders.app.queries import OrderQueries
 from services.orders.app.reactions import Reactions
 from services.orders.config import OrdersConfig
@@ -27,11 +27,12 @@ def build(
     runtime: Runtime[OrdersConfig],
     *,
     gate: Gate | None = None,
+    offers: Offers | None = None,
     provider: PaymentProvider | None = None,
 ) -> Service:
-    """Every room of the service. A test may stand in for the gate or the payment provider."""
+    """Every room of the service. Tests may stand in for the peers and the payment provider."""
     config, clock, ids, database = runtime.config, runtime.clock, runtime.ids, runtime.database
-    offers = OffersClient(runtime.peers["offers"])
+    offers = offers or OffersClient(runtime.peers["offers"])
     gate = gate or GatingClient(runtime.peers["gating"])
     provider = provider or SandboxProvider(database, clock)
     repository = Repository()

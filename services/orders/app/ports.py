@@ -102,6 +102,10 @@ class Gate(Protocol):
 class Offers(Protocol):
     """The offers service."""
 
+    async def listing(self, name: str) -> Listing | None:
+        """A published listing; None where there is none. Refusal UNAVAILABLE PEER_UNAVAILABLE."""
+        ...
+
     async def addresses(self, offer: str) -> tuple[Address | None, Address | None]:
         """Where the bill and the delivery of an accepted offer go. Refusal UNAVAILABLE PEER_UNAVAILABLE."""
         ...
