@@ -60,8 +60,7 @@ class Method:
         return observe
 
 
-# ------------------------------------------------------------------------------------------------
-# authorization
+# -------------------------------------------------------------------------------- authorization
 
 
 def identified(method: Method, call: Call) -> None:
@@ -150,8 +149,7 @@ def seller_of(name: str) -> str:
     return f"sellers/{parts[1]}" if len(parts) > 1 and parts[0] == "sellers" and parts[1] else ""
 
 
-# ------------------------------------------------------------------------------------------------
-# validation, keys
+# -------------------------------------------------------------------------------- validation, keys
 
 
 def violated(violations: list[Any]) -> Refusal:

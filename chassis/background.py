@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from chassis import metrics, telemetry
@@ -40,7 +40,9 @@ class Background:
     def __init__(self, service: str) -> None:
         self._service = service
         self._running: list[_Running] = []
-        self._failed: asyncio.Future[BackgroundFailure] = asyncio.get_running_loop().create_future()
+        self._finishing: set[str] = set()
+        self._failure: BackgroundFailure | None = None
+        self._failed = asyncio.Event()
 
     def start(self, name: str, run: Callable[[], Awaitable[None]], *, ends: bool = False) -> None:
         """Run `run()` until `stop`."""
@@ -49,13 +51,27 @@ class Background:
 
     async def failed(self) -> BackgroundFailure:
         """Return when a task could not be kept running."""
-        return await asyncio.shield(self._failed)
+        await self._failed.wait()
+        assert self._failure is not None
+        return self._failure
+
+    async def finish(self, names: Iterable[str], seconds: float) -> bool:
+        """Wait until the named tasks have returned by themselves, after they were asked to; whichever has not
+        within `seconds` is cancelled. Answers whether all of them did.
+        """
+        chosen = [running for running in self._running if running.name in set(names)]
+        if not chosen:
+            return True
+        self._finishing.update(running.name for running in chosen)
+        _, late = await asyncio.wait([running.task for running in chosen], timeout=seconds)
+        await self.stop(*(running.name for running in chosen))
+        return not late
 
     async def stop(self, *names: str) -> None:
         """Cancel the named tasks (all of them without a name), the last started first, and wait for their
         end.
         """
-        chosen = [running for running in self._running if not names or running.name in names]
+        chosen = [running for running in self._running if running.name in names or not names]
         for running in reversed(chosen):
             running.task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -69,7 +85,7 @@ class Background:
             started = loop.time()
             try:
                 await run()
-                if ends:
+                if ends or name in self._finishing:
                     return
                 problem = "it returned"
                 _log.error("background_ended", task=name)
@@ -79,8 +95,7 @@ class Background:
             failures = 1 if loop.time() - started > HEALTHY_SECONDS else failures + 1
             metrics.BACKGROUND_RESTARTS.labels(self._service, name).inc()
             if failures >= FAILURE_LIMIT:
-                failure = BackgroundFailure(f"{name} failed {failures} times in a row, last: {problem}")
-                if not self._failed.done():
-                    self._failed.set_result(failure)
+                self._failure = BackgroundFailure(f"{name} failed {failures} times in a row, last: {problem}")
+                self._failed.set()
                 return
             await asyncio.sleep(min(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS))

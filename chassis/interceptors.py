@@ -80,6 +80,8 @@ class Chain:
         self.streams = streams
         self._verifier = verifier
         self._log_reads = log_reads
+        self._streaming_tasks: set[asyncio.Task[Any]] = set()
+        self._draining = False
         self._violations = protovalidate.Validator().collect_violations
 
     def wrap(self, path: str, handler: Any) -> Any:
@@ -104,8 +106,13 @@ class Chain:
             )
         return grpc.unary_unary_rpc_method_handler(self._single(method, handler.unary_unary), decode, encode)
 
-    # -------------------------------------------------------------------------------------------- the three
-    # shapes
+    def drain(self) -> None:
+        """End the streams of answers with UNAVAILABLE, so that their clients look for another server."""
+        self._draining = True
+        for task in self._streaming_tasks:
+            task.cancel()
+
+    # ---------------------------------------------------------------------------- the three shapes
 
     def _single(self, method: Method, inner: Callable[[Any, Any], Awaitable[Any]]) -> Any:
         """One request, one answer: the hot path."""
@@ -172,9 +179,11 @@ class Chain:
         async def answer(request: Any, context: Any) -> AsyncIterator[Any]:
             started = perf_counter()
             call, token, _ = _open(method, context)
-            limit = self.streams
+            limit, task = self.streams, asyncio.current_task()
+            assert task is not None
             answers: Any = None
             limit.open += 1
+            self._streaming_tasks.add(task)
             try:
                 if limit.open > limit.maximum:
                     raise limit.exceeded()
@@ -194,13 +203,14 @@ class Chain:
                 raise
             finally:
                 limit.open -= 1
+                self._streaming_tasks.discard(task)
                 if answers is not None:
                     await answers.aclose()
             self._finish(method, call, grpc.StatusCode.OK, "", started)
 
         return answer
 
-    # -------------------------------------------------------------------------------------------- steps
+    # ---------------------------------------------------------------------------- steps
 
     def _admit(self, method: Method, call: Call, token: str, request: Any) -> None:
         """Authentication, authorization, validation and idempotency key, in this order."""
@@ -259,6 +269,11 @@ class Chain:
     ) -> None:
         """Answer what went wrong; returns only for a call that nobody waits for any more."""
         if isinstance(error, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if self._draining and task is not None and task in self._streaming_tasks:
+                task.uncancel()
+                closing = status.refused(_closing(self.service), self.service)
+                await context.abort(closing.code, closing.message, closing.trailing_metadata)
             remaining = context.time_remaining()
             late = remaining is not None and remaining <= 0
             code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
@@ -285,8 +300,17 @@ class Chain:
         return status.fault()
 
 
-# ------------------------------------------------------------------------------------------------ deadline,
-# context
+# -------------------------------------------------------------------------------- deadline, context
+
+
+def _closing(service: str) -> Refusal:
+    return Refusal(
+        Kind.UNAVAILABLE,
+        "PEER_UNAVAILABLE",
+        f"{service} is shutting down",
+        metadata={"peer": service},
+        retry_after_seconds=OVERLOAD_RETRY_SECONDS,
+    )
 
 
 def _open(method: Method, context: Any) -> tuple[Call, str, float | None]:

@@ -2,13 +2,16 @@
 
 A service's `migrations` package holds `versions/NNNN_*.py` in alembic's format and nothing else; there is no
 `env.py`, because this module is the environment. alembic is imported only where something is migrated, so
-that a running service does not carry it.
+that a running service does not carry it. alembic keeps its environment in its modules: one
+migration at a time in a process.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib.util
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 VERSION_TABLE = "alembic_version"
+FIND_VERSION_TABLE = text(f"SELECT to_regclass('{VERSION_TABLE}')::text AS found")
+CURRENT_VERSION = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 -- a constant of ours
 LOCK_TIMEOUT_SECONDS = 10
 # Two processes that create the version table at the same time: one of them fails and finds the work done.
 ATTEMPTS = 3
@@ -42,15 +47,22 @@ def head_of(package: str) -> str:
     """The newest revision of a package, read without running it; MigrationError unless there is exactly
     one.
     """
+    revisions = revisions_of(package)
+    heads = set(revisions) - {str(parent) for parent in revisions.values() if parent is not None}
+    if len(heads) != 1:
+        raise MigrationError(f"{package} has {len(heads)} newest revisions instead of one: {sorted(heads)}")
+    return heads.pop()
+
+
+@lru_cache(maxsize=16)
+def revisions_of(package: str) -> Mapping[str, object]:
+    """Every revision of a package with the one before it, read without running any."""
     revisions: dict[str, object] = {}
     for file in sorted((folder_of(package) / "versions").glob("*.py")):
         values = _constants(file)
         if "revision" in values:
             revisions[str(values["revision"])] = values.get("down_revision")
-    heads = set(revisions) - {str(parent) for parent in revisions.values() if parent is not None}
-    if len(heads) != 1:
-        raise MigrationError(f"{package} has {len(heads)} newest revisions instead of one: {sorted(heads)}")
-    return heads.pop()
+    return revisions
 
 
 def _constants(file: Path) -> dict[str, object]:

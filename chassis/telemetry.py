@@ -18,7 +18,7 @@ from collections.abc import Iterator, MutableMapping
 from contextvars import ContextVar
 from random import SystemRandom
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -113,7 +113,7 @@ def working(operation: str, traceparent: str = "", *, kind: str = "internal") ->
         _scope.reset(token)
 
 
-# ------------------------------------------------------------------------------------------------ logging
+# -------------------------------------------------------------------------------- logging
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
@@ -132,8 +132,9 @@ def _add_scope(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> M
     return event
 
 
-def configure_logging(service: str, level: str = "info") -> None:
-    """Send the log of this process to standard output, one JSON object a line, libraries' lines included.
+def configure_logging(service: str, level: str = "info", *, stream: TextIO | None = None) -> None:
+    """Send the log of this process to `stream` (standard output), one JSON object a line, libraries' lines
+    included.
 
     ValueError for a level that is not in LOG_LEVELS.
     """
@@ -154,10 +155,10 @@ def configure_logging(service: str, level: str = "info") -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(default=str)],
         wrapper_class=structlog.make_filtering_bound_logger(LOG_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
@@ -171,7 +172,7 @@ def configure_logging(service: str, level: str = "info") -> None:
     logging.basicConfig(level=max(LOG_LEVELS[level], logging.WARNING), handlers=[handler], force=True)
 
 
-# ------------------------------------------------------------------------------------------------ tracing
+# -------------------------------------------------------------------------------- tracing
 
 
 class _NoSpan:

@@ -1,0 +1,362 @@
+"""A service in a process: what it consists of, how it starts, and in which order it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import grpc
+
+from chassis import metrics, migrations, telemetry
+from chassis.auth import ServiceIdentity, Verifier
+from chassis.background import Background
+from chassis.bus import Bus, BusUnavailable
+from chassis.client import PeerChannel, open_peers
+from chassis.config import Address, ServiceConfig, StorageConfig
+from chassis.db import Database, DueTimer, Transaction
+from chassis.envelope import EventRecord
+from chassis.inbox import Consumer, Reactions, Subscription
+from chassis.interceptors import Chain, Limit
+from chassis.kernel.clock import Clock, SystemClock
+from chassis.kernel.ids import Ids, UuidV7
+from chassis.kernel.refusal import Refusal
+from chassis.metrics import MetricsServer
+from chassis.outbox import Relay
+from chassis.reconciler import Reconciler
+from chassis.server import AddressTaken, Health, Server, make_server
+from chassis.timers import TimerRunner
+
+START_SECONDS = 60.0
+START_PAUSE_SECONDS = 0.25
+READINESS_SECONDS = 2.0
+KEY_REFRESH_SECONDS = 30.0
+FINISH_SECONDS = 10.0
+FLUSH_SECONDS = 5.0
+CLOSE_SECONDS = 5.0
+
+C = TypeVar("C", bound=ServiceConfig)
+
+_log = telemetry.logger("host")
+
+
+class StartError(Exception):
+    """The process cannot start; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime(Generic[C]):
+    """What the chassis hands to a service that is being put together."""
+
+    config: C
+    clock: Clock
+    ids: Ids
+    database: Database
+    bus: Bus
+    peers: Mapping[str, PeerChannel]
+    verifier: Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a service hands back: everything that can reach it."""
+
+    add_servicers: Callable[[grpc.aio.Server], None]
+    """Registers the servicers, by the generated `add_..._to_server` functions."""
+    subscriptions: Mapping[str, Sequence[Subscription]] = field(default_factory=dict)
+    """Reactions by producer (`offers`)."""
+    timers: Mapping[str, Callable[[DueTimer], Awaitable[None]]] = field(default_factory=dict)
+    """Handlers by kind of timer."""
+    broadcasts: Mapping[str, Callable[[str, bytes], Awaitable[None]]] = field(default_factory=dict)
+    """Best-effort listeners by subject; each is given the subject and the body."""
+    background: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    """Tasks that run for as long as the service, by name; each is restarted when it fails."""
+    prepare: Callable[[], Awaitable[None]] | None = None
+    """Runs once before the first call is served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition(Generic[C]):
+    """All that has to be known to run a service, in production and in tests."""
+
+    name: str
+    config: type[C]
+    build: Callable[[Runtime[C]], Service]
+    encoder: Callable[[Ids, Clock], Callable[[Any], EventRecord]]
+    """Makes the function that turns a recorded domain event into its record."""
+    migrations: str
+    """The migrations package, such as `services.offers.migrations`."""
+
+
+class Host(Generic[C]):
+    """Opens, serves and closes one service. Every part that fails to start closes what was opened before
+    it.
+    """
+
+    def __init__(
+        self,
+        definition: Definition[C],
+        config: C,
+        *,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        start_seconds: float = START_SECONDS,
+    ) -> None:
+        self.definition = definition
+        self.config = config
+        self.name = definition.name
+        self.clock: Clock = clock or SystemClock()
+        self.ids: Ids = ids or UuidV7(self.clock)
+        self._start_seconds = start_seconds
+        self._closing: contextlib.AsyncExitStack = contextlib.AsyncExitStack()
+        self._stopped = False
+        self.background = Background(self.name)
+
+    # -------------------------------------------------------------------------------------------- opening
+
+    async def open(self) -> None:
+        """Open database, bus and channels and put the service together, without serving it.
+
+        StartError where the database cannot be used within `start_seconds`, KeyFileError for unusable keys.
+        """
+        try:
+            await self._open()
+        except BaseException:
+            await self._closing.aclose()
+            raise
+
+    async def _open(self) -> None:
+        config = self.config
+        self.verifier = Verifier(
+            config.auth_jwks_file, issuer=config.auth_issuer, audience=config.auth_audience, clock=self.clock
+        )
+        token = self._identity()
+        encode = self.definition.encoder(self.ids, self.clock)
+        self.database = await open_database(
+            self.definition, config, clock=self.clock, encode=encode, seconds=self._start_seconds
+        )
+        self._closing.push_async_callback(self._close_database)
+        self.bus = await Bus.connect(config.nats_url, name=f"parley-{self.name}")
+        self._closing.push_async_callback(self.bus.close)
+        self.peers = open_peers(config.targets(), token)
+        for peer in self.peers.values():
+            self._closing.push_async_callback(peer.close)
+        runtime = Runtime(config, self.clock, self.ids, self.database, self.bus, self.peers, self.verifier)
+        self.service = self.definition.build(runtime)
+        self.reactions = {
+            producer: Reactions(f"{self.name}-on-{producer}", subscriptions)
+            for producer, subscriptions in self.service.subscriptions.items()
+        }
+
+    def _identity(self) -> Callable[[], str]:
+        config = self.config
+        if config.service_key_file is None:
+            return lambda: ""
+        identity = ServiceIdentity.open(
+            self.name,
+            config.service_key_file,
+            config.auth_jwks_file,
+            issuer=config.auth_issuer,
+            audience=config.auth_audience,
+            clock=self.clock,
+        )
+        return identity.token
+
+    async def _close_database(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.database.close()
+
+    # -------------------------------------------------------------------------------------------- serving
+
+    async def start(self) -> None:
+        """Open everything, then serve. Raises what `open` raises, or AddressTaken."""
+        await self.open()
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        config, name = self.config, self.name
+        self.relay = Relay(self.database, self.bus, self.clock, producer=name)
+        self.timers = TimerRunner(self.database, self.clock, self.service.timers)
+        self.consumers = {
+            producer: Consumer(producer=producer, reactions=reactions, bus=self.bus, database=self.database)
+            for producer, reactions in self.reactions.items()
+        }
+        self.reconciler = Reconciler(name, self.relay, self.bus, self.clock)
+        self.health = Health(
+            name,
+            {
+                "database": self._database_problem,
+                "schema": self._schema_problem,
+                "outbox": self.reconciler.problem,
+            },
+        )
+        self.chain = Chain(
+            name,
+            self.verifier,
+            calls=Limit("concurrent_calls", config.maximum_concurrent_calls),
+            streams=Limit("open_streams", config.maximum_open_streams),
+            log_reads=config.log_level == "debug",
+        )
+        self.server: Server = make_server(
+            self.chain, config.grpc_address, self.service.add_servicers, self.health
+        )
+        self._metrics_server = MetricsServer(self._ready)
+        try:
+            self.metrics_address: Address = await self._metrics_server.start(config.metrics_address)
+        except OSError as error:
+            raise AddressTaken(
+                f"{config.metrics_address} cannot be listened on ({error.strerror})"
+            ) from error
+        self._closing.push_async_callback(self._metrics_server.stop)
+        for limit, kind in ((self.chain.calls, "call"), (self.chain.streams, "stream")):
+            metrics.OPEN_CALLS.labels(name, kind).set_function(functools.partial(_open_calls, limit))
+        for subject, callback in self.service.broadcasts.items():
+            await self.bus.listen(subject, callback)
+        if self.service.prepare is not None:
+            await self.service.prepare()
+        self._start_background()
+        await self._refresh_health()
+        await self.server.grpc_server.start()
+        _log.info("started", address=str(self.server.address), metrics=str(self.metrics_address))
+
+    def _start_background(self) -> None:
+        start = self.background.start
+        start("relay", self.relay.run)
+        for consumer in self.consumers.values():
+            start(f"consumer {consumer.reactions.consumer}", consumer.run)
+        if self.service.timers:
+            start("timers", self.timers.run)
+        start("reconciler", self.reconciler.run)
+        start("readiness", self._keep_checking)
+        start("keys", self._keep_keys)
+        for name, run in self.service.background.items():
+            start(name, run)
+
+    async def _ready(self) -> str:
+        return self.health.problem
+
+    async def _refresh_health(self) -> None:
+        problem = await self.health.refresh()
+        metrics.READY.labels(self.name).set(not problem)
+
+    async def _keep_checking(self) -> None:
+        while True:
+            await asyncio.sleep(READINESS_SECONDS)
+            await self._refresh_health()
+
+    async def _keep_keys(self) -> None:
+        while True:
+            await asyncio.sleep(KEY_REFRESH_SECONDS)
+            if self.verifier.refresh():
+                _log.info("keys_read_again")
+
+    async def _database_problem(self) -> str:
+        try:
+            await self.database.ping()
+        except Refusal:
+            return "cannot be reached"
+        return ""
+
+    async def _schema_problem(self) -> str:
+        return await schema_problem(self.definition, self.database)
+
+    # -------------------------------------------------------------------------------------------- stopping
+
+    async def stop(self) -> None:
+        """Stop in the order that loses nothing, each step bounded: NOT_SERVING, no new calls, calls drained,
+        consumers and timers finished, outbox flushed, lease released, connections closed.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
+        _log.info("stopping")
+        if hasattr(self, "server"):
+            await self.health.drain()
+            self.chain.drain()
+            await self.server.grpc_server.stop(self.config.shutdown_seconds)
+            await self._finish_work()
+        await self.background.stop()
+        await self._closing.aclose()
+        _log.info("stopped")
+
+    async def _finish_work(self) -> None:
+        for consumer in self.consumers.values():
+            consumer.stop()
+        self.timers.stop()
+        names = [f"consumer {consumer.reactions.consumer}" for consumer in self.consumers.values()]
+        if not await self.background.finish([*names, "timers"], FINISH_SECONDS):
+            # Whatever was cut off is unacknowledged, or still in its row, and comes again.
+            _log.warning("work_cut_off")
+        self.relay.stop()
+        await self.background.finish(["relay"], FLUSH_SECONDS)
+        with contextlib.suppress(BusUnavailable, Refusal, TimeoutError):
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self.relay.flush()
+        with contextlib.suppress(Refusal, TimeoutError):
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self.relay.release()
+
+
+def _open_calls(limit: Limit) -> float:
+    return float(limit.open)
+
+
+async def open_database(
+    definition: Definition[Any],
+    config: StorageConfig,
+    *,
+    clock: Clock,
+    encode: Callable[[Any], EventRecord],
+    seconds: float = START_SECONDS,
+) -> Database:
+    """The database of a service, once it can be reached and its schema is the one that this code expects.
+
+    StartError when that is not so after `seconds`.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    database: Database | None = None
+    while True:
+        try:
+            database = database or await Database.open(
+                config.dsn.reveal(), clock=clock, encode_event=encode, pool_size=config.database_pool_size
+            )
+            problem = await schema_problem(definition, database)
+        except Refusal:
+            problem = "the database cannot be reached"
+        except (ValueError, OSError) as error:
+            raise StartError(f"the DSN of {definition.name} cannot be used: {error}") from error
+        if not problem and database is not None:
+            return database
+        if loop.time() >= until:
+            if database is not None:
+                await database.close()
+            raise StartError(f"{definition.name}: {problem}")
+        _log.warning("waiting_for_database", problem=problem)
+        await asyncio.sleep(START_PAUSE_SECONDS)
+
+
+async def schema_problem(definition: Definition[Any], database: Database) -> str:
+    """Why the schema is not the one that this code expects, empty if it is.
+
+    A revision that this code does not know is newer than it, which the order expand, deploy, contract allows.
+    """
+    head, known = migrations.head_of(definition.migrations), migrations.revisions_of(definition.migrations)
+
+    async def current(tx: Transaction) -> str:
+        table = await tx.scalar(migrations.FIND_VERSION_TABLE)
+        return "" if table is None else str(await tx.scalar(migrations.CURRENT_VERSION) or "")
+
+    revision = await database.read(current)
+    if revision == head or (revision and revision not in known):
+        return ""
+    at = f"is at {revision}" if revision else "is empty"
+    return f"the schema {at}, {head} is needed: run `python -m services.{definition.name} migrate`"
