@@ -20,7 +20,20 @@ from random import SystemRandom
 from types import TracebackType
 from typing import Any, TextIO
 
-import structlog
+
+@contextlib.contextmanager
+def _hidden(module: str) -> Iterator[None]:
+    present = module in sys.modules
+    if not present:
+        sys.modules[module] = None  # type: ignore[assignment]
+    yield
+    if not present:
+        del sys.modules[module]
+
+
+# structlog loads rich for its console where rich is installed: 5 MB in every process that nobody would use.
+with _hidden("rich"):
+    import structlog
 
 TRACEPARENT = "traceparent"
 LOG_LEVELS = {
