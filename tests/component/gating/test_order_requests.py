@@ -430,7 +430,9 @@ async def test_each_party_sees_its_own_actions_with_the_reason_for_what_is_missi
 MOVES: dict[str, Any] = {
     "AskInformation": lambda name: pb.AskInformationRequest(name=name, question="?"),
     "AnswerInformation": lambda name: pb.AnswerInformationRequest(name=name, answer="!"),
-    "DeclineOrderRequest": lambda name: pb.DeclineOrderRequestRequest(name=name, reason=1),
+    "DeclineOrderRequest": lambda name: pb.DeclineOrderRequestRequest(
+        name=name, reason=OrderRequest.DECLINE_REASON_BUDGET
+    ),
     "WithdrawOrderRequest": lambda name: pb.WithdrawOrderRequestRequest(name=name),
     "CloseOrderRequest": lambda name: pb.CloseOrderRequestRequest(name=name),
 }
@@ -496,7 +498,7 @@ async def test_lists_are_newest_first_and_page_without_gap(world: World) -> None
         world.clock.advance(timedelta(seconds=1))
     await world.submit(package=OTHER_PACKAGE)
     request = pb.ListOrderRequestsRequest(seller=SELLER, page_size=2)
-    found = []
+    found: list[str] = []
     while True:
         page = await world.stub(AGENT).ListOrderRequests(request)
         found.extend(listed.name for listed in page.order_requests)
