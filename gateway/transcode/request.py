@@ -132,8 +132,6 @@ class RequestReader:
             )
         except EncodingError as error:
             raise BadValue(f"of the query cannot be read: {error}") from None
-        except UnicodeDecodeError:
-            raise BadValue("of the query is not UTF-8") from None
         except ValueError:
             raise BadValue(f"has more than {QUERY_PARAMETERS_MAX} query parameters") from None
         for key, text in pairs:

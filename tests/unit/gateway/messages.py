@@ -26,39 +26,40 @@ _MASK_PATHS = st.from_regex(r"[a-z]{1,6}(_[a-z]{1,4})?(\.[a-z]{1,6})?", fullmatc
 def messages(draw: st.DrawFn, descriptor: Descriptor, depth: int = 0) -> Any:
     """A message with some of its fields set."""
     message: Any = GetMessageClass(descriptor)()
-    match descriptor.full_name:
-        case "google.protobuf.Timestamp":
-            message.seconds, message.nanos = draw(SECONDS), draw(nanos())
-            return message
-        case "google.protobuf.Duration":
-            sign = draw(st.sampled_from([1, -1]))
-            message.seconds = sign * draw(st.integers(0, 315_576_000_000))
-            message.nanos = sign * draw(nanos())
-            return message
-        case "google.protobuf.FieldMask":
-            message.paths.extend(draw(st.lists(_MASK_PATHS, max_size=3)))
-            return message
-        case "google.protobuf.Value":
-            draw_value(draw, message)
-            return message
-        case "google.protobuf.Struct":
-            for key in draw(st.sets(TEXT, max_size=2)):
-                draw_value(draw, message.fields[key])
-            return message
-        case "google.protobuf.ListValue":
-            for _ in range(draw(st.integers(0, 2))):
-                draw_value(draw, message.values.add())
-            return message
-        case "google.protobuf.Any":
-            return message
+    if descriptor.full_name.startswith("google.protobuf.") and "value" not in descriptor.fields_by_name:
+        draw_well_known(draw, message)
+        return message
     for field in descriptor.fields:
         if draw(st.booleans()):
             draw_field(draw, message, field, depth)
     return message
 
 
+def draw_well_known(draw: st.DrawFn, message: Any) -> None:
+    """Wrappers are not among them: they are drawn like any message."""
+    match message.DESCRIPTOR.name:
+        case "Timestamp":
+            message.seconds, message.nanos = draw(SECONDS), draw(nanos())
+        case "Duration":
+            sign = draw(st.sampled_from([1, -1]))
+            message.seconds = sign * draw(st.integers(0, 315_576_000_000))
+            message.nanos = sign * draw(nanos())
+        case "FieldMask":
+            message.paths.extend(draw(st.lists(_MASK_PATHS, max_size=3)))
+        case "Value":
+            draw_value(draw, message)
+        case "Struct":
+            for key in draw(st.sets(TEXT, max_size=2)):
+                draw_value(draw, message.fields[key])
+        case "ListValue":
+            for _ in range(draw(st.integers(0, 2))):
+                draw_value(draw, message.values.add())
+
+
 def nanos() -> st.SearchStrategy[int]:
-    return st.one_of(st.just(0), st.integers(0, 999).map(lambda n: n * 1_000_000), st.integers(0, 999_999_999))
+    return st.one_of(
+        st.just(0), st.integers(0, 999).map(lambda n: n * 1_000_000), st.integers(0, 999_999_999)
+    )
 
 
 def draw_value(draw: st.DrawFn, value: Any) -> None:

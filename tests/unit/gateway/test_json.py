@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from typing import Any
@@ -77,21 +78,25 @@ def test_it_reads_what_protobuf_writes(message: Any) -> None:
 
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from([f.json_name for f in sample.descriptor("Everything").fields]), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([f.json_name for f in sample.descriptor("Everything").fields]), inner, max_size=4
+        )
+    ),
     max_leaves=8,
 )
 
 
 @given(JSON_VALUES)
 def test_no_json_makes_it_fail_in_another_way(value: Any) -> None:
-    try:
-        message = read("Everything", value)
-    except BadValue as error:
-        assert error.problem
-    else:
-        message.SerializeToString()
+    with contextlib.suppress(BadValue):
+        read("Everything", value).SerializeToString()
 
 
 def numbers_as_floats(value: Any) -> Any:
@@ -120,7 +125,9 @@ def test_both_spellings_of_a_name_are_read() -> None:
 
 
 def test_null_means_not_set() -> None:
-    nothing = {field.json_name: None for field in sample.descriptor("Everything").fields if field.name != "value"}
+    nothing = {
+        field.json_name: None for field in sample.descriptor("Everything").fields if field.name != "value"
+    }
     assert read("Everything", nothing) == sample.new("Everything")
     assert read("Everything", {"value": None}).HasField("value")
 
@@ -143,7 +150,7 @@ def test_null_means_not_set() -> None:
         ({"small": "1_0"}, "small", "must be an integer"),
         ({"small": " 1"}, "small", "must be an integer"),
         ({"smallUnsigned": -1}, "smallUnsigned", "must be between 0 and 4294967295"),
-        ({"large": "9223372036854775808"}, "large", "must be between -9223372036854775808 and 9223372036854775807"),
+        ({"large": "9223372036854775808"}, "large", f"must be between {-(2**63)} and {2**63 - 1}"),
         ({"double": "x"}, "double", "must be a number"),
         ({"double": "1e999"}, "double", "is too large for a 64-bit number"),
         ({"single": 1e39}, "single", "is too large for a 32-bit number"),
@@ -165,7 +172,8 @@ def test_null_means_not_set() -> None:
         ({"mask": ["a"]}, "mask", "must be field paths separated by commas"),
         ({"object": 1}, "object", "must be an object"),
         ({"values": {}}, "values", "must be a list"),
-        ({"any": {"@type": "x/y.Z"}}, "any", "must be an object whose @type is known and whose fields fit it"),
+        ({"any": {"@type": "x/y.Z"}}, "any",
+         "must be an object whose @type is known and whose fields fit it"),
         ({"oneText": "a", "oneNumber": 1}, "oneNumber", "excludes one_text, which is given too"),
         ({"smallUnsigned": 1, "small_unsigned": 1}, "small_unsigned", "is given twice, in two spellings"),
         ([], "", "must be an object"),
