@@ -1,0 +1,355 @@
+"""Orders and payments under crashes at every step of the pay flow: the real handlers on a real PostgreSQL.
+
+Whatever happens: nothing is charged before the confirmation, nothing is charged twice, an attempt never gets
+a second key, and once the crashes end every payment is resolved and agrees with the books of the provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chassis.call import Call
+from chassis.db import Database
+from chassis.kernel.caller import Caller, Relation, Role, Rule
+from chassis.kernel.clock import ManualClock
+from chassis.kernel.ids import UuidV7
+from chassis.kernel.money import Money
+from chassis.kernel.refusal import Refusal
+from chassis.testing.service import Backends
+from chassis.timers import LEASE, TimerRunner
+from services.orders.adapters.listing_catalog import ListingCatalog
+from services.orders.adapters.repository import Repository
+from services.orders.adapters.sandbox import SandboxProvider
+from services.orders.app import timers
+from services.orders.app.commands import ChangeOrder, ChangePaymentMethod, OrderCommands, RetryPayment
+from services.orders.domain.commerce import PaymentMethod
+from services.orders.domain.order import Order, PaymentState
+from services.orders.domain.order import State as OrderState
+from services.orders.domain.payment import UNRESOLVED, Charge, Payment, State
+from services.orders.wire.events import event_record
+from tests.component.orders.market import REVIEWED, FakeGate, FakeOffers
+from tests.unit.orders.purchases import wish
+
+STEPS = (
+    "before the attempt is committed",
+    "before the provider is asked",
+    "in the provider, before it books",
+    "in the provider, after it booked",
+    "before the answer is committed",
+)
+TOKENS = ("sandbox_success", "sandbox_decline_soft", "sandbox_decline_hard", "sandbox_timeout_after_charge")
+PARTY = Rule(Relation.PARTY, frozenset(Role))
+BUYER = Caller("users/ana", is_buyer=True)
+SELLER = Caller("users/s", teams={"sellers/acme": Role.SELLER_OWNER})
+
+
+class Crash(BaseException):
+    """The process is gone: nothing catches this."""
+
+
+@dataclass
+class Crasher:
+    """Crashes once at the step it is armed with."""
+
+    step: str = ""
+
+    def at(self, step: str) -> None:
+        if self.step == step:
+            self.step = ""
+            raise Crash(step)
+
+
+class CrashingDatabase(Database):
+    """The service's own connection to its database; the provider has another one."""
+
+    crasher: Crasher
+
+    async def fire(self, timer: Any, work: Any) -> bool:
+        async def crashing(tx: Any) -> None:
+            await work(tx)
+            self.crasher.at(STEPS[0])
+
+        return await super().fire(timer, crashing)
+
+    async def transact(self, work: Any, *, serializable: bool = False) -> Any:
+        self.crasher.at(STEPS[4])
+        return await super().transact(work, serializable=serializable)
+
+
+@dataclass
+class CrashingProvider:
+    """The sandbox provider at the far end of a connection that may break."""
+
+    inner: SandboxProvider
+    crasher: Crasher
+    name: str = "sandbox"
+
+    async def charge(self, key: str, amount: Money, token: str) -> Charge:
+        self.crasher.at(STEPS[1])
+        self.crasher.at(STEPS[2])
+        try:
+            return await self.inner.charge(key, amount, token)
+        finally:
+            self.crasher.at(STEPS[3])
+
+    async def lookup(self, key: str) -> Charge | None:
+        self.crasher.at(STEPS[2])
+        found = await self.inner.lookup(key)
+        self.crasher.at(STEPS[3])
+        return found
+
+
+@dataclass
+class World:
+    """The service's handlers, without network around them."""
+
+    clock: ManualClock
+    database: CrashingDatabase
+    remote: Database
+    crasher: Crasher = field(default_factory=Crasher)
+
+    def __post_init__(self) -> None:
+        self.database.crasher = self.crasher
+        self.repository = Repository()
+        self.ids = UuidV7(self.clock)
+        self.provider = CrashingProvider(SandboxProvider(self.remote, self.clock), self.crasher)
+        listings = ListingCatalog(self.remote, self.clock, FakeOffers().listing)
+        self.commands = OrderCommands(
+            self.database,
+            self.repository,
+            listings=listings,
+            gate=FakeGate(),
+            provider="sandbox",
+            clock=self.clock,
+            ids=self.ids,
+        )
+
+    def call(self, caller: Caller) -> Call:
+        return Call("/parley.orders.v1.OrdersService/Test", PARTY, caller=caller)
+
+    async def run(self) -> None:
+        """A fresh process does everything that is due; it may crash."""
+        patience = timers.Patience(timedelta(seconds=5), timedelta(minutes=5))
+        handlers = timers.PaymentTimers(
+            self.database, self.repository, self.provider, self.clock, patience=patience
+        )
+        runner = TimerRunner(
+            self.remote, self.clock, {timers.CHARGE: handlers.charge, timers.ENQUIRE: handlers.enquire}
+        )
+        try:
+            await runner.run_due()
+        except Crash:
+            # What the process had claimed comes free when its claim lapses.
+            self.clock.advance(LEASE)
+
+    async def place(self, token: str) -> Order:
+        asked = wish(package=REVIEWED, payment_method=PaymentMethod.ONLINE, payment_token=token)
+        return (await self.commands.place(self.call(BUYER), asked)).order
+
+    async def confirm(self, order: Order) -> None:
+        await self.commands.confirm(self.call(SELLER), ChangeOrder(order.name))
+
+    async def order(self, name: str) -> Order:
+        found = await self.remote.read(lambda tx: self.repository.load(tx, name))
+        assert found is not None
+        return found
+
+    async def payment(self, name: str) -> Payment | None:
+        found = await self.remote.read(lambda tx: self.repository.payments_of(tx, name))
+        return found[0] if found else None
+
+    async def books(self, payment: Payment | None) -> list[Any]:
+        """What the provider knows of a payment: its keys begin with the payment's id."""
+        if payment is None:
+            return []
+        async with self.remote.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT * FROM sandbox_charge WHERE starts_with(key, $1) ORDER BY key", payment.id
+            )
+            return list(rows)
+
+    async def check(self, name: str) -> None:
+        """What must hold at every moment."""
+        order, payment = await self.order(name), await self.payment(name)
+        books = await self.books(payment)
+        captured = [one for one in books if one["outcome"] == "CAPTURED"]
+        assert len(captured) <= 1
+        if order.state is not OrderState.CONFIRMED:
+            assert payment is None
+            return
+        if payment is None:
+            assert order.payment_state is PaymentState.OFFLINE
+            return
+        assert order.confirm_time is not None
+        assert all(one["create_time"] >= order.confirm_time for one in books)
+        assert all(one["amount"] == order.total.amount for one in books)
+        keys = [attempt.key for attempt in payment.attempts]
+        assert len(set(keys)) == len(keys)
+        assert {one["key"] for one in books} <= set(keys)
+        assert all(attempt.is_resolved for attempt in payment.attempts[:-1])
+        assert (payment.state is State.CAPTURED) <= bool(captured)
+
+    async def check_resolved(self, name: str) -> None:
+        """What must hold once nothing crashes any more."""
+        order, payment = await self.order(name), await self.payment(name)
+        if payment is None:
+            return
+        books = await self.books(payment)
+        assert payment.state not in (*UNRESOLVED, State.CREATED)
+        assert [attempt.outcome for attempt in payment.attempts] == [one["outcome"] for one in books]
+        if order.payment_method is PaymentMethod.ONLINE:
+            paid = payment.state is State.CAPTURED
+            assert order.payment_state is (PaymentState.PAID if paid else PaymentState.FAILED)
+
+    async def calm_down(self, name: str) -> None:
+        self.crasher.step = ""
+        for pause in (timedelta(0), timedelta(minutes=6), timedelta(hours=2), timedelta(days=2)):
+            self.clock.advance(pause)
+            await self.run()
+            await self.check(name)
+        await self.check_resolved(name)
+
+
+@pytest.fixture
+async def world(backends: Backends, clock: ManualClock) -> AsyncIterator[World]:
+    dsn = await backends.database("services.orders.migrations")
+    encode = partial(event_record, ids=UuidV7(clock))
+    database = await CrashingDatabase.open(dsn, clock=clock, encode_event=encode, pool_size=3)
+    remote = await Database.open(dsn, clock=clock, encode_event=encode, pool_size=3)
+    assert isinstance(database, CrashingDatabase)
+    yield World(clock, database, remote)
+    await database.close()
+    await remote.close()
+
+
+@pytest.mark.covers("B35")
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("step", STEPS)
+async def test_one_crash_at_every_step(world: World, step: str, token: str) -> None:
+    order = await world.place(token)
+    await world.run()
+    await world.check(order.name)
+    await world.confirm(order)
+    world.crasher.step = step
+    await world.run()
+    assert world.crasher.step == "", "the step was never reached"
+    await world.check(order.name)
+    await world.calm_down(order.name)
+    payment = await world.payment(order.name)
+    assert payment is not None
+    assert len(payment.attempts) == 1
+
+
+@pytest.mark.covers("B35")
+@pytest.mark.parametrize("first", STEPS[1:])
+@pytest.mark.parametrize("second", [STEPS[0], *STEPS[2:4]])
+async def test_a_second_crash_while_the_janitor_enquires(world: World, first: str, second: str) -> None:
+    order = await world.place("sandbox_success")
+    await world.confirm(order)
+    world.crasher.step = first
+    await world.run()
+    world.clock.advance(timedelta(minutes=5))
+    world.crasher.step = second
+    await world.run()
+    assert world.crasher.step == "", "the step was never reached"
+    await world.check(order.name)
+    await world.calm_down(order.name)
+    assert (await world.order(order.name)).payment_state is PaymentState.PAID
+
+
+async def test_the_janitor_gives_up_after_a_week_and_leaves_a_trace(world: World) -> None:
+    order = await world.place("sandbox_success")
+    await world.confirm(order)
+    asked: list[str] = []
+
+    async def away(key: str, *_: Any) -> Any:
+        asked.append(key)
+        raise ConnectionError("the provider is away")
+
+    world.provider.charge = world.provider.lookup = away  # type: ignore[method-assign,assignment]
+    pauses = [timedelta(minutes=5), timedelta(hours=1), *[timedelta(days=1)] * 5]
+    await world.run()
+    for number, pause in enumerate(pauses, 2):
+        world.clock.advance(pause - timedelta(seconds=1))
+        await world.run()
+        assert len(asked) == number - 1
+        world.clock.advance(timedelta(seconds=1))
+        await world.run()
+        assert len(asked) == number
+    world.clock.advance(timedelta(days=30))
+    await world.run()
+    assert len(asked) == 8
+    assert len(set(asked)) == 1
+    payment = await world.payment(order.name)
+    assert payment is not None
+    assert payment.state is State.UNKNOWN
+
+
+Action = Callable[[World, Order], Any]
+
+
+async def _retry(token: str, caller: Caller, world: World, order: Order) -> None:
+    payment = await world.payment(order.name)
+    if payment is not None:
+        await world.commands.retry_payment(world.call(caller), RetryPayment(payment.name, token))
+
+
+async def _change(method: PaymentMethod, token: str, caller: Caller, world: World, order: Order) -> None:
+    command = ChangePaymentMethod(order.name, method, token)
+    await world.commands.change_payment_method(world.call(caller), command)
+
+
+async def _confirm(world: World, order: Order) -> None:
+    await world.confirm(order)
+
+
+async def _withdraw(world: World, order: Order) -> None:
+    await world.commands.withdraw(world.call(BUYER), ChangeOrder(order.name))
+
+
+async def _run(step: str, world: World, _order: Order) -> None:
+    world.crasher.step = step
+    await world.run()
+
+
+async def _wait(pause: timedelta, world: World, _order: Order) -> None:
+    world.clock.advance(pause)
+
+
+callers = st.sampled_from([BUYER, SELLER])
+tokens = st.sampled_from([*TOKENS, ""])
+actions: st.SearchStrategy[Action] = st.one_of(
+    st.just(_confirm),
+    st.builds(partial, st.just(_run), st.sampled_from(["", *STEPS])),
+    st.builds(partial, st.just(_run), st.sampled_from(["", *STEPS])),
+    st.builds(partial, st.just(_retry), tokens, callers),
+    st.builds(partial, st.just(_change), st.sampled_from(PaymentMethod), tokens, callers),
+    st.builds(partial, st.just(_wait), st.sampled_from([timedelta(minutes=5), timedelta(hours=1)])),
+    st.just(_withdraw),
+)
+
+
+@pytest.mark.covers("B35", "X01")
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=st.sampled_from(TOKENS), course=st.lists(actions, max_size=14))
+async def test_any_course_of_events_charges_at_most_once_and_never_too_early(
+    world: World, first: str, course: list[Action]
+) -> None:
+    order = await world.place(first)
+    for action in course:
+        try:
+            await action(world, order)
+        except Refusal:
+            pass
+        except Crash:
+            world.crasher.step = ""
+        await world.check(order.name)
+    await world.calm_down(order.name)
