@@ -151,7 +151,7 @@ class OfferCommands:
                 note=command.note,
                 now=now,
             )
-            await self._check_package(tx, offer, command.terms.package, actor)
+            await self._check_package(tx, command.terms.package, seller=offer.seller, actor=actor)
             if command.send:
                 ended = await self._offers.lock_origin(tx, origin.name)
                 offer, event = offers.create_open(offer, now=now)
@@ -202,7 +202,9 @@ class OfferCommands:
             changed, event = offers.revise(
                 offer, actor=actor, seen=command.revision, terms=command.terms, note=command.note, now=now
             )
-            await self._check_package(tx, offer, command.terms.package, actor)
+            # What the newest revision names is agreed on, whatever became of the package since.
+            if command.terms.package != offer.revision.terms.package:
+                await self._check_package(tx, command.terms.package, seller=offer.seller, actor=actor)
             await self._store(tx, changed, event, before=offer)
             return OfferView(changed, actor, now)
 
@@ -216,7 +218,9 @@ class OfferCommands:
             changed, event = offers.counter(
                 offer, actor=actor, seen=command.revision, terms=command.terms, note=command.note, now=now
             )
-            await self._check_package(tx, offer, command.terms.package, actor)
+            # What the newest revision names is agreed on, whatever became of the package since.
+            if command.terms.package != offer.revision.terms.package:
+                await self._check_package(tx, command.terms.package, seller=offer.seller, actor=actor)
             await self._store(tx, changed, event, before=offer)
             return OfferView(changed, actor, now)
 
@@ -337,16 +341,13 @@ class OfferCommands:
             raise refusals.open_offer_exists(offer.origin, rival.name)
         await self._store(tx, expired, event, before=rival)
 
-    async def _check_package(self, tx: Transaction, offer: Offer, package: str, actor: Actor) -> None:
-        """Refusal PACKAGE_UNKNOWN unless the seller sells it and, for a buyer, shows it.
-
-        What the newest revision names is frozen, whatever became of the package since.
-        """
-        if not package or (offer.version > 1 and package == offer.revision.terms.package):
+    async def _check_package(self, tx: Transaction, package: str, *, seller: str, actor: Actor) -> None:
+        """Refusal PACKAGE_UNKNOWN unless the seller sells it and, for a buyer, shows it."""
+        if not package:
             return
         listing_name = package.partition("/packages/")[0]
         listing = None
-        if listing_name.startswith(f"{offer.seller}/"):
+        if listing_name.startswith(f"{seller}/"):
             listing = await self._listings.find(tx, listing_name)
         hidden = actor is Actor.BUYER and listing is not None and not listing.content.published
         if listing is None or hidden or not listing.sells(package):

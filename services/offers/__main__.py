@@ -1,0 +1,56 @@
+"""The offers service, put together: `python -m services.offers`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from chassis.serve import Definition, Runtime, Service, main
+from parley.offers.v1.offers_service_pb2_grpc import add_OffersServiceServicer_to_server
+from services.offers.adapters.origins import OriginPeers
+from services.offers.adapters.repository import ListingRepository, OfferRepository
+from services.offers.app.commands.listing import ListingCommands
+from services.offers.app.commands.offer import OfferCommands
+from services.offers.app.expiry import EXPIRY
+from services.offers.app.ports import Origins
+from services.offers.app.queries import ListingQueries, OfferQueries
+from services.offers.app.reactions import Reactions
+from services.offers.app.timers import Timers
+from services.offers.config import OffersConfig
+from services.offers.entrypoints.events import subscriptions
+from services.offers.entrypoints.grpc import OffersServicer
+from services.offers.wire.events import event_record
+
+
+def build(runtime: Runtime[OffersConfig], *, origins: Origins | None = None) -> Service:
+    """Every room of offers, connected. A test may stand in for the owners of what offers answer."""
+    database, clock, ids = runtime.database, runtime.clock, runtime.ids
+    offers, listings = OfferRepository(), ListingRepository()
+    peers = runtime.peers
+    origins = origins or OriginPeers(
+        gating=peers["gating"], orders=peers["orders"], messaging=peers["messaging"]
+    )
+    servicer = OffersServicer(
+        listing_commands=ListingCommands(database, listings, clock, ids),
+        listing_queries=ListingQueries(database, listings),
+        offer_commands=OfferCommands(
+            database, offers=offers, listings=listings, origins=origins, clock=clock, ids=ids
+        ),
+        offer_queries=OfferQueries(database, offers, clock),
+    )
+    return Service(
+        add_servicers=partial(add_OffersServiceServicer_to_server, servicer),
+        subscriptions=subscriptions(Reactions(database, offers, clock)),
+        timers={EXPIRY: Timers(database, offers, clock).expire},
+    )
+
+
+DEFINITION = Definition(
+    name="offers",
+    config=OffersConfig,
+    build=build,
+    encoder=lambda ids, _clock: partial(event_record, ids=ids),
+    migrations="services.offers.migrations",
+)
+
+if __name__ == "__main__":
+    main(DEFINITION)

@@ -1,0 +1,76 @@
+"""Bad input on every RPC: the right code, the right reason, and nothing written."""
+
+from __future__ import annotations
+
+import pytest
+
+from chassis.kernel.refusal import Kind, Refusal
+from chassis.status import domain_of
+from chassis.testing import refused
+from parley.offers.v1 import error_reason_pb2
+from parley.offers.v1 import offers_service_pb2 as pb
+from tests.component.offers.bad_calls import CALLS, ground
+from tests.component.offers.scene import ACME, ANA, Scene, create, terms
+
+# Reasons that need another scene than `ground`; the tests that produce them.
+ELSEWHERE = {
+    "OFFER_EXPIRED": "test_negotiation.py",
+    "ORIGIN_CLOSED": "test_origins.py",
+    "TOO_MANY_REVISIONS": "test_a_chain_has_at_most_a_hundred_revisions",
+}
+
+
+@pytest.mark.covers("X01", "X02", "X03")
+async def test_bad_calls_are_refused_and_write_nothing(scene: Scene, subtests: pytest.Subtests) -> None:
+    standing = await ground(scene)
+    before = await scene.written()
+    for number, bad in enumerate(CALLS):
+        with subtests.test(f"{number} {bad.method} by {bad.who.subject or 'nobody'}: {bad.reason}"):
+            refusal = await refused(getattr(scene.by(bad.who), bad.method)(bad.make(standing)))
+            assert (refusal.kind, refusal.reason) == (bad.kind, bad.reason)
+            assert getattr(refusal, "domain") == domain_of(bad.reason, "offers")  # noqa: B009
+            if bad.field:
+                assert refusal.metadata["field"] == bad.field
+            if bad.metadata is not None:
+                assert refusal.metadata == bad.metadata
+            check_details(refusal)
+    assert await scene.written() == before
+
+
+def check_details(refusal: Refusal) -> None:
+    if refusal.kind is Kind.INVALID:
+        assert refusal.violations
+    if refusal.reason == "TRANSITION_FORBIDDEN":
+        assert set(refusal.metadata) == {"resource", "state", "action", "allowed_actions"}
+        assert refusal.metadata["resource"].startswith("offers/")
+
+
+def test_every_method_and_every_reason_is_among_them() -> None:
+    methods = {method.name for method in pb.DESCRIPTOR.services_by_name["OffersService"].methods}
+    assert {bad.method for bad in CALLS} == methods
+    reasons = {
+        name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name
+    }
+    assert reasons - {"UNSPECIFIED"} <= {bad.reason for bad in CALLS} | set(ELSEWHERE)
+
+
+async def test_a_chain_has_at_most_a_hundred_revisions(scene: Scene) -> None:
+    offer = await scene.offer()
+    revise = pb.ReviseOfferRequest(name=offer.name, terms=terms())
+    for _ in range(99):
+        await scene.by(ACME).ReviseOffer(revise)
+    before = await scene.written()
+    for call in (
+        scene.by(ACME).ReviseOffer(revise),
+        scene.by(ANA).CounterOffer(pb.CounterOfferRequest(name=offer.name, revision=100, terms=terms())),
+    ):
+        refusal = await refused(call)
+        assert (refusal.kind, refusal.reason) == (Kind.PRECONDITION, "TOO_MANY_REVISIONS")
+        assert refusal.metadata == {"resource": offer.name, "limit": "100"}
+    assert await scene.written() == before
+    await scene.by(ANA).AcceptOffer(pb.AcceptOfferRequest(name=offer.name, revision=100))
+
+
+async def test_a_message_of_five_megabytes_is_refused(scene: Scene) -> None:
+    huge = create(scene.origins.add(), note="x" * 5 * 1024 * 1024)
+    assert (await refused(scene.by(ACME).CreateOffer(huge))).reason == "PAYLOAD_TOO_LARGE"

@@ -1,0 +1,153 @@
+"""Request ids: one answer for each, however often and however simultaneously it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+
+from chassis.kernel.refusal import Kind
+from chassis.testing import Identity, refused
+from parley.offers.v1 import listing_pb2
+from parley.offers.v1 import offers_service_pb2 as pb
+from parley.type.v1 import commerce_pb2
+from tests.component.offers.scene import ACME, ANA, HOUR, Scene, create, listing, terms
+
+KEY = "0198a000-key"
+
+
+async def creation(scene: Scene) -> tuple[Any, Any]:
+    request = create(scene.origins.add(), send=True, note="first", request_id=KEY)
+    other = pb.CreateOfferRequest()
+    other.CopyFrom(request)
+    other.note = "second"
+    return request, other
+
+
+async def on_offer(
+    scene: Scene, request: Callable[..., Any], *, send: bool = True, other: dict[str, Any], **fields: Any
+) -> tuple[Any, Any]:
+    offer = await scene.offer(send=send)
+    return request(name=offer.name, **fields, request_id=KEY), request(
+        name=offer.name, **{**fields, **other}, request_id=KEY
+    )
+
+
+async def revival(scene: Scene) -> tuple[Any, Any]:
+    offer = await scene.offer(expires_in=HOUR)
+    await scene.service.advance(HOUR)
+    return pb.ReviveOfferRequest(name=offer.name, request_id=KEY), pb.ReviveOfferRequest(
+        name=offer.name, etag="v2", request_id=KEY
+    )
+
+
+async def listing_change(scene: Scene) -> tuple[Any, Any]:
+    await scene.listing("logo")
+    name = "sellers/acme/listings/logo"
+    return (
+        pb.UpdateListingRequest(listing=listing_pb2.Listing(name=name, title="New"), request_id=KEY),
+        pb.UpdateListingRequest(listing=listing_pb2.Listing(name=name, title="Newer"), request_id=KEY),
+    )
+
+
+async def listing_creation(scene: Scene) -> tuple[Any, Any]:
+    return (
+        pb.CreateListingRequest(parent="sellers/acme", listing=listing(), request_id=KEY),
+        pb.CreateListingRequest(parent="sellers/acme", listing=listing(title=" again"), request_id=KEY),
+    )
+
+
+PLAYS: list[tuple[str, Identity, Callable[[Scene], Any]]] = [
+    ("CreateListing", ACME, listing_creation),
+    ("UpdateListing", ACME, listing_change),
+    ("CreateOffer", ACME, creation),
+    ("SendOffer", ACME, lambda s: on_offer(s, pb.SendOfferRequest, send=False, other={"etag": "v1"})),
+    ("OpenOffer", ANA, lambda s: on_offer(s, pb.OpenOfferRequest, other={"etag": "v1"})),
+    (
+        "ReviseOffer",
+        ACME,
+        lambda s: on_offer(s, pb.ReviseOfferRequest, terms=terms(1), other={"terms": terms(2)}),
+    ),
+    (
+        "CounterOffer",
+        ANA,
+        lambda s: on_offer(s, pb.CounterOfferRequest, revision=1, terms=terms(1), other={"terms": terms(2)}),
+    ),
+    ("AcceptOffer", ANA, lambda s: on_offer(s, pb.AcceptOfferRequest, revision=1, other={"etag": "v1"})),
+    (
+        "DeclineOffer",
+        ANA,
+        lambda s: on_offer(s, pb.DeclineOfferRequest, reason="no", other={"reason": "nay"}),
+    ),
+    ("WithdrawOffer", ACME, lambda s: on_offer(s, pb.WithdrawOfferRequest, other={"etag": "v1"})),
+    ("ReviveOffer", ACME, revival),
+]
+
+
+@pytest.mark.covers("X01")
+@pytest.mark.parametrize(("method", "who", "prepare"), PLAYS, ids=[play[0] for play in PLAYS])
+async def test_the_first_answer_is_given_again_and_another_body_is_refused(
+    scene: Scene, method: str, who: Identity, prepare: Callable[[Scene], Any]
+) -> None:
+    request, other = await prepare(scene)
+    call = getattr(scene.by(who), method)
+    first = await call(request)
+    before = await scene.written()
+    scene.clock.advance(HOUR)
+    assert await call(request) == first
+    refusal = await refused(call(other))
+    assert (refusal.kind, refusal.reason) == (Kind.INVALID, "REQUEST_ID_REUSED")
+    assert refusal.metadata["request_id"] == KEY
+    assert await scene.written() == before
+
+
+def test_every_mutating_method_is_among_them() -> None:
+    methods = pb.DESCRIPTOR.services_by_name["OffersService"].methods
+    mutating = {method.name for method in methods if "request_id" in method.input_type.fields_by_name}
+    assert {play[0] for play in PLAYS} == mutating
+
+
+async def test_a_refused_call_does_not_use_up_its_key(scene: Scene) -> None:
+    offer = await scene.offer(payment_method=commerce_pb2.PAYMENT_METHOD_ONLINE)
+    accepting = pb.AcceptOfferRequest(name=offer.name, revision=1, request_id=KEY)
+    assert (await refused(scene.by(ANA).AcceptOffer(accepting))).reason == "PAYMENT_TOKEN_REQUIRED"
+    accepting.payment_token = "tok_1"
+    assert (await scene.by(ANA).AcceptOffer(accepting)).order
+
+
+@pytest.mark.covers("X01", "X02")
+async def test_a_hundred_identical_acceptances_are_one(scene: Scene) -> None:
+    offer = await scene.offer(expires_in=HOUR)
+    accepting = pb.AcceptOfferRequest(name=offer.name, revision=1, request_id=KEY)
+    answers = await asyncio.gather(*(scene.by(ANA).AcceptOffer(accepting) for _ in range(100)))
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0].order == offer.name.replace("offers/", "orders/")
+    assert await scene.event_names(offer.name) == ["OfferSent", "OfferAccepted"]
+
+
+@pytest.mark.covers("X01", "X02")
+async def test_of_a_hundred_acceptances_with_keys_of_their_own_one_wins(scene: Scene) -> None:
+    offer = await scene.offer()
+
+    async def accept(number: int) -> str:
+        accepting = pb.AcceptOfferRequest(name=offer.name, revision=1, request_id=f"key-{number}")
+        call = scene.by(ANA).AcceptOffer(accepting)
+        try:
+            return str((await call).order)
+        except grpc.aio.AioRpcError:
+            refusal = await refused(call)
+            assert (refusal.kind, refusal.reason) == (Kind.PRECONDITION, "TRANSITION_FORBIDDEN")
+            assert refusal.metadata == {
+                "resource": offer.name,
+                "state": "ACCEPTED",
+                "action": "accept",
+                "allowed_actions": "",
+            }
+            return ""
+
+    answers = await asyncio.gather(*(accept(number) for number in range(100)))
+    assert sorted(answers) == [""] * 99 + [offer.name.replace("offers/", "orders/")]
+    assert await scene.event_names(offer.name) == ["OfferSent", "OfferAccepted"]
