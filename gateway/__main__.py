@@ -17,6 +17,9 @@ from gateway.serving import AddressTaken, Gateway, stop_on_signals
 from gateway.transcode import contract_services
 
 NAME = "gateway"
+KEYS_SECONDS = 10.0
+
+_log = telemetry.logger(NAME)
 
 
 async def run(config: GatewayConfig) -> None:
@@ -29,10 +32,23 @@ async def run(config: GatewayConfig) -> None:
     gateway = Gateway(config, contract_services(), verifier)
     metrics = MetricsServer(gateway.readiness.problem)
     await metrics.start(config.metrics_address)
+    watching = asyncio.ensure_future(watch_keys(verifier))
     try:
         await gateway.serve(stop)
     finally:
+        watching.cancel()
         await metrics.stop()
+
+
+async def watch_keys(verifier: Verifier) -> None:
+    """Takes over new signing keys while the process runs."""
+    while True:
+        await asyncio.sleep(KEYS_SECONDS)
+        try:
+            if verifier.refresh():
+                _log.info("keys_replaced")
+        except KeyFileError as error:
+            _log.warning("keys_unreadable", problem=str(error))
 
 
 def main() -> int:

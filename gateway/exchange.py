@@ -73,11 +73,15 @@ class Exchange(Scope):
     async def body(self, limit_bytes: int, seconds: float) -> bytes:
         """The whole body; raises Problem 413, Problem 408 or ClientGone.
 
-        Bytes are counted while they arrive: a declared length may be missing, or a lie.
+        Bytes are counted while they arrive: a declared length may be missing, or a lie. What is too much is
+        read on and thrown away, up to a limit: a client that is still writing when the connection closes sees
+        a broken pipe instead of the answer.
         """
         declared = self.headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > limit_bytes:
+        expected = int(declared) if declared.isdigit() else 0
+        if expected > limit_bytes + DISCARD_LIMIT_BYTES:
             raise errors.too_large(limit_bytes)
+        is_too_large = expected > limit_bytes
         chunks: list[bytes] = []
         total = 0
         try:
@@ -88,13 +92,16 @@ class Exchange(Scope):
                         raise ClientGone
                     chunk: bytes = message.get("body", b"")
                     total += len(chunk)
-                    if total > limit_bytes:
-                        raise errors.too_large(limit_bytes)
-                    chunks.append(chunk)
-                    if not message.get("more_body", False):
-                        return b"".join(chunks)
+                    is_too_large = is_too_large or total > limit_bytes
+                    if not is_too_large:
+                        chunks.append(chunk)
+                    if not message.get("more_body", False) or total > limit_bytes + DISCARD_LIMIT_BYTES:
+                        break
         except TimeoutError:
             raise errors.deadline_exceeded("the request did not arrive in time", status=408) from None
+        if is_too_large:
+            raise errors.too_large(limit_bytes)
+        return b"".join(chunks)
 
 
 async def read_request(endpoint: Endpoint, exchange: Exchange, *, limit_bytes: int, seconds: float) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -32,6 +32,9 @@ class SampleConfig(GatewayConfig):
     """The gateway's settings with the one service that the sample has."""
 
     sample_target: Address
+
+    def targets(self) -> Mapping[str, str]:
+        return {"sample": str(self.sample_target)}
 
 
 @dataclass
