@@ -15,6 +15,8 @@ from gateway.upstream import Metadata
 
 NO_ROUTE = "-"
 TIMEOUT_HEADER = b"x-request-timeout"
+# How much of a body that is too large is taken off the client's hands.
+DISCARD_LIMIT_BYTES = 16 * 1024 * 1024
 _TRACEPARENT_HEADER = TRACEPARENT.encode()
 _JSON_TYPES = frozenset({b"application/json", b"text/json"})
 
