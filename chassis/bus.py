@@ -44,6 +44,14 @@ class StreamMissing(BusUnavailable):
     """No stream takes the subject: the broker lost it, or never had it."""
 
 
+class RefusedByBroker(BusUnavailable):
+    """The broker answered, and the answer is no. `code` is its own number for the reason."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        super().__init__(str(error.get("description", "refused")))
+        self.code = int(error.get("err_code", 0))
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """The broker's promise that it keeps an event."""
@@ -233,7 +241,7 @@ class Bus:
     ) -> dict[str, Any] | None:
         try:
             return await self._request(f"$JS.API.{subject}", json.dumps(content).encode())
-        except _Refused as refused:
+        except RefusedByBroker as refused:
             if refused.code == tolerate:
                 return None
             raise
@@ -251,11 +259,5 @@ class Bus:
             raise BusUnavailable(type(error).__name__) from error
         reply: dict[str, Any] = json.loads(message.data)
         if "error" in reply:
-            raise _Refused(reply["error"])
+            raise RefusedByBroker(reply["error"])
         return reply
-
-
-class _Refused(BusUnavailable):
-    def __init__(self, error: Mapping[str, Any]) -> None:
-        super().__init__(str(error.get("description", "refused")))
-        self.code = int(error.get("err_code", 0))

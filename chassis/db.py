@@ -89,25 +89,33 @@ class Transaction:
         self._writable = writable
 
     async def execute(self, statement: Executable, parameters: Parameters = None) -> Result:
-        """Runs a Core statement; a sequence of parameters runs it once for each."""
-        return await statements.run(self._connection, statement, parameters)
+        """Runs a Core statement; a sequence of parameters runs it once for each. ConstraintError when it
+        breaks a constraint; the transaction can then only be left by raising.
+        """
+        try:
+            return await statements.run(self._connection, statement, parameters)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise translated(error) from error
 
     async def fetch_all(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
     ) -> list[Row[Any]]:
-        """Every row."""
-        return await statements.rows(self._connection, statement, parameters)
+        """Every row. Raises what `execute` raises."""
+        try:
+            return await statements.rows(self._connection, statement, parameters)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise translated(error) from error
 
     async def fetch_one(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
     ) -> Row[Any] | None:
         """The first row, or None."""
-        found = await statements.rows(self._connection, statement, parameters)
+        found = await self.fetch_all(statement, parameters)
         return found[0] if found else None
 
     async def scalar(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Any:
         """The first column of the first row, or None."""
-        found = await statements.rows(self._connection, statement, parameters)
+        found = await self.fetch_all(statement, parameters)
         return found[0][0] if found else None
 
     def record(self, *events: Any) -> None:
@@ -281,6 +289,7 @@ class Database:
             raise overloaded() from None
         except Exception as error:
             raise translated(error) from error
+        is_usable = True
         try:
             yield connection
         except Exception as error:
@@ -289,13 +298,16 @@ class Database:
             known = translated(error)
             if known is error:
                 raise
+            is_usable = isinstance(known, ConstraintError)
             raise known from error
         finally:
-            await asyncio.shield(self._give_back(connection))
+            await asyncio.shield(self._give_back(connection, is_usable=is_usable))
 
-    async def _give_back(self, connection: Any) -> None:
+    async def _give_back(self, connection: Any, *, is_usable: bool) -> None:
         try:
-            if not connection.is_closed() and connection.is_in_transaction():
+            if not is_usable:
+                connection.terminate()
+            elif not connection.is_closed() and connection.is_in_transaction():
                 await connection.execute("ROLLBACK")
         except Exception:  # noqa: BLE001 - whatever went wrong, this connection is of no more use
             # A connection that was lost is out of the pool already, and says so by this error.

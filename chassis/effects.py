@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 MAX_EVENTS: Final = 1_000
 """Events that one transaction may record."""
+MAX_EVENT_BYTES: Final = 900_000
+"""An encoded event, headers left out; the stream would refuse more, and hold up its aggregate for good."""
 
 _OUTBOX = (
     "INSERT INTO outbox (event_id, aggregate, version, type, subject, time, traceparent, body) "
@@ -142,6 +144,9 @@ def single_statement(
 def _add_effects(script: _Script, effects: Effects, encode: Callable[[Any], EventRecord]) -> None:
     if effects.events:
         records = [encode(event) for event in effects.events]
+        bodies = [record.message.SerializeToString() for record in records]
+        if max(map(len, bodies)) > MAX_EVENT_BYTES:
+            raise ValueError(f"an event has at most {MAX_EVENT_BYTES} bytes")
         script.add(
             _OUTBOX,
             [record.event_id for record in records],
@@ -151,7 +156,7 @@ def _add_effects(script: _Script, effects: Effects, encode: Callable[[Any], Even
             [record.subject for record in records],
             [record.time for record in records],
             [record.traceparent for record in records],
-            [record.message.SerializeToString() for record in records],
+            bodies,
         )
     timers = [(name, setting) for name, setting in effects.timers.items() if setting is not None]
     if timers:

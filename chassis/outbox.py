@@ -18,7 +18,7 @@ from typing import Any, Final
 from prometheus_client import Counter
 
 from chassis import retention
-from chassis.bus import Bus, BusUnavailable, StreamMissing
+from chassis.bus import Bus, BusUnavailable, RefusedByBroker, StreamMissing
 from chassis.db import Database
 from chassis.envelope import encode_headers
 from chassis.kernel.clock import Clock
@@ -242,8 +242,16 @@ class Relay:
                 if row["previous"] != before:
                     return
                 before = row["version"]
+                if failures:
+                    # The broker is away: asking on for each of the others would only take its time.
+                    return
                 try:
                     await self._publish(row)
+                except RefusedByBroker as error:
+                    # Only this aggregate has to wait.
+                    _log.error("event_refused", event_id=row["event_id"], reason=str(error))
+                    PUBLISHED.labels(self._producer, "refused").inc()
+                    return
                 except BusUnavailable as error:
                     failures.append(error)
                     return

@@ -25,7 +25,7 @@ BATCH: Final = 64
 EXPIRES_SECONDS: Final = 30
 HEARTBEAT_SECONDS: Final = 5
 RETRY_SECONDS: Final = 0.2
-LANES: Final = 16
+LANES: Final = 8
 """Handlers at work at once; events of one aggregate share a lane, so they never overtake each other."""
 LANE_DEPTH: Final = 16
 

@@ -18,6 +18,8 @@ _CONTENTION = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _UNREACHABLE = (
     OSError,
     asyncpg.PostgresConnectionError,
+    # What asyncpg makes of a server that ends the session while a statement is on its way.
+    asyncpg.InternalClientError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
@@ -71,8 +73,11 @@ def overloaded() -> Refusal:
 
 
 def _is_lost_connection(error: Exception) -> bool:
-    # asyncpg uses InterfaceError for misuse too, whose subclasses are told apart by being ValueErrors.
-    return isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
+    # asyncpg has one error for misuse and for a connection that the server ended; only the text differs.
+    text = str(error)
+    return isinstance(error, asyncpg.InterfaceError) and (
+        "clos" in text or "released back to the pool" in text
+    )
 
 
 def _refused(error: Exception, kind: Kind, reason: str) -> Refusal:

@@ -14,7 +14,7 @@ from chassis import schema
 from chassis.db import ConstraintError, Database, Single, Transaction
 from chassis.idempotency import Replay
 from chassis.kernel.clock import ManualClock
-from chassis.kernel.refusal import Kind, Refusal, precondition
+from chassis.kernel.refusal import Kind, Refusal, exists, precondition
 from chassis.storage_errors import OUTBOX_VERSION_CONSTRAINT
 from tests.integration.chassis.conftest import Changed, Encode, account, balance_of, call, change, count
 
@@ -288,14 +288,29 @@ async def test_the_second_writer_of_a_version_decides_anew(database: Database) -
     assert names == OUTBOX_VERSION_CONSTRAINT
 
 
-async def test_a_broken_constraint_is_named(database: Database) -> None:
-    async def work(tx: Transaction) -> None:
-        for _ in range(2):
-            await tx.execute(sa.insert(account), {"name": "accounts/a", "version": 1, "balance": 1})
+async def test_a_broken_constraint_is_named_and_can_become_a_refusal(database: Database) -> None:
+    row = {"name": "accounts/a", "version": 1, "balance": 1}
 
-    with pytest.raises(ConstraintError) as broken:
+    async def work(tx: Transaction) -> None:
+        await tx.execute(sa.insert(account), row)
+        try:
+            await tx.fetch_one(sa.insert(account).returning(account.c.name), row)
+        except ConstraintError as broken:
+            raise exists("NAME_TAKEN", f"{broken.constraint} of {broken.table}") from None
+
+    with pytest.raises(Refusal, match=r"^pk_account of account$"):
         await database.transact(work)
-    assert (broken.value.constraint, broken.value.table) == ("pk_account", "account")
+    await database.transact(lambda tx: tx.execute(sa.insert(account), row))
+    with pytest.raises(ConstraintError):
+        await database.transact(lambda tx: tx.execute(sa.insert(account), row))
+
+
+async def test_an_event_that_no_stream_would_take_is_a_defect(database: Database) -> None:
+    async def work(tx: Transaction) -> None:
+        tx.record(Changed("accounts/" + "x" * 1_000_000, 1))
+
+    with pytest.raises(ValueError, match="bytes"):
+        await database.transact(work)
 
 
 async def test_a_lost_connection_is_a_refusal_and_the_next_call_works(
