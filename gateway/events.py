@@ -4,7 +4,8 @@ Each answer is one event: `data` is its JSON, `event` the JSON name of its first
 resource name inside that field. A browser that reconnects sends the last id back as `Last-Event-ID`; it goes
 into the request field `after_<field>`, so that the service continues where the stream broke off. Lines that
 begin with a colon are heartbeats. A refusal before the first event is an ordinary problem document, one after
-it is an event `error` with the problem as its data.
+it is an event `problem`. A stream whose time is over or whose service goes away simply ends: browsers
+connect again by themselves.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ OPENING_SECONDS = 0.5
 RECONNECT_MILLISECONDS = 2_000
 LAST_EVENT_ID = b"last-event-id"
 
+# After these a new connection continues the stream; every other refusal would be repeated.
+_ENDINGS = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
 _HEARTBEAT = b":\n\n"
 _OPENING = f"retry: {RECONNECT_MILLISECONDS}\n\n".encode()
 _HEADERS: HeaderList = [EVENT_STREAM_TYPE, NO_STORE, *SECURITY_HEADERS, (b"x-accel-buffering", b"no")]
@@ -129,7 +132,8 @@ class StreamHandler:
             problem = upstream_problem(error, self._service)
             if not started:
                 raise problem from None
-            await _write(exchange, _error_event(problem, exchange))
+            if error.code() not in _ENDINGS:
+                await _write(exchange, _problem_event(problem, exchange))
         finally:
             await messages.aclose()
         if started:
@@ -185,9 +189,9 @@ async def _disconnected(exchange: Exchange) -> None:
         pass
 
 
-def _error_event(problem: Problem, exchange: Exchange) -> bytes:
+def _problem_event(problem: Problem, exchange: Exchange) -> bytes:
     document = dumps(problem.as_json(exchange.path, exchange.trace_id))
-    return b"event: error\ndata: %s\n\n" % document
+    return b"event: problem\ndata: %s\n\n" % document
 
 
 def _resume_field(endpoint: Endpoint) -> FieldDescriptor | None:

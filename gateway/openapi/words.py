@@ -37,7 +37,7 @@ when to come back.
 
 **Streams.** Methods with `text/event-stream` answer with server-sent events. A browser that \
 reconnects continues where it was, by `Last-Event-ID`. A refusal after the first event is an event \
-named `error` with the problem as its data.\
+named `problem` with the problem as its data.\
 """
 
 WHO = "A JWT signed with Ed25519 (`EdDSA`). `sub` is `users/{id}`, `roles` is a list."

@@ -141,7 +141,7 @@ async def test_a_refusal_after_the_first_event_is_an_event(stage: Stage, feed: F
     answer = await stage.client.get(WATCH)
     last = answer.text.split("\n\n")[-2]
     name, data = last.split("\n")
-    assert name == "event: error"
+    assert name == "event: problem"
     problem = json.loads(data.removeprefix("data: "))
     assert (problem["status"], problem["reason"]) == (403, "PERMISSION_DENIED")
     assert "secret" not in answer.text
@@ -177,8 +177,15 @@ async def test_a_stream_ends_after_its_longest_life(opened: Opener) -> None:
         feed.put(entry(1))
         async with asyncio.timeout(SECONDS):
             answer = await stage.client.get(WATCH)
-        assert "event: error" in answer.text
-        assert "DEADLINE_EXCEEDED" in answer.text
+        assert answer.text.split("\n\n")[1].startswith("id: entries/1")
+        assert "problem" not in answer.text
+
+
+async def test_a_service_that_goes_away_ends_the_stream(stage: Stage, feed: Feed) -> None:
+    feed.put(entry(1), grpc.StatusCode.UNAVAILABLE)
+    answer = await stage.client.get(WATCH)
+    assert answer.status_code == 200
+    assert "problem" not in answer.text
 
 
 async def test_stopping_ends_streams_and_lets_calls_finish(opened: Opener) -> None:

@@ -8,14 +8,19 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grpc_health.v1 import health_pb2
+from structlog.testing import capture_logs
 
-from chassis.auth import Issuer
+from chassis.auth import Issuer, Verifier, write_jwks
+from chassis.kernel.clock import SystemClock
+from gateway.__main__ import watch_keys
 from tests.integration.gateway.conftest import Stage, free_port
 from tests.integration.gateway.upstream import Upstream
 
@@ -120,3 +125,25 @@ async def test_not_ready_when_a_service_does_not_serve(stage: Stage, *, stopped:
     assert answer.json()["status"] == "not ready"
     assert answer.json()["services"]["sample"] == ("UNREACHABLE" if stopped else "NOT_SERVING")
     assert "sample" in await stage.gateway.readiness.problem()
+
+
+async def test_new_keys_are_taken_over_while_it_runs(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.__main__.KEYS_SECONDS", 0.001)
+    verifier = Verifier(tmp_path / "jwks.json", issuer="parley", audience="parley", clock=SystemClock())
+    watching = asyncio.ensure_future(watch_keys(verifier))
+    (tmp_path / "jwks.json").write_text("half a fi", "utf-8")
+    key = Ed25519PrivateKey.generate()
+    token = Issuer(key, "new", issuer="parley", audience="parley", clock=SystemClock()).token(
+        "users/bob", ["buyer"], timedelta(minutes=1)
+    )
+    with capture_logs() as lines:
+        async with asyncio.timeout(SECONDS):
+            while not any(line["event"] == "keys_unreadable" for line in lines):
+                await stage.client.get("/healthz")
+            write_jwks(tmp_path / "jwks.json", [("new", key.public_key())])
+            while not any(line["event"] == "keys_replaced" for line in lines):
+                await stage.client.get("/healthz")
+    watching.cancel()
+    assert verifier.verify(token).user == "users/bob"

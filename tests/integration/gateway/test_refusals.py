@@ -188,6 +188,12 @@ async def test_a_body_that_turns_out_to_be_too_large(stage: Stage) -> None:
     assert stage.upstream.calls == []
 
 
+async def test_a_client_that_is_still_writing_gets_the_answer(stage: Stage) -> None:
+    answer = await stage.client.post(ECHO, json={"text": "x" * 5 * 1024 * 1024})
+    check(answer, 413, "PAYLOAD_TOO_LARGE")
+    assert stage.upstream.calls == []
+
+
 async def test_a_body_of_exactly_the_limit_passes(stage: Stage) -> None:
     text = "x" * (LIMIT_BYTES - len('{"text":""}'))
     body = f'{{"text":"{text}"}}'
