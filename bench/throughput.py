@@ -1,0 +1,112 @@
+"""EvaluateGate and PlaceOrder: how many calls a service answers beside a bare server that does the least."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import grpc
+
+from bench import floors, load
+from bench.figures import Figure, spread
+from bench.rig import Rig, beside, processor_seconds
+from parley.gating.v1.gating_service_pb2 import EvaluateGateRequest
+from parley.orders.v1.orders_service_pb2 import PlaceOrderRequest
+from parley.orders.v1.orders_service_pb2_grpc import OrdersServiceStub
+from parley.type.v1.commerce_pb2 import PAYMENT_METHOD_OFFLINE
+from stack.demo.marketplace import read
+
+ROUNDS = 5
+SECONDS = 4.0
+GATE_CALLERS = 16
+ORDER_CALLERS = 32
+EVALUATE = "/parley.gating.v1.GatingService/EvaluateGate"
+PLACE = "/parley.orders.v1.OrdersService/PlaceOrder"
+GATE_GOAL, ORDER_GOAL = 0.7, 0.4
+UNGATED = "sellers/acme/listings/logo-check/packages/express"
+
+
+def evaluate_gate(rig: Rig) -> Figure:
+    """EvaluateGate over every package of the demo marketplace, hot, against an echo of the same request."""
+    packages = [package.name for listing in read().listings() for package in listing.packages]
+    requests = [EvaluateGateRequest(package=name).SerializeToString().hex() for name in packages]
+    address, token = rig.stack.grpc["gating"], rig.stack.token("buyer", user="bench")
+    with beside("bench.floors", "echo") as (floor_address, floor_pid):
+        ours = load.Job(address, EVALUATE, requests, token, GATE_CALLERS, SECONDS)
+        floor = load.Job(floor_address, floors.ECHO, requests, token, GATE_CALLERS, SECONDS)
+        return _compare(
+            "EvaluateGate, calls/s",
+            goal=GATE_GOAL,
+            ours=_Side(ours, [rig.pid("gating")]),
+            floor=_Side(floor, [floor_pid]),
+        )
+
+
+def place_order(rig: Rig) -> Figure:
+    """PlaceOrder of a package that is not gated, committed with event and key, against the same inserts."""
+    request = PlaceOrderRequest(package=UNGATED, payment_method=PAYMENT_METHOD_OFFLINE)
+    address, token = rig.stack.grpc["orders"], rig.stack.token("buyer", user="bench")
+    asyncio.run(_place_one(address, token, request))
+    key_field = PlaceOrderRequest.DESCRIPTOR.fields_by_name["request_id"].number
+    encoded = [request.SerializeToString().hex()]
+    with beside("bench.floors", "insert", rig.dsn("orders")) as (floor_address, floor_pid):
+        ours = load.Job(address, PLACE, encoded, token, ORDER_CALLERS, SECONDS, key_field)
+        floor = load.Job(floor_address, floors.INSERT, encoded, token, ORDER_CALLERS, SECONDS, key_field)
+        return _compare(
+            "PlaceOrder, calls/s",
+            goal=ORDER_GOAL,
+            ours=_Side(ours, [rig.pid("orders"), rig.pid("gating")]),
+            floor=_Side(floor, [floor_pid]),
+        )
+
+
+async def _place_one(address: str, token: str, request: PlaceOrderRequest) -> None:
+    """The row that the floor copies."""
+    first = PlaceOrderRequest()
+    first.CopyFrom(request)
+    first.request_id = "bench-template"
+    async with grpc.aio.insecure_channel(address) as channel:
+        place: Callable[..., object] = OrdersServiceStub(channel).PlaceOrder
+        await place(first, metadata=(("authorization", f"Bearer {token}"),), timeout=10)  # type: ignore[misc]
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A job, and the processes whose work it is."""
+
+    job: load.Job
+    pids: list[int]
+
+
+def _compare(name: str, *, goal: float, ours: _Side, floor: _Side) -> Figure:
+    """Rounds in turn, so that both meet the same machine."""
+    rates: dict[str, list[float]] = {"ours": [], "floor": []}
+    cost: dict[str, list[float]] = {"ours": [], "floor": []}
+    p50: list[float] = []
+    for _ in range(ROUNDS):
+        for which, side in (("floor", floor), ("ours", ours)):
+            before = sum(map(processor_seconds, side.pids))
+            outcome = load.run(side.job)
+            used = sum(map(processor_seconds, side.pids)) - before
+            rates[which].append(outcome.rate)
+            # The warm-up is in the processor time as well.
+            counted = outcome.rate * (outcome.seconds + load.WARM_UP_SECONDS)
+            cost[which].append(used / counted * 1e6)
+            if which == "ours":
+                p50.append(outcome.p50)
+    ratio = median(rates["ours"]) / median(rates["floor"])
+    return Figure(
+        name=name,
+        measured=spread(rates["ours"]),
+        floor=spread(rates["floor"]),
+        result=f"{ratio:.2f} of the floor",
+        goal=f"at least {goal}",
+        reached=ratio >= goal,
+        details=(
+            f"{ours.job.callers} callers, {ROUNDS} rounds of {SECONDS:g} s in turn",
+            f"processor time per call: {median(cost['ours']):.0f} us, floor {median(cost['floor']):.0f} us",
+            f"p50 with all callers at once: {median(p50):.1f} ms",
+        ),
+    )
