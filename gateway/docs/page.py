@@ -195,24 +195,30 @@ class _Reference:
         return f'<article id="type-{shown}">{heading}{words}{content}</article>'
 
     def _errors(self) -> str:
+        by_name: dict[str, list[Json]] = {}
+        for reason in self._reasons:
+            by_name.setdefault(reason["reason"], []).append(reason)
         return (
             '<section id="errors"><h2>Errors</h2><p>Every refusal is a problem document with one of these '
-            "reasons.</p>" + "".join(self._error(reason) for reason in self._reasons) + "</section>"
+            "reasons.</p>" + "".join(self._error(*entry) for entry in by_name.items()) + "</section>"
         )
 
-    def _error(self, reason: Json) -> str:
-        name = escape(reason["reason"])
+    def _error(self, name: str, meanings: list[Json]) -> str:
+        """One reason; services may use the same word, each with a meaning of its own."""
+        shown = escape(name)
+        return (
+            f'<article class="error" id="error-{shown}"><h3><a href="#error-{shown}">{shown}</a></h3>'
+            f"{''.join(self._meaning(meaning) for meaning in meanings)}</article>"
+        )
+
+    def _meaning(self, reason: Json) -> str:
+        tags = [f"HTTP {reason['status']}", reason["code"], reason["domain"]]
+        shown = " ".join(f'<span class="tag">{escape(tag)}</span>' for tag in tags if tag)
         example = ""
         if reason["metadata"]:
             text = json.dumps(reason["metadata"], ensure_ascii=False)
             example = f'<p class="metadata">metadata <code>{escape(text)}</code></p>'
-        code = f' <span class="tag">{escape(reason["code"])}</span>' if reason["code"] else ""
-        return (
-            f'<article class="error" id="error-{name}"><h3><a href="#error-{name}">{name}</a></h3>'
-            f'<p class="origin"><span class="tag">HTTP {reason["status"]}</span>{code} '
-            f'<span class="tag">{escape(reason["domain"])}</span></p>'
-            f"{self._markup.block(reason['description'])}{example}</article>"
-        )
+        return f'<p class="origin">{shown}</p>{self._markup.block(reason["description"])}{example}'
 
 
 def _shared_types(document: Json) -> list[str]:

@@ -72,6 +72,7 @@ def test_the_page_of_the_contract_shows_every_method_and_reason() -> None:
     document = openapi_document(endpoints)
     parsed = structure(reference_page(document).body.decode())
     assert {endpoint.rpc.name for endpoint in endpoints} <= set(parsed.ids)
+    assert len(set(parsed.ids)) == len(parsed.ids)
     assert {f"error-{reason['reason']}" for reason in document["x-error-reasons"]} <= set(parsed.ids)
 
 
