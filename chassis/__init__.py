@@ -1,1 +1,1 @@
-"""What every Parley process shares: the pure kernel and the machinery around it. No business word lives here."""
+"""What every Parley process shares: the pure kernel and the machinery around it, without business words."""

@@ -27,8 +27,9 @@ class ForeignProducer:
         return record
 
     async def again(self, record: EventRecord, *, as_new_message: bool = False) -> None:
-        """Publishes a record once more. `as_new_message` hides from the broker that it knows it already, as after
-        the broker's window of duplicates or a recreated stream.
+        """Publishes a record once more.
+
+        `as_new_message` hides from the broker that it knows it, as after its window of duplicates.
         """
         headers = encode_headers(
             event_id=record.event_id,

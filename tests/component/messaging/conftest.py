@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from google.type.money_pb2 import Money
 
 from chassis.kernel.clock import ManualClock
 from chassis.testing import Backends, Identity, RunningService, buyer, running, seller
 from chassis.testing.producer import ForeignProducer
-from google.type.money_pb2 import Money
 from parley.gating.v1 import events_pb2 as gating_events
 from parley.gating.v1 import order_request_pb2
 from parley.messaging.v1 import messaging_service_pb2 as pb
@@ -34,11 +35,13 @@ class Scene:
     others: ForeignProducer
     clock: ManualClock
 
-    def of(self, who: Identity) -> MessagingServiceStub:
-        """A stub whose calls come from `who`."""
+    def of(self, who: Identity) -> Any:
+        """The API as `who` calls it."""
         return MessagingServiceStub(self.service.channel(who))
 
-    async def inquiry(self, text: str = "Do you draw owls?", *, by: Identity = ANA) -> pb.CreateInquiryResponse:
+    async def inquiry(
+        self, text: str = "Do you draw owls?", *, by: Identity = ANA
+    ) -> pb.CreateInquiryResponse:
         """A conversation that a buyer began with acme."""
         return await self.of(by).CreateInquiry(
             pb.CreateInquiryRequest(seller="sellers/acme", title="A logo", text=text, marketplace="craftfair")

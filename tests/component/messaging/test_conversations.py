@@ -23,7 +23,7 @@ async def rows(scene: Scene) -> tuple[int, ...]:
     """How much is stored; a refused call leaves all of it as it was."""
     counts = []
     for table in ("conversation", "timeline_entry", "outbox", "idempotency"):
-        statement = text(f"SELECT count(*) FROM {table}")  # noqa: S608 - our own table names
+        statement = text(f"SELECT count(*) FROM {table}")
         counts.append(await scene.service.host.database.read(lambda tx, s=statement: tx.scalar(s)))
     return tuple(counts)
 
@@ -100,7 +100,9 @@ async def test_a_colleague_reads_for_the_team(scene: Scene) -> None:
     begun = await scene.inquiry()
     listed = pb.ListConversationsRequest(seller="sellers/acme", unread_only=True)
     assert len((await scene.of(OLGA).ListConversations(listed)).conversations) == 1
-    await scene.of(OTTO).MarkRead(pb.MarkReadRequest(name=begun.conversation.name, message=begun.message.name))
+    await scene.of(OTTO).MarkRead(
+        pb.MarkReadRequest(name=begun.conversation.name, message=begun.message.name)
+    )
     assert not (await scene.of(OLGA).ListConversations(listed)).conversations
 
 

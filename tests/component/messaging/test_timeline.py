@@ -6,10 +6,10 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from google.type.money_pb2 import Money
 
 from chassis.kernel.clock import ManualClock
 from chassis.testing import Backends, running
-from google.type.money_pb2 import Money
 from parley.gating.v1 import events_pb2 as gating_events
 from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
@@ -118,9 +118,7 @@ async def test_a_watcher_sees_what_is_added_and_can_resume(scene: Scene) -> None
         assert (await watch.read()).entry.message.text == "Two"
     watch.cancel()
 
-    resumed = scene.of(ANA).WatchConversation(
-        pb.WatchConversationRequest(name=name, after_entry=first.name)
-    )
+    resumed = scene.of(ANA).WatchConversation(pb.WatchConversationRequest(name=name, after_entry=first.name))
     async with asyncio.timeout(20):
         assert (await resumed.read()).entry.message.text == "Two"
     resumed.cancel()

@@ -63,9 +63,7 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize(
-    ("event", "state", "actor"), list(product(MACHINE.events, State, Actor)), ids=str
-)
+@pytest.mark.parametrize(("event", "state", "actor"), list(product(MACHINE.events, State, Actor)), ids=str)
 def test_every_cell_of_the_machine(event: str, state: State, actor: Actor) -> None:
     if (event, state, actor) in EXPECTED:
         assert MACHINE.move(state, event, actor) is state
