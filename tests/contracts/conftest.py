@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -63,15 +64,30 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stranger(repository: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Stranger:
-    """A project that installed the wheel with its dependencies, at the versions that we test with."""
-    folder = tmp_path_factory.mktemp("stranger")
-    venv.create(folder / "venv", with_pip=True)
+def stranger(
+    repository: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Stranger:
+    """A project that installed the wheel with its dependencies, at the versions that we test with.
+
+    Made once for all processes of a test run: it takes longer than everything that is done with it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "stranger"
     python = folder / "venv" / "bin" / "python"
-    locked = (repository / "requirements" / "runtime.txt").read_text(encoding="utf-8")
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            install(folder, wheel, (repository / "requirements" / "runtime.txt").read_text(encoding="utf-8"))
+            (folder / "complete").touch()
+    return Stranger(folder=folder, python=python, wheel=wheel)
+
+
+def install(folder: Path, wheel: Path, locked: str) -> None:
+    """Make `folder/venv` with the wheel and its dependencies, at the versions of a lock file."""
+    venv.create(folder / "venv", with_pip=True)
     versions = folder / "versions.txt"
     versions.write_text(
         "\n".join(re.findall(r"^[a-z0-9._-]+==[^ ]+", locked, re.MULTILINE)), encoding="utf-8"
     )
-    pip(python, "install", "-c", str(versions), str(wheel))
-    return Stranger(folder=folder, python=python, wheel=wheel)
+    pip(folder / "venv" / "bin" / "python", "install", "-c", str(versions), str(wheel))

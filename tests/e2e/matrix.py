@@ -1,0 +1,188 @@
+"""Who gets what from which method: one row for each RPC of the contract.
+
+A row builds a valid request about somebody else's resource and says what is answered to a buyer who has
+nothing to do with it and to the owner of another seller's account. NOT_FOUND is what both get almost everywhere;
+what differs is either public or about the caller alone, and is written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+from google.type import money_pb2
+
+from parley.gating.v1 import gating_service_pb2 as gating
+from parley.gating.v1 import order_request_pb2, order_settings_pb2
+from parley.messaging.v1 import messaging_service_pb2 as messaging
+from parley.offers.v1 import listing_pb2, offer_pb2
+from parley.offers.v1 import offers_service_pb2 as offers
+from parley.orders.v1 import order_pb2
+from parley.orders.v1 import orders_service_pb2 as orders
+from parley.type.v1 import commerce_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Resources of one buyer and one seller, who are not the callers. All names."""
+
+    seller: str
+    listing: str
+    unpublished: str
+    package: str
+    gated_package: str
+    request: str
+    offer: str
+    order: str
+    payment: str
+    conversation: str
+    message: str
+
+
+OK = "OK"
+NOT_FOUND = "NOT_FOUND"
+DENIED = "PERMISSION_DENIED"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`buyer` and `seller` are the reasons of the refusals, or OK. `anonymous` is what no token gets."""
+
+    request: Callable[[Foreign], Message]
+    buyer: str = NOT_FOUND
+    seller: str = NOT_FOUND
+    anonymous: str = "UNAUTHENTICATED"
+
+
+def _money(units: int) -> money_pb2.Money:
+    return money_pb2.Money(currency_code="EUR", units=units)
+
+
+def _terms(foreign: Foreign) -> offer_pb2.OfferTerms:
+    return offer_pb2.OfferTerms(
+        line_items=[commerce_pb2.LineItem(title="Work", quantity=1, unit_price=_money(90))],
+        package=foreign.package,
+        delivery_days=3,
+        payment_method=commerce_pb2.PAYMENT_METHOD_OFFLINE,
+    )
+
+
+def _listing(name: str = "") -> listing_pb2.Listing:
+    package = listing_pb2.Package(package_id="basic", title="Basic", price=_money(10), delivery_days=1)
+    return listing_pb2.Listing(
+        name=name,
+        title="Mine now",
+        intake=listing_pb2.Listing.INTAKE_INSTANT,
+        published=True,
+        packages=[package],
+    )
+
+
+def _order(foreign: Foreign) -> orders.PlaceOrderRequest:
+    return orders.PlaceOrderRequest(
+        package=foreign.package, payment_method=commerce_pb2.PAYMENT_METHOD_OFFLINE
+    )
+
+
+GATING: Mapping[str, Row] = {
+    "GetOrderSettings": Row(lambda f: gating.GetOrderSettingsRequest(name=f"{f.seller}/orderSettings")),
+    "UpdateOrderSettings": Row(
+        lambda f: gating.UpdateOrderSettingsRequest(
+            order_settings=order_settings_pb2.OrderSettings(name=f"{f.seller}/orderSettings", time_zone="UTC")
+        )
+    ),
+    "SetSellerPlan": Row(
+        lambda f: gating.SetSellerPlanRequest(name=f.seller, tier=order_settings_pb2.SellerPlan.TIER_PREMIUM)
+    ),
+    "SetAvailability": Row(lambda f: gating.SetAvailabilityRequest(name=f.listing, available=True)),
+    # Anybody who buys may ask about any published package, for himself.
+    "EvaluateGate": Row(lambda f: gating.EvaluateGateRequest(package=f.package), buyer=OK, seller=DENIED),
+    # A buyer makes a request of his own; it is no resource of anybody else.
+    "CreateOrderRequest": Row(
+        lambda f: gating.CreateOrderRequestRequest(
+            package=f.gated_package, needs=order_request_pb2.Needs(text="The same, please.")
+        ),
+        buyer=OK,
+        seller=DENIED,
+    ),
+    "GetOrderRequest": Row(lambda f: gating.GetOrderRequestRequest(name=f.request)),
+    "ListOrderRequests": Row(lambda f: gating.ListOrderRequestsRequest(seller=f.seller)),
+    "AskInformation": Row(lambda f: gating.AskInformationRequest(name=f.request, question="Why?")),
+    "AnswerInformation": Row(lambda f: gating.AnswerInformationRequest(name=f.request, answer="So.")),
+    "DeclineOrderRequest": Row(
+        lambda f: gating.DeclineOrderRequestRequest(
+            name=f.request, reason=order_request_pb2.OrderRequest.DECLINE_REASON_BUDGET
+        )
+    ),
+    "WithdrawOrderRequest": Row(lambda f: gating.WithdrawOrderRequestRequest(name=f.request)),
+    "CloseOrderRequest": Row(lambda f: gating.CloseOrderRequestRequest(name=f.request)),
+}
+
+OFFERS: Mapping[str, Row] = {
+    "CreateListing": Row(lambda f: offers.CreateListingRequest(parent=f.seller, listing=_listing())),
+    "GetListing": Row(lambda f: offers.GetListingRequest(name=f.unpublished), anonymous=NOT_FOUND),
+    # The list is public; that it leaves out the unpublished ones is asserted beside the matrix.
+    "ListListings": Row(
+        lambda f: offers.ListListingsRequest(parent=f.seller), buyer=OK, seller=OK, anonymous=OK
+    ),
+    "UpdateListing": Row(lambda f: offers.UpdateListingRequest(listing=_listing(f.listing))),
+    "CreateOffer": Row(lambda f: offers.CreateOfferRequest(order_request=f.request, terms=_terms(f))),
+    "GetOffer": Row(lambda f: offers.GetOfferRequest(name=f.offer)),
+    "ListOffers": Row(lambda f: offers.ListOffersRequest(seller=f.seller)),
+    "ListOfferRevisions": Row(lambda f: offers.ListOfferRevisionsRequest(name=f.offer)),
+    "SendOffer": Row(lambda f: offers.SendOfferRequest(name=f.offer)),
+    "OpenOffer": Row(lambda f: offers.OpenOfferRequest(name=f.offer)),
+    "ReviseOffer": Row(lambda f: offers.ReviseOfferRequest(name=f.offer, terms=_terms(f))),
+    "CounterOffer": Row(lambda f: offers.CounterOfferRequest(name=f.offer, revision=1, terms=_terms(f))),
+    "AcceptOffer": Row(lambda f: offers.AcceptOfferRequest(name=f.offer, revision=1)),
+    "DeclineOffer": Row(lambda f: offers.DeclineOfferRequest(name=f.offer)),
+    "WithdrawOffer": Row(lambda f: offers.WithdrawOfferRequest(name=f.offer)),
+    "ReviveOffer": Row(lambda f: offers.ReviveOfferRequest(name=f.offer)),
+}
+
+ORDERS: Mapping[str, Row] = {
+    # A buyer orders for himself.
+    "PlaceOrder": Row(_order, buyer=OK, seller=DENIED),
+    "GetOrder": Row(lambda f: orders.GetOrderRequest(name=f.order)),
+    "ListOrders": Row(lambda f: orders.ListOrdersRequest(seller=f.seller)),
+    "MarkProcessing": Row(lambda f: orders.MarkProcessingRequest(name=f.order)),
+    "ConfirmOrder": Row(lambda f: orders.ConfirmOrderRequest(name=f.order)),
+    "DeclineOrder": Row(
+        lambda f: orders.DeclineOrderRequest(name=f.order, reason=order_pb2.Order.DECLINE_REASON_PRICE)
+    ),
+    "WithdrawOrder": Row(lambda f: orders.WithdrawOrderRequest(name=f.order)),
+    "ChangePaymentMethod": Row(
+        lambda f: orders.ChangePaymentMethodRequest(
+            name=f.order, payment_method=commerce_pb2.PAYMENT_METHOD_OFFLINE
+        )
+    ),
+    "ListPayments": Row(lambda f: orders.ListPaymentsRequest(parent=f.order)),
+    "RetryPayment": Row(lambda f: orders.RetryPaymentRequest(name=f.payment)),
+}
+
+MESSAGING: Mapping[str, Row] = {
+    # A buyer begins a conversation of his own.
+    "CreateInquiry": Row(
+        lambda f: messaging.CreateInquiryRequest(seller=f.seller, title="Hello", text="Are you there?"),
+        buyer=OK,
+        seller=DENIED,
+    ),
+    "GetConversation": Row(lambda f: messaging.GetConversationRequest(name=f.conversation)),
+    "ListConversations": Row(lambda f: messaging.ListConversationsRequest(seller=f.seller)),
+    "ListTimeline": Row(lambda f: messaging.ListTimelineRequest(parent=f.conversation)),
+    "WatchConversation": Row(lambda f: messaging.WatchConversationRequest(name=f.conversation)),
+    "SendMessage": Row(lambda f: messaging.SendMessageRequest(parent=f.conversation, text="Psst.")),
+    "MarkRead": Row(lambda f: messaging.MarkReadRequest(name=f.conversation, message=f.message)),
+}
+
+MATRIX: Mapping[str, Row] = {
+    f"parley.{service}.v1.{service.capitalize()}Service.{method}": row
+    for service, rows in (
+        ("gating", GATING),
+        ("offers", OFFERS),
+        ("orders", ORDERS),
+        ("messaging", MESSAGING),
+    )
+    for method, row in rows.items()
+}
