@@ -12,6 +12,7 @@ from typing import Final
 
 from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
+from chassis.kernel.ids import parse_name
 from chassis.kernel.refusal import Kind, Refusal, not_found
 from services.gating.app.cache import FreshCache
 from services.gating.app.ports import Announcer, ListingSource, Monotonic, Projections, Sellers
@@ -190,6 +191,8 @@ class Gate:
         )
 
     async def _stand(self, package: str) -> Standing:
+        # What is remembered was well-formed when it was first asked for.
+        parse_name(package, "sellers/*/listings/*/packages/*", field="package")
         listing = await self._listing_entries.get(listing_of(package))
         if listing.listing is None or listing.listing.package(package) is None:
             raise not_found(package)

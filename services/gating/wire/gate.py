@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chassis.kernel.ids import parse_name
+from typing import Final, NamedTuple
+
 from chassis.wire import optional_timestamp, timestamp
 from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1.gate_decision_pb2 import GateDecision as WireDecision
@@ -16,7 +17,6 @@ REASONS = {reason: WireDecision.Reason.Value(f"REASON_{reason.value}") for reaso
 
 def evaluate_gate_query(request: pb.EvaluateGateRequest) -> EvaluateGate:
     """Which package, for whom."""
-    parse_name(request.package, "sellers/*/listings/*/packages/*", field="package")
     return EvaluateGate(request.package, request.buyer)
 
 
@@ -41,5 +41,31 @@ def decision_message(decision: GateDecision) -> WireDecision:
 
 
 def evaluate_gate_response(decision: GateDecision) -> pb.EvaluateGateResponse:
-    """The decision."""
-    return pb.EvaluateGateResponse(decision=decision_message(decision))
+    """The decision. What holds for every buyer and instant of a verdict is encoded once for each verdict."""
+    verdict = decision.verdict
+    prepared = _prepared.get(id(verdict))
+    if prepared is None or prepared.decision.package != decision.package:
+        prepared = _Prepared(decision, pb.EvaluateGateResponse(decision=decision_message(decision)))
+        if len(_prepared) >= PREPARED_CAPACITY:
+            _prepared.clear()
+        _prepared[id(verdict)] = prepared
+    response = pb.EvaluateGateResponse()
+    response.CopyFrom(prepared.response)
+    message = response.decision
+    message.buyer = decision.buyer
+    message.local_time = decision.local_time
+    message.evaluate_time.CopyFrom(timestamp(decision.evaluate_time))
+    return response
+
+
+class _Prepared(NamedTuple):
+    """An answer, with the decision whose verdict it holds: while it is kept, no other verdict has its id."""
+
+    decision: GateDecision
+    response: pb.EvaluateGateResponse
+
+
+PREPARED_CAPACITY: Final = 10_000
+"""Verdicts whose answers are kept; each is replaced within a minute."""
+
+_prepared: dict[int, _Prepared] = {}
