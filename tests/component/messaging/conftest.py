@@ -39,9 +39,7 @@ class Scene:
         """The API as `who` calls it."""
         return MessagingServiceStub(self.service.channel(who))
 
-    async def inquiry(
-        self, text: str = "Do you draw owls?", *, by: Identity = ANA
-    ) -> pb.CreateInquiryResponse:
+    async def inquiry(self, text: str = "Do you draw owls?", *, by: Identity = ANA) -> Any:
         """A conversation that a buyer began with acme."""
         return await self.of(by).CreateInquiry(
             pb.CreateInquiryRequest(seller="sellers/acme", title="A logo", text=text, marketplace="craftfair")
@@ -50,7 +48,7 @@ class Scene:
     async def say(self, who: Identity, conversation: str, text: str, **fields: object) -> str:
         """Sends a message; its name."""
         request = pb.SendMessageRequest(parent=conversation, text=text, **fields)  # type: ignore[arg-type]
-        return (await self.of(who).SendMessage(request)).message.name
+        return str((await self.of(who).SendMessage(request)).message.name)
 
     async def timeline(self, who: Identity, conversation: str, **fields: object) -> list[str]:
         """The whole timeline as readable words: the text of a message, the type of an event."""

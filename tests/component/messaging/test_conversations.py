@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import uuid
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import text
 
+from chassis.db import Transaction
 from chassis.kernel.refusal import Kind
 from chassis.testing import ANONYMOUS, Identity, observer, operator, refused
 from parley.messaging.v1 import conversation_pb2, timeline_pb2
@@ -23,8 +25,8 @@ async def rows(scene: Scene) -> tuple[int, ...]:
     """How much is stored; a refused call leaves all of it as it was."""
     counts = []
     for table in ("conversation", "timeline_entry", "outbox", "idempotency"):
-        statement = text(f"SELECT count(*) FROM {table}")
-        counts.append(await scene.service.host.database.read(lambda tx, s=statement: tx.scalar(s)))
+        counting = partial(Transaction.scalar, statement=text(f"SELECT count(*) FROM {table}"))
+        counts.append(await scene.service.host.database.read(counting))
     return tuple(counts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from google.type.money_pb2 import Money
@@ -131,9 +132,8 @@ async def test_a_watcher_on_another_replica_is_told(
     dsn = scene.service.host.config.dsn.reveal()
     async with running(DEFINITION, backends, clock=clock, dsn=dsn) as replica, asyncio.timeout(20):
         await replica.host.bus.wait_connected(10)
-        watch = MessagingServiceStub(replica.channel(ANA)).WatchConversation(
-            pb.WatchConversationRequest(name=name)
-        )
+        stub: Any = MessagingServiceStub(replica.channel(ANA))
+        watch = stub.WatchConversation(pb.WatchConversationRequest(name=name))
         await watch.initial_metadata()
         await scene.say(OTTO, name, "Across")
         assert (await watch.read()).entry.message.text == "Across"
