@@ -8,6 +8,7 @@ outbox.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ MAX_ACK_PENDING: Final = 256
 
 _NANOSECONDS: Final = 1_000_000_000
 _NAME_IN_USE: Final = 10058
+_NO_MESSAGE: Final = 10037
 
 
 class BusUnavailable(Exception):
@@ -152,6 +154,13 @@ class Bus:
         """Hands an event to its stream and waits for the promise; else BusUnavailable (StreamMissing)."""
         reply = await self._request(subject, body, headers=dict(headers))
         return Published(int(reply["seq"]), bool(reply.get("duplicate", False)))
+
+    async def keeps(self, producer: str, sequence: int, event_id: str) -> bool:
+        """Whether the stream of a producer has an event at a position now; BusUnavailable."""
+        found = await self._api(
+            f"STREAM.MSG.GET.{stream_name(producer)}", {"seq": sequence}, tolerate=_NO_MESSAGE
+        )
+        return found is not None and event_id.encode() in base64.b64decode(found["message"].get("hdrs", ""))
 
     async def ensure_stream(self, producer: str) -> Stream:
         """Makes the stream of a producer, or leaves it as it is."""

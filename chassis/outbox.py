@@ -20,7 +20,7 @@ from prometheus_client import Counter
 from chassis import retention
 from chassis.bus import Bus, BusUnavailable, RefusedByBroker, StreamMissing
 from chassis.db import Database
-from chassis.envelope import encode_headers
+from chassis.envelope import MESSAGE_ID, encode_headers
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids, UuidV7
 from chassis.kernel.refusal import Refusal
@@ -87,7 +87,8 @@ class Relay:
         self._bus = bus
         self._clock = clock
         self._producer = producer
-        self._holder = (ids or UuidV7(clock)).new()
+        self._ids = ids or UuidV7(clock)
+        self._holder = self._ids.new()
         self._leading_until: datetime | None = None
         self._check_stream_at = 0.0
         self._prune_at = 0.0
@@ -268,7 +269,11 @@ class Relay:
         )
         promise = await self._bus.publish(row["subject"], headers, row["body"])
         if promise.duplicate:
-            return
+            if await self._bus.keeps(self._producer, promise.sequence, row["event_id"]):
+                return
+            # The broker remembers ids longer than it keeps what was purged or lost; only a new id gets in.
+            headers[MESSAGE_ID] = f"{row['event_id']}+{self._ids.new()}"
+            promise = await self._bus.publish(row["subject"], headers, row["body"])
         if promise.sequence == 1 and self._last_sequence > 1:
             # A stream that starts over is not the one that was published to so far.
             self._check_stream_at = 0.0

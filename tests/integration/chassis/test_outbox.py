@@ -214,6 +214,19 @@ async def test_republish_since_a_moment(
     assert versions_by_aggregate(await stream_of(bus, producer))["accounts/a"] == [1, 2]
 
 
+async def test_republish_restores_what_the_stream_lost_a_moment_ago(
+    database: Database, relay: Relay, bus: Bus, producer: str
+) -> None:
+    for _ in range(3):
+        await database.transact(change("accounts/a"))
+    await relay.flush()
+    # The stream stays, and so does its memory of the ids that it took in during the last two minutes.
+    await bus.client.jetstream().purge_stream(stream_name(producer))
+    await relay.republish()
+    await relay.flush()
+    assert versions_by_aggregate(await stream_of(bus, producer)) == {"accounts/a": [1, 2, 3]}
+
+
 async def test_commands_succeed_and_events_wait_while_the_broker_is_away(
     database: Database, clock: ManualClock, producer: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
