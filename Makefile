@@ -121,6 +121,10 @@ bench: $(DEV_STAMP) ## Measure speed, each figure beside its floor (minutes)
 test-faults: $(DEV_STAMP) ## Kill real processes while negotiations run and count what was lost (minutes)
 	$(BIN)/pytest -m faults --timeout 1800 $(PYTEST)
 
+.PHONY: compose-secrets
+compose-secrets: $(RUN_STAMP) ## Write the passwords and keys that docker-compose.yml reads into .compose/
+	$(BIN)/python -m stack secrets .compose
+
 .PHONY: test-compose
 test-compose: $(DEV_STAMP) ## Build and start docker-compose.yml and run the end-to-end tests against it
 	$(BIN)/python -m tests.e2e.compose

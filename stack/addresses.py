@@ -22,6 +22,7 @@ class RunningStack:
     issuer: str
     audience: str
     ready: bool
+    supervisor: int
 
     @classmethod
     def find(cls, folder: DataFolder) -> RunningStack:
@@ -36,6 +37,7 @@ class RunningStack:
             issuer=state["issuer"],
             audience=state["audience"],
             ready=bool(state["ready"]),
+            supervisor=int(state["supervisor"]),
         )
 
     def token(self, kind: str, *, ttl_seconds: int | None = None, **who: str | None) -> str:

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from stack.data_folder import DataFolder
@@ -53,6 +54,12 @@ def build_parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", parents=[shared], help="load the demo marketplace, play negotiations")
     demo.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     _add_token(commands, shared)
+    secrets = commands.add_parser(
+        "secrets",
+        help="write the passwords and keys for docker-compose.yml",
+        description="Writes the files that docker-compose.yml reads as secrets; what exists is kept.",
+    )
+    secrets.add_argument("folder", metavar="FOLDER", help="where to, for example .compose")
     for name, text in (
         ("ports", "print every address of the running stack"),
         ("status", "show its processes: state, restarts, address, memory"),
@@ -128,6 +135,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
 
 
 def _dispatch(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    if options.command == "secrets":
+        return _secrets(Path(options.folder))
     folder = DataFolder.locate(options.data_dir, environ)
     if options.command == "up":
         from stack import up
@@ -160,6 +169,14 @@ def _token(folder: DataFolder, options: argparse.Namespace, environ: Mapping[str
             audience=state.get("audience") or environ.get("PARLEY_AUTH_AUDIENCE") or keys.AUDIENCE,
         )
     )
+    return 0
+
+
+def _secrets(folder: Path) -> int:
+    from stack import container_secrets
+
+    written = container_secrets.write(folder)
+    print(f"{len(written)} files written to {folder}" if written else f"{folder} has everything")
     return 0
 
 

@@ -6,6 +6,7 @@ psutil is imported on use: the supervisor stays small, since it looks around onl
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,15 @@ def is_alive(pid: int) -> bool:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
+
+
+def seconds_since_start(pid: int) -> float:
+    """How long a process has existed; 0 if it is gone."""
+    psutil = _psutil()
+    try:
+        return max(0.0, time.time() - float(psutil.Process(pid).create_time()))
+    except psutil.Error:
+        return 0.0
 
 
 def environment_value(pid: int, name: str) -> str | None:

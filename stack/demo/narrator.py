@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -30,7 +29,6 @@ class Narrator:
         self.console = console or terminal()
         self._steps = 0
         self._colors: dict[str, str] = {}
-        self._started = time.monotonic()
 
     def say(self, text: str = "") -> None:
         """A line of its own; `text` may carry markup."""
@@ -89,11 +87,6 @@ class Narrator:
         """A refusal that nobody expected, whole."""
         self.say("[bold red]application/problem+json[/]")
         self.say(escape(json.dumps(document, indent=2)))
-
-    @property
-    def seconds(self) -> float:
-        """Since the narrator began."""
-        return time.monotonic() - self._started
 
 
 def shortened(path: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from rich.markup import escape
 
+from stack import inspection
 from stack.addresses import RunningStack
 from stack.data_folder import DEFAULT_NAME
 from stack.demo import campaign, scripts
@@ -22,6 +23,7 @@ from stack.demo.marketplace import Marketplace, read
 from stack.demo.narrator import Narrator
 from stack.demo.story import BUYER, Story, StoryBroken, Told
 
+JUST_STARTED_SECONDS: Final = 60.0
 PATIENCE: Final = Patience(seconds=20.0)
 # Its gate follows the hour in Tokyo.
 _NIGHTLY: Final = "sellers/kumo/listings/manual-translation/packages/up-to-20-pages"
@@ -49,7 +51,13 @@ async def _tell(stack: RunningStack, narrator: Narrator) -> Told:
         started = time.monotonic()
         await load(api, marketplace)
         _introduce(narrator, marketplace, seconds=time.monotonic() - started)
-        return await Story(api, marketplace, narrator).play()
+        return await Story(api, marketplace, narrator, on_order=lambda: _first_order(stack)).play()
+
+
+def _first_order(stack: RunningStack) -> str:
+    """How long the first negotiated order took, where the stack has just been started for it."""
+    seconds = inspection.seconds_since_start(stack.supervisor)
+    return f"negotiated order {seconds:.1f} s after the start" if seconds < JUST_STARTED_SECONDS else ""
 
 
 def many(stack: RunningStack, count: int, *, seed: int, concurrency: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -43,7 +44,16 @@ class Told:
 class Story:
     """The people, what they negotiate about, and the scenes in their order."""
 
-    def __init__(self, api: Api, marketplace: Marketplace, narrator: Narrator) -> None:
+    def __init__(
+        self,
+        api: Api,
+        marketplace: Marketplace,
+        narrator: Narrator,
+        *,
+        on_order: Callable[[], str] = lambda: "",
+    ) -> None:
+        """`on_order` is asked for a remark once the negotiated order is paid."""
+        self._on_order = on_order
         self._tell = narrator
         self._package: Package = marketplace.package(GATED)
         self._quick: Package = marketplace.package(UNGATED)
@@ -188,7 +198,8 @@ class Story:
         await self._show_payment(order)
         started, due = self._clock(order["clockStartTime"]), self._clock(order["deliveryDueTime"])
         tell.detail("delivery", f"the clock starts at {started}, delivery is due at {due}")
-        tell.detail("first", f"[green]negotiated order after {tell.seconds:.1f} s of the demo[/]")
+        if remark := self._on_order():
+            tell.detail("first", f"[green]{remark}[/]")
         return order
 
     async def _timelines(self, order: Json) -> None:

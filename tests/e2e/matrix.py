@@ -1,8 +1,8 @@
 """Who gets what from which method: one row for each RPC of the contract.
 
 A row builds a valid request about somebody else's resource and says what is answered to a buyer who has
-nothing to do with it and to the owner of another seller's account. NOT_FOUND is what both get almost everywhere;
-what differs is either public or about the caller alone, and is written out.
+nothing to do with it and to the owner of another seller's account. NOT_FOUND is what both get almost
+everywhere; what differs is either public or about the caller alone, and is written out.
 """
 
 from __future__ import annotations
