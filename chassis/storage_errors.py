@@ -6,7 +6,7 @@ from typing import Final
 
 import asyncpg
 
-from chassis.kernel.refusal import Kind, Refusal
+from chassis.kernel.refusal import Kind, Refusal, invalid
 from chassis.telemetry import logger
 
 _log = logger(__name__)
@@ -27,6 +27,11 @@ _UNREACHABLE = (
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+)
+# PostgreSQL stores every character but one.
+_UNSTORABLE = (
+    asyncpg.CharacterNotInRepertoireError,
+    asyncpg.UntranslatableCharacterError,
 )
 _FULL = (
     asyncpg.InsufficientResourcesError,
@@ -57,6 +62,8 @@ def translated(error: Exception) -> Exception:
     """
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
         return ConstraintError(error.constraint_name or "", error.table_name or "")
+    if isinstance(error, _UNSTORABLE):
+        return invalid("", "text must not contain the character NUL")
     if isinstance(error, _FULL):
         return _refused(error, Kind.EXHAUSTED, "OVERLOADED")
     if isinstance(error, (*_UNREACHABLE, *_CONTENTION)) or _is_lost_connection(error):

@@ -169,6 +169,10 @@ def fresh_stubs(sources: Path) -> Iterator[Path]:
                 folder,
                 [f"--grpc_python_out={stubs}", f"--mypy_grpc_out=quiet:{stubs}", *compiled[2:], *services],
             )
+        if protos and (stubs / OWN_PACKAGE).is_dir():
+            # The stubs carry no comments; whoever documents the API reads them from here.
+            described = stubs / OWN_PACKAGE / "descriptors.binpb"
+            protoc(sources, folder, [f"--descriptor_set_out={described}", "--include_source_info", *protos])
         mark_packages(stubs)
         yield stubs
 

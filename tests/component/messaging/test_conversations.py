@@ -259,3 +259,12 @@ async def test_lists_are_the_callers_own_most_recent_first(scene: Scene) -> None
         if not token:
             break
     assert found == [names[0], names[2], names[1]]
+
+
+async def test_a_character_that_cannot_be_stored_is_refused(scene: Scene) -> None:
+    name = (await scene.inquiry()).conversation.name
+    before = await rows(scene)
+    request = pb.SendMessageRequest(parent=name, text="a\0b", request_id="nul")
+    refusal = await refused(scene.of(ANA).SendMessage(request))
+    assert (refusal.kind, refusal.reason) == (Kind.INVALID, "VALIDATION_FAILED")
+    assert await rows(scene) == before
