@@ -110,7 +110,7 @@ def order_facts(order: Order) -> events_pb2.OrderFacts:
     )
 
 
-_MESSAGES: dict[type[events.OrderEvent], Callable[..., Message]] = {
+MESSAGES: dict[type[events.OrderEvent], Callable[..., Message]] = {
     events.OrderPlaced: events_pb2.OrderPlaced,
     events.OrderProcessingStarted: events_pb2.OrderProcessingStarted,
     events.OrderQuoteSent: events_pb2.OrderQuoteSent,
@@ -123,6 +123,7 @@ _MESSAGES: dict[type[events.OrderEvent], Callable[..., Message]] = {
     events.OrderPaymentFailed: events_pb2.OrderPaymentFailed,
     events.OrderPaymentRetried: events_pb2.OrderPaymentRetried,
 }
+"""The message of each event."""
 
 
 def event_message(event: events.OrderEvent) -> Message:
@@ -132,7 +133,7 @@ def event_message(event: events.OrderEvent) -> Message:
         more = {"payment": event.payment, "outcome": OUTCOMES[event.outcome]}
     elif isinstance(event, events.OrderPaymentRetried):
         more = {"payment": event.payment}
-    return _MESSAGES[type(event)](order=order_facts(event.order), **more)
+    return MESSAGES[type(event)](order=order_facts(event.order), **more)
 
 
 def event_record(event: events.OrderEvent, *, ids: Ids) -> EventRecord:
