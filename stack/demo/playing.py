@@ -150,7 +150,7 @@ def _invite(narrator: Narrator, stack: RunningStack, told: Told) -> None:
         ),
     ):
         narrator.say(f"     [dim]# {title}[/]")
-        narrator.say(f"curl -s {escape(command)}")
+        narrator.say(f"curl -sw '\\n' {escape(command)}")
 
 
 def _token_command(stack: RunningStack, kind: str) -> str:
