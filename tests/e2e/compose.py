@@ -1,4 +1,4 @@
-"""docker-compose.yml for real: build, start, run the end-to-end suite, kill a service meanwhile, take it down.
+"""docker-compose.yml for real: build, start, the end-to-end suite, a service killed meanwhile, down again.
 
 `python -m tests.e2e.compose` (`make test-compose`). `COMPOSE` names the command, `docker compose` by default.
 With `--running` the containers are up already: nothing is built, and they are left as they are.
