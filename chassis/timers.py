@@ -26,8 +26,8 @@ _log = logger(__name__)
 POLL_SECONDS: Final = 1.0
 LEASE: Final = timedelta(seconds=30)
 """How long a claimed timer is invisible to other runners."""
-BATCH: Final = 64
-CONCURRENCY: Final = 8
+CONCURRENCY: Final = 16
+"""Handlers at work at once. Only what can begin at once is claimed, so that no claim lapses in a queue."""
 FIRST_RETRY: Final = timedelta(seconds=1)
 LONGEST_RETRY: Final = timedelta(hours=1)
 
@@ -62,21 +62,27 @@ class TimerRunner:
         self._kinds = list(handlers)
         self._ids = ids or UuidV7(clock)
         self._stopping = False
-        self._turn = asyncio.Lock()
+        self._claiming = asyncio.Lock()
+        self._running: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Fires timers as they come due until cancelled or stopped."""
-        while not self._stopping:
-            self._database.timers_changed.clear()
-            try:
-                await self.run_due()
-                pause = await self._until_next()
-            except Refusal as refusal:
-                _log.warning("timers_paused", reason=refusal.reason)
-                pause = POLL_SECONDS
-            if not self._stopping:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._database.timers_changed.wait(), pause)
+        """Fires timers as they come due until cancelled or stopped; a slow handler holds up nobody else."""
+        try:
+            while not self._stopping:
+                self._database.timers_changed.clear()
+                try:
+                    await self._start_due()
+                    pause = await self._until_next()
+                except Refusal as refusal:
+                    _log.warning("timers_paused", reason=refusal.reason)
+                    pause = POLL_SECONDS
+                if not self._stopping:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._database.timers_changed.wait(), pause)
+            await self._running_ended()
+        finally:
+            for task in self._running:
+                task.cancel()
 
     def stop(self) -> None:
         """Claims nothing new; `run` ends when what was claimed has run."""
@@ -84,47 +90,62 @@ class TimerRunner:
         self._database.timers_changed.set()
 
     async def run_due(self) -> int:
-        """Fires everything that is due now, timers set meanwhile included; answers how many were claimed.
-
-        One round at a time: what an earlier round claimed has run before this one begins.
+        """Fires everything that is due now, timers set meanwhile included, and waits for whatever is running;
+        answers how many were claimed.
         """
         total = 0
-        async with self._turn:
-            while self._kinds:
-                claimed = await self._claim()
-                total += len(claimed)
-                if not claimed:
-                    break
-                limit = asyncio.Semaphore(CONCURRENCY)
-                await asyncio.gather(*(self._fire(timer, limit) for timer in claimed))
-                if self._stopping:
-                    break
-        return total
+        while True:
+            claimed = await self._start_due()
+            total += claimed
+            await self._running_ended()
+            if not claimed or self._stopping:
+                return total
 
-    async def _claim(self) -> list[DueTimer]:
+    async def _start_due(self) -> int:
+        """Starts as many due timers as there are free places."""
+        async with self._claiming:
+            places = CONCURRENCY - len(self._running)
+            claimed = await self._claim(places) if places and self._kinds else []
+            for timer in claimed:
+                task = asyncio.create_task(self._fire(timer), name=f"timer {timer.kind}")
+                self._running.add(task)
+                task.add_done_callback(self._ended)
+        return len(claimed)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        was_full = len(self._running) == CONCURRENCY
+        self._running.discard(task)
+        if was_full:
+            # Others may have waited for this place.
+            self._database.timers_changed.set()
+
+    async def _running_ended(self) -> None:
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _claim(self, places: int) -> list[DueTimer]:
         now, claim = self._clock.now(), self._ids.new()
         async with self._database.connection() as connection:
-            rows = await connection.fetch(_CLAIM, claim, now + LEASE, now, self._kinds, BATCH)
+            rows = await connection.fetch(_CLAIM, claim, now + LEASE, now, self._kinds, places)
         return [_due(row, claim) for row in rows]
 
-    async def _fire(self, timer: DueTimer, limit: asyncio.Semaphore) -> None:
-        async with limit:
-            try:
-                with working(f"timer {timer.kind}"):
-                    await self._handlers[timer.kind](timer)
-            except Exception as error:  # noqa: BLE001 - whatever it was, the timer fires again
-                TIMERS.labels(timer.kind, "failed").inc()
-                _log.warning(
-                    "timer_failed",
-                    kind=timer.kind,
-                    key=timer.key,
-                    attempts=timer.attempts,
-                    error_type=type(error).__name__,
-                    exc_info=not isinstance(error, Refusal),
-                )
-                await self._postpone(timer)
-            else:
-                TIMERS.labels(timer.kind, "fired").inc()
+    async def _fire(self, timer: DueTimer) -> None:
+        try:
+            with working(f"timer {timer.kind}"):
+                await self._handlers[timer.kind](timer)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the timer fires again
+            TIMERS.labels(timer.kind, "failed").inc()
+            _log.warning(
+                "timer_failed",
+                kind=timer.kind,
+                key=timer.key,
+                attempts=timer.attempts,
+                error_type=type(error).__name__,
+                exc_info=not isinstance(error, Refusal),
+            )
+            await self._postpone(timer)
+        else:
+            TIMERS.labels(timer.kind, "fired").inc()
 
     async def _postpone(self, timer: DueTimer) -> None:
         delay = min(FIRST_RETRY * 2 ** min(timer.attempts - 1, 20), LONGEST_RETRY)
@@ -136,6 +157,8 @@ class TimerRunner:
                 )
 
     async def _until_next(self) -> float:
+        if len(self._running) >= CONCURRENCY:
+            return POLL_SECONDS
         async with self._database.connection() as connection:
             due = await connection.fetchval(_NEXT, self._kinds)
         if due is None:

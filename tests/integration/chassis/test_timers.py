@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from chassis import schema
 from chassis.db import Database, DueTimer, Transaction
 from chassis.kernel.clock import ManualClock
-from chassis.timers import LEASE, TimerRunner
+from chassis.timers import CONCURRENCY, LEASE, TimerRunner
 from tests.integration.chassis.conftest import balance_of, change, count
 
 HOUR = timedelta(hours=1)
@@ -109,7 +109,7 @@ async def test_a_timer_of_a_dead_runner_fires_later_and_the_dead_one_can_do_no_h
 ) -> None:
     await schedule(database, "offers/a", clock.now())
     dead = runner(database, clock, Expiry(database))
-    [claimed] = await dead._claim()
+    [claimed] = await dead._claim(1)
     heir = Expiry(replica)
     assert await runner(replica, clock, heir).run_due() == 0
     clock.advance(LEASE)
@@ -123,7 +123,7 @@ async def test_a_timer_that_was_set_anew_in_the_meantime_does_not_fire_on_the_ol
     database: Database, clock: ManualClock
 ) -> None:
     await schedule(database, "offers/a", clock.now())
-    [claimed] = await runner(database, clock, Expiry(database))._claim()
+    [claimed] = await runner(database, clock, Expiry(database))._claim(1)
     await schedule(database, "offers/a", clock.now() + HOUR)
     await Expiry(database)(claimed)
     assert await balance_of(database, "offers/a") is None
@@ -210,3 +210,58 @@ async def test_a_timer_and_a_command_that_race_have_one_winner(
     expiry = Expiry(replica)
     await asyncio.gather(database.transact(accept), runner(replica, clock, expiry).run_due())
     assert await balance_of(database, key) in {1, 100}
+
+
+async def test_a_slow_handler_holds_up_nobody_else(database: Database, clock: ManualClock) -> None:
+    release, fired = asyncio.Event(), asyncio.Event()
+
+    async def slow(timer: DueTimer) -> None:
+        await release.wait()
+        await database.fire(timer, _nothing)
+
+    async def quick(timer: DueTimer) -> None:
+        await database.fire(timer, _nothing)
+        fired.set()
+
+    runner = TimerRunner(database, clock, {"slow": slow, "quick": quick})
+    running = asyncio.create_task(runner.run())
+
+    async def set_timer(kind: str) -> None:
+        async def work(tx: Transaction) -> None:
+            tx.schedule(kind, "a", clock.now())
+
+        await database.transact(work)
+
+    await set_timer("slow")
+    await set_timer("quick")
+    async with asyncio.timeout(10):
+        await fired.wait()
+        release.set()
+        runner.stop()
+        await running
+
+
+async def test_no_more_timers_run_at_once_than_there_are_places(
+    database: Database, clock: ManualClock
+) -> None:
+    at_once, most = 0, 0
+
+    async def counted(timer: DueTimer) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await database.fire(timer, _nothing)
+        at_once -= 1
+
+    async def work(tx: Transaction) -> None:
+        for number in range(3 * CONCURRENCY):
+            tx.schedule("counted", str(number), clock.now())
+
+    await database.transact(work)
+    runner = TimerRunner(database, clock, {"counted": counted})
+    assert await runner.run_due() == 3 * CONCURRENCY
+    assert most == CONCURRENCY
+
+
+async def _nothing(_: Transaction) -> None:
+    return
