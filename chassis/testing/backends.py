@@ -221,10 +221,12 @@ class PostgresServer:
 
 
 class NatsServer:
-    """nats-server with JetStream in a folder of its own, on a free loopback port that restarts keep."""
+    """nats-server with JetStream in a folder of its own, on a loopback port that restarts keep: a free one
+    unless it is given.
+    """
 
-    def __init__(self, folder: Path, *, durable: bool = False) -> None:
-        self.port = _free_port()
+    def __init__(self, folder: Path, *, durable: bool = False, port: int = 0) -> None:
+        self.port = port or _free_port()
         self._folder = folder
         self._store = folder / "nats"
         self._sync_interval = "always" if durable else "2m"
@@ -234,6 +236,12 @@ class NatsServer:
     def url(self) -> str:
         """Where clients connect."""
         return f"nats://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server."""
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> None:
         """Blocks until the server answers."""
@@ -258,7 +266,7 @@ class NatsServer:
             self._process.end(signal.SIGKILL)
 
     def wipe(self) -> None:
-        """Loses every stream; only while stopped."""
+        """Loses every stream; one that runs goes on without its files, and misses them when it starts."""
         shutil.rmtree(self._store, ignore_errors=True)
 
 
