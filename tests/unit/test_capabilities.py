@@ -75,9 +75,14 @@ def test_mark_that_is_not_plain_text_is_refused(tmp_path: Path) -> None:
 
 def test_column_is_filled_from_the_marks() -> None:
     page = capabilities.render(
-        PAGE, {"G01": ["tests/unit/test_a.py::test_y", "tests/unit/test_a.py::test_x"]}
+        PAGE,
+        {
+            "G01": ["tests/e2e/test_a.py::test_y", "tests/e2e/test_a.py::test_x"],
+            # Not through the public API: it names the row and proves nothing.
+            "G02": ["tests/unit/test_a.py::test_x"],
+        },
     )
-    assert "| G01 | One. | [unit/test_a.py](../tests/unit/test_a.py) `test_x`, `test_y` |\n" in page
+    assert "| G01 | One. | [e2e/test_a.py](../tests/e2e/test_a.py) `test_x`, `test_y` |\n" in page
     assert "| G02 | Two. | — |\n" in page
     assert capabilities.render(page, {}) == capabilities.render(PAGE, {})
 

@@ -57,7 +57,7 @@ async def test_without_settings_orders_are_instant(world: World) -> None:
     assert (decision.package, decision.buyer, decision.settings_version) == (PACKAGE, BUYER, 0)
 
 
-@pytest.mark.covers("G01", "G02", "G25", "X04")
+@pytest.mark.covers("G01", "G02", "G25")
 async def test_a_closed_gate_asks_for_a_request_and_explains_itself(world: World) -> None:
     saved = await world.close_gate()
     decision = await world.evaluate()
@@ -72,7 +72,7 @@ async def test_a_closed_gate_asks_for_a_request_and_explains_itself(world: World
     assert decision.evaluate_time == timestamp(world.clock.now())
 
 
-@pytest.mark.covers("G17", "G20", "G21", "G22", "G24", "X04")
+@pytest.mark.covers("G17", "G20", "G21", "G22", "G24")
 async def test_the_edges_of_windows_to_the_millisecond(world: World) -> None:
     await world.close_gate(windows=windows(*NIGHTS))
     for local, outcome, matched, change in (
@@ -122,7 +122,6 @@ async def test_a_zone_change_counts_from_then_on(world: World) -> None:
     assert (await world.read(before.name)).gate_decision == before.gate_decision
 
 
-@pytest.mark.covers("X10")
 async def test_an_override_holds_on_its_date(world: World) -> None:
     override = OrderSettings.Override(date=Date(year=2026, month=6, day=1), open=True, label="Open house")
     await world.close_gate(overrides=[override])

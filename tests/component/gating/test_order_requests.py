@@ -185,7 +185,7 @@ async def test_asking_and_answering_rests_the_deadline(world: World) -> None:
     ]
 
 
-@pytest.mark.covers("G33", "G31")
+@pytest.mark.covers("G33")
 async def test_a_decline_says_why(world: World) -> None:
     await world.close_gate()
     created = await world.submit()
@@ -203,7 +203,6 @@ async def test_a_decline_says_why(world: World) -> None:
     assert await timers(world) == []
 
 
-@pytest.mark.covers("X05")
 async def test_a_request_can_always_be_dismissed(world: World) -> None:
     await world.close_gate()
     first = await world.submit()

@@ -108,7 +108,6 @@ async def test_a_colleague_reads_for_the_team(scene: Scene) -> None:
     assert not (await scene.of(OLGA).ListConversations(listed)).conversations
 
 
-@pytest.mark.covers("B08")
 async def test_internal_notes_never_reach_the_buyer(scene: Scene) -> None:
     name = (await scene.inquiry()).conversation.name
     scene.clock.advance(MINUTE)

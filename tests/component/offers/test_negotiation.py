@@ -248,7 +248,6 @@ async def test_the_first_opening_is_recorded_once_and_by_the_buyer_only(scene: S
     assert isinstance(sent, events_pb2.OfferSent)
 
 
-@pytest.mark.covers("X11")
 async def test_an_expired_offer_is_revived_by_the_seller(scene: Scene) -> None:
     swept = await scene.offer(expires_in=HOUR)
     await scene.service.advance(HOUR)

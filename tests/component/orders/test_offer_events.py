@@ -62,7 +62,7 @@ async def test_the_clock_waits_for_the_agreed_start(market: Market) -> None:
     assert order.payment_state == Order.PAYMENT_STATE_OFFLINE
 
 
-@pytest.mark.covers("B35", "X07")
+@pytest.mark.covers("B35")
 async def test_fifty_deliveries_at_once_make_one_order_and_one_charge(market: Market) -> None:
     number = fresh_id()
     event = accepted(f"offers/{number}", token="sandbox_success")
@@ -155,7 +155,7 @@ async def test_a_quote_that_ends_leaves_the_price_and_one_unread(
     assert (await market.get(order)).offer == again
 
 
-@pytest.mark.covers("B31", "B33", "X07")
+@pytest.mark.covers("B31", "B33")
 @pytest.mark.parametrize("seed", range(6))
 async def test_a_history_of_quotes_ends_the_same_in_any_order(market: Market, seed: int) -> None:
     order, first = await quoted(market)

@@ -33,7 +33,7 @@ async def bought(market: Market, token: str) -> str:
     return order.name
 
 
-@pytest.mark.covers("B22", "B35")
+@pytest.mark.covers("B35")
 async def test_a_success_is_captured_once_after_the_confirmation(market: Market) -> None:
     order = await bought(market, "sandbox_success")
     payment = await market.payment(order)

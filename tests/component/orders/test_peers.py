@@ -94,7 +94,7 @@ async def peers() -> AsyncIterator[tuple[Peers, Address, grpc.aio.Server]]:
     await server.stop(None)
 
 
-@pytest.mark.covers("G12", "X04")
+@pytest.mark.covers("G12")
 async def test_the_peers_are_asked_in_the_name_of_the_service(
     backends: Backends, clock: ManualClock, peers: tuple[Peers, Address, grpc.aio.Server]
 ) -> None:

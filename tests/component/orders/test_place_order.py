@@ -33,7 +33,7 @@ NOTHING = dict.fromkeys(
 )
 
 
-@pytest.mark.covers("G03", "G09", "X04", "X06")
+@pytest.mark.covers("G03", "G09", "X06")
 async def test_an_instant_order_is_confirmed_the_moment_it_is_placed(market: Market) -> None:
     market.gate.details = {"reason": "OUTSIDE_WINDOWS", "next_change_time": NOW + 9 * MINUTES}
     order = await market.place(quantity=2, requirements="Blue", expected_total=euro(200))
@@ -102,7 +102,7 @@ async def test_without_the_gate_nothing_is_instant(market: Market) -> None:
     assert not order.HasField("gate_decision")
 
 
-@pytest.mark.covers("B02", "B03", "B23", "X06")
+@pytest.mark.covers("B03", "B23", "X06")
 @pytest.mark.parametrize(
     ("package", "intake"), [(REVIEWED, Order.INTAKE_SELLER_REVIEW), (QUOTED, Order.INTAKE_BY_QUOTE)]
 )

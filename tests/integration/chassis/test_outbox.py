@@ -80,7 +80,6 @@ async def test_an_event_travels_whole(
     assert row.published_at == clock.now()
 
 
-@pytest.mark.covers("X07")
 async def test_sixteen_writers_lose_nothing_and_keep_the_order_of_each_aggregate(
     databases: tuple[Database, Database], relay: Relay, other_relay: Relay, bus: Bus, producer: str
 ) -> None:

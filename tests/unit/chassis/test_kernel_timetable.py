@@ -272,7 +272,6 @@ def test_a_constant_timetable_never_changes(found: list[Window]) -> None:
     assert Timetable(BERLIN, found).next_change(utc("2026-06-01T12:00")) is None
 
 
-@pytest.mark.covers("X10")
 def test_overrides_replace_a_day() -> None:
     christmas = Override(date(2026, 12, 24), (WHOLE_DAY,))
     open_day = Override(date(2026, 12, 27))

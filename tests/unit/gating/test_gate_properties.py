@@ -110,7 +110,7 @@ def test_the_order_of_windows_does_not_matter(
     assert decide(rules(given_order), instant) == decide(rules(other_order), instant)
 
 
-@pytest.mark.covers("X04", "G23")
+@pytest.mark.covers("G23")
 @settings(deadline=None)
 @given(
     found=windows(),

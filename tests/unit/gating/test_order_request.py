@@ -198,7 +198,6 @@ def test_a_decline_carries_its_reason() -> None:
     assert event.verb is RequestVerb.DECLINED
 
 
-@pytest.mark.covers("X05")
 def test_a_request_expires_exactly_at_its_time() -> None:
     request = submitted()
     assert requests.expire(request, now=NOON + 7 * DAY - timedelta(microseconds=1)) is None
@@ -250,7 +249,7 @@ def test_every_fact_of_an_offer_in_every_state(state: State, offer: OfferState) 
         assert moved[0].version == request.version + 1
 
 
-@pytest.mark.covers("G34", "G28")
+@pytest.mark.covers("G34")
 def test_an_offer_is_the_approval_and_the_first_response() -> None:
     moved = follow_offers(submitted(), [offer_fact()], answered=NOON + HOUR, now=NOON + 2 * HOUR)
     assert moved is not None

@@ -166,7 +166,6 @@ def test_a_draft_may_still_change_its_currency() -> None:
     assert revised.revision.total == Money("JPY", 10_000)
 
 
-@pytest.mark.covers("X11")
 def test_reviving_repeats_the_terms_with_another_expiry() -> None:
     ended = expired()
     revived, events = offers.revive(ended, actor=Actor.SELLER, expire_time=NOW + 9 * HOUR, now=NOW + 2 * HOUR)

@@ -107,7 +107,6 @@ def test_only_a_pending_order_reacts_to_the_sellers_message(state: State) -> Non
         assert (changed, event) == (order, None)
 
 
-@pytest.mark.covers("B02")
 def test_the_folder_is_a_function_of_state_and_unread() -> None:
     folders = {
         (state, unread): replace(in_state(state), unread=unread).folder

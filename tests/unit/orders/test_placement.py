@@ -72,7 +72,7 @@ def test_the_gate_does_not_apply_to_orders_that_wait_for_the_seller(
     assert order.payment_state is PaymentState.NOT_DUE
 
 
-@pytest.mark.covers("G02", "G11", "X04")
+@pytest.mark.covers("G02", "G11")
 def test_a_closed_gate_asks_for_a_request_and_says_everything_about_it() -> None:
     said = decision(
         Outcome.REQUEST_REQUIRED,

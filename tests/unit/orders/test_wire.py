@@ -128,7 +128,6 @@ def test_every_declared_event_has_its_class() -> None:
     assert declared == {kind.__name__ for kind in MESSAGES}
 
 
-@pytest.mark.covers("B02", "B08")
 @pytest.mark.parametrize("actor", [Actor.BUYER, Actor.SELLER, Actor.OPERATOR, Actor.SERVICE])
 def test_folder_and_unread_are_no_business_of_the_buyer(actor: Actor) -> None:
     message = order_message(private_order(), actor)
