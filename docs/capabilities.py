@@ -6,8 +6,8 @@
     python docs/capabilities.py --check    exit 1 if that column is not what the tests say
 
 The rows live in docs/capabilities.md and nowhere else. A test names the rows it proves with
-`@pytest.mark.covers("G12")`; the column is collected from the test files without running them. Only tests that
-go through the public API count; unit tests may name rows too, as a help for readers.
+`@pytest.mark.covers("G12")`; the column is collected from the test files without running them. Only tests
+that go through the public API count; unit tests may name rows too, as a help for readers.
 """
 
 from __future__ import annotations
