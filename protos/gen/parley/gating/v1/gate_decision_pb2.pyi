@@ -93,7 +93,9 @@ class GateDecision(_message.Message):
         """ALLOWED: the listing does not sell at once (its orders wait for the seller anyway), so the gate does not apply."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
-        """Which rule decided. The rules are tried in the order of `state-machines`: availability, bypass, the switches, the gate."""
+        """Which rule decided. Availability comes first, then the switches, the scope and the clock; the buyer's history and his
+        offers are looked at only where everything else asks for a request.
+        """
 
     REASON_UNSPECIFIED: GateDecision.Reason.ValueType  # 0
     """Never sent."""
