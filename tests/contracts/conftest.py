@@ -35,8 +35,8 @@ class Stranger:
         return result.stdout
 
 
-def pip(python: Path | str, *arguments: str) -> None:
-    command = [str(python), "-m", "pip", *arguments, "-qq", "--disable-pip-version-check"]
+def pip(*arguments: str) -> None:
+    command = [sys.executable, "-m", "pip", *arguments, "-qq", "--disable-pip-version-check"]
     result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     assert result.returncode == 0, result.stderr
 
@@ -51,7 +51,6 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ignore=shutil.ignore_patterns("*.egg-info", "__pycache__", "build"),
     )
     pip(
-        sys.executable,
         "wheel",
         "--no-deps",
         "--no-build-isolation",
@@ -85,9 +84,10 @@ def stranger(
 
 def install(folder: Path, wheel: Path, locked: str) -> None:
     """Make `folder/venv` with the wheel and its dependencies, at the versions of a lock file."""
-    venv.create(folder / "venv", with_pip=True)
+    # Our pip installs into it; unpacking a second one takes longer than all the rest.
+    venv.create(folder / "venv")
     versions = folder / "versions.txt"
     versions.write_text(
         "\n".join(re.findall(r"^[a-z0-9._-]+==[^ ]+", locked, re.MULTILINE)), encoding="utf-8"
     )
-    pip(folder / "venv" / "bin" / "python", "install", "-c", str(versions), str(wheel))
+    pip("--python", str(folder / "venv"), "install", "-c", str(versions), str(wheel))
