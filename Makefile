@@ -126,8 +126,8 @@ compose-secrets: $(RUN_STAMP) ## Write the passwords and keys that docker-compos
 	$(BIN)/python -m stack secrets .compose
 
 .PHONY: test-compose
-test-compose: $(DEV_STAMP) ## Build and start docker-compose.yml and run the end-to-end tests against it
-	$(BIN)/python -m tests.e2e.compose
+test-compose: $(DEV_STAMP) ## Test docker-compose.yml end to end (COMPOSE=command, RUNNING=1 if it is up)
+	$(BIN)/python -m tests.e2e.compose $(if $(RUNNING),--running)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and every cache
