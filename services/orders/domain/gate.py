@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 class Outcome(StrEnum):
@@ -13,6 +14,22 @@ class Outcome(StrEnum):
     ALLOWED = "ALLOWED"
     REQUEST_REQUIRED = "REQUEST_REQUIRED"
     UNAVAILABLE = "UNAVAILABLE"
+
+
+FOR_EVERYBODY: Final = frozenset(
+    {
+        "SELLER_UNAVAILABLE",
+        "LISTING_UNAVAILABLE",
+        "SWITCHED_OFF",
+        "NOT_ENTITLED",
+        "LISTING_EXCLUDED",
+        "OUT_OF_SCOPE",
+        "OUTSIDE_WINDOWS",
+        "OVERRIDE_OPEN",
+        "INTAKE_NOT_INSTANT",
+    }
+)
+"""Reasons that have nothing to do with the buyer. One that is missing costs a question, never an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +49,8 @@ class GateDecision:
     next_change_time: datetime | None
     offer: str
     unavailable_until: datetime | None
+
+    @property
+    def is_for_everybody(self) -> bool:
+        """Whether every buyer would be told the same at this moment."""
+        return self.reason in FOR_EVERYBODY
