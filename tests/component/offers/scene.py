@@ -40,6 +40,7 @@ HOUR = timedelta(hours=1)
 ANA, BEN = buyer("ana"), buyer("ben")
 ACME, ACME_AGENT, OTHER = seller("acme"), seller("acme", "agent"), seller("other")
 OPERATOR, ORDERS = operator(), service("orders")
+CONNECT_SECONDS = 20.0
 TABLES = ("listing", "offer", "offer_revision", "origin", "timer")
 
 
@@ -130,6 +131,7 @@ class Scene:
             traceparent="",
         )
         bus = self.service.host.bus
+        assert await bus.wait_connected(CONNECT_SECONDS)
         await bus.ensure_stream(producer)
         await bus.publish(record.subject, headers, record.message.SerializeToString())
         await self.service.settle()
