@@ -234,6 +234,15 @@ class Bus:
         if self.is_connected:
             await self._client.subscribe(subject, cb=deliver)
 
+    async def listen_for_loss(self, producer: str, callback: Callable[[], None]) -> None:
+        """Calls back when the stream of a producer is deleted or made anew, whoever does it. Best effort."""
+
+        async def lost(_subject: str, _advisory: bytes) -> None:
+            callback()
+
+        for change in ("CREATED", "DELETED"):
+            await self.listen(f"$JS.EVENT.ADVISORY.STREAM.{change}.{stream_name(producer)}", lost)
+
     async def _resume(self) -> None:
         # nats-py subscribes again by itself after a reconnect; only the first connection has to catch up.
         for subject, deliver in self._listeners:

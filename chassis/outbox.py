@@ -97,7 +97,7 @@ class Relay:
         self._stopping = False
         # Events of a replica that does not lead would wait for the leader's poll; so it tells the leader.
         self._wake_subject = f"parley.relay.{producer}"
-        bus.on_connected(self._reconnected)
+        bus.on_connected(self._look_at_stream)
 
     @property
     def is_leading(self) -> bool:
@@ -107,6 +107,7 @@ class Relay:
     async def run(self) -> None:
         """Publishes until cancelled or stopped, through every loss of the database and the broker."""
         await self._bus.listen(self._wake_subject, self._woken)
+        await self._bus.listen_for_loss(self._producer, self._look_at_stream)
         failures = 0
         while not self._stopping:
             self._database.events_written.clear()
@@ -279,7 +280,7 @@ class Relay:
             self._check_stream_at = 0.0
         self._last_sequence = promise.sequence
 
-    def _reconnected(self) -> None:
+    def _look_at_stream(self) -> None:
         self._check_stream_at = 0.0
         self._database.events_written.set()
 

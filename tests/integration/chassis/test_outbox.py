@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 from nats.js.api import DeliverPolicy
+from nats.js.errors import NotFoundError
 
 from chassis import schema
 from chassis.bus import Bus, BusUnavailable, stream_name
@@ -16,7 +18,7 @@ from chassis.db import Database
 from chassis.envelope import Headers
 from chassis.kernel.clock import ManualClock
 from chassis.kernel.ids import SequentialIds
-from chassis.outbox import LEASE, Relay
+from chassis.outbox import LEASE, STREAM_CHECK_SECONDS, Relay
 from chassis.testing import NatsServer
 from tests.integration.chassis.conftest import change, count
 
@@ -195,6 +197,23 @@ async def test_a_stream_that_somebody_else_recreated_is_noticed(
     await relay.flush()
     await relay.flush()
     assert versions_by_aggregate(await stream_of(bus, producer))["accounts/a"] == [1, 2, 3]
+
+
+async def test_a_stream_that_is_deleted_while_nothing_happens_is_filled_at_once(
+    database: Database, relay: Relay, bus: Bus, producer: str
+) -> None:
+    await database.transact(change("accounts/a"))
+    task = asyncio.create_task(relay.run())
+    await _published(database)
+    await bus.delete_stream(producer)
+    # Sooner than the relay looks by itself.
+    async with asyncio.timeout(STREAM_CHECK_SECONDS / 2):
+        while True:
+            with contextlib.suppress(NotFoundError):
+                if await stream_of(bus, producer):
+                    break
+    relay.stop()
+    await task
 
 
 async def test_republish_since_a_moment(
