@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Self
 
 from rich.console import Console
@@ -102,27 +103,28 @@ def summarize(console: Console, records: Sequence[Record], verdict: Audit, *, se
     console.print()
     console.print(_outcomes(records))
     console.print()
+    say = partial(console.print, soft_wrap=True)
     latency = Latency.of(records)
     if latency is not None:
-        console.print(
+        say(
             f"accept to visible order: p50 [bold]{latency.p50 * 1_000:.0f} ms[/], "
             f"p99 [bold]{latency.p99 * 1_000:.0f} ms[/] ({latency.samples} orders)"
         )
-    console.print(f"{len(records)} negotiations in {seconds:.1f} s, {len(records) / seconds:.1f} each second")
-    console.print(
+    say(f"{len(records)} negotiations in {seconds:.1f} s, {len(records) / seconds:.1f} each second")
+    say(
         f"acknowledged {verdict.acknowledged}, charged {verdict.charged}, lost {len(verdict.lost)}, "
         f"duplicated {len(verdict.duplicated)}, unexpected {len(verdict.unexpected)}, "
         f"recovered {verdict.recovered}"
     )
     failures = [f"#{r.script.number} {r.script.kind.value}: {r.failure}" for r in records if r.failure]
     for text in [*verdict.findings(), *failures][:SHOWN_FINDINGS]:
-        console.print(f"[red]{escape(text)}[/]", soft_wrap=True)
-    good = verdict.is_clean and not failures
-    console.print(
-        "[bold green]consistent: every acknowledged accept is one order, charged once, in both timelines[/]"
-        if good
-        else "[bold red]not as it should be, see above[/]"
-    )
+        say(f"[red]{escape(text)}[/]")
+    if verdict.is_clean and not failures:
+        say(
+            "[bold green]consistent: each acknowledged accept is one order, charged once, in both timelines[/]"
+        )
+    else:
+        say("[bold red]not as it should be, see above[/]")
 
 
 def _outcomes(records: Sequence[Record]) -> Table:

@@ -79,3 +79,26 @@ async def test_every_acknowledged_acceptance_is_one_order_charged_once(
     verdict = await audit(api, records)
     assert list(verdict.findings()) == []
     assert verdict.acknowledged == sum(record.promise is not None for record in records) > 0
+
+
+async def test_the_audit_finds_what_is_lost_doubled_or_unexpected(
+    api: Api, market: marketplace.Marketplace
+) -> None:
+    stalls = await scripts.survey(api, market, api.buyer(fresh("surveyor")))
+    (script,) = scripts.draw(1, seed=7, stalls=stalls, weights={Kind.ACCEPTED: 1})
+    (record,) = await campaign.play_all(api, [script], concurrency=1)
+    assert record.promise is not None
+    missing = dataclasses.replace(record.promise, order="orders/01900000-0000-7000-8000-000000000000")
+    dearer = dataclasses.replace(record.promise, total=record.promise.total.times(2))
+    for wrong, expected in (
+        (dataclasses.replace(record, promise=missing), "lost"),
+        (dataclasses.replace(record, promise=dearer), "lost"),
+        (dataclasses.replace(record, captures=(2, 2)), "lost"),
+        (dataclasses.replace(record, captures=(0, 0)), "duplicated"),
+        (dataclasses.replace(record, promise=None, order_possible=False), "unexpected"),
+    ):
+        verdict = await audit(api, [wrong], fact_seconds=0.2)
+        assert {finding.partition(":")[0] for finding in verdict.findings()} == {expected}
+    lost_answer = dataclasses.replace(record, promise=None)
+    verdict = await audit(api, [lost_answer], fact_seconds=0.2)
+    assert (verdict.is_clean, verdict.recovered) == (True, 1)
