@@ -120,9 +120,7 @@ def summarize(console: Console, records: Sequence[Record], verdict: Audit, *, se
     for text in [*verdict.findings(), *failures][:SHOWN_FINDINGS]:
         say(f"[red]{escape(text)}[/]")
     if verdict.is_clean and not failures:
-        say(
-            "[bold green]consistent: each acknowledged accept is one order, charged once, in both timelines[/]"
-        )
+        say("[bold green]consistent: each acknowledged accept: one order, charged once, in both timelines[/]")
     else:
         say("[bold red]not as it should be, see above[/]")
 
