@@ -189,6 +189,9 @@ async def _check_ends(api: Api, report: Report, record: Record) -> None:
         ("offers", "offers", record.offer, _OFFER_ENDS, "ACCEPTED"),
     ):
         wanted = f"STATE_{ends.get(record.script.kind, usual)}"
+        if record.script.kind is Kind.EXPIRED and not record.offer:
+            # There was no time left to offer anything, and that is where the negotiation stopped.
+            wanted = "STATE_PENDING"
         found: list[Json] = []
 
         async def ended(
@@ -218,22 +221,32 @@ async def _owed(api: Api, record: Record) -> list[books.Owed]:
 
 
 async def check_leftovers(rig: Rig, report: Report) -> None:
-    """Nothing waits to be published, nothing was given up, no payment is open."""
+    """Nothing waits to be published or to be taken in, nothing was given up, no payment is open."""
     for service in SERVICES:
 
         async def published(service: str = service) -> bool:
             [(waiting,)] = await rig.query(service, _UNPUBLISHED)
             return bool(waiting == 0)
 
-        try:
-            await until(published, f"the outbox of {service} is empty", seconds=FACT_SECONDS)
-        except NotYet as late:
-            report.findings.append(str(late))
+        await _reached(report, published, f"the outbox of {service} is empty")
+
+    async def taken_in() -> bool:
+        return await rig.backlog() == 0
+
+    await _reached(report, taken_in, "every consumer has caught up")
+    for service in SERVICES:
         report.given_up += [
             f"{row['consumer']} {row['event_id']} {row['reason']}"
             for row in await rig.query(service, _LETTERS)
         ]
     report.findings += [f"{row['id']} is unresolved" for row in await rig.query("orders", _UNRESOLVED)]
+
+
+async def _reached(report: Report, ask: Callable[[], Awaitable[bool]], what: str) -> None:
+    try:
+        await until(ask, what, seconds=FACT_SECONDS)
+    except NotYet as late:
+        report.findings.append(str(late))
 
 
 def _label(record: Record) -> str:

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+from chassis.bus import Bus, stream_name
 from stack import keys
 from stack.data_folder import DataFolder
 from stack.demo.api import Api, Patience, until
@@ -165,10 +166,25 @@ class Rig:
             check=False,
         )
 
-    @property
-    def nats_url(self) -> str:
-        """Where the stack's own broker listens, with its password."""
-        return self._environments().service("offers")["PARLEY_NATS_URL"]
+    @asynccontextmanager
+    async def bus(self) -> AsyncIterator[Bus]:
+        """A connection to the broker, as privileged as a service's."""
+        bus = await Bus.connect(self._environments().service("offers")["PARLEY_NATS_URL"], name="faults")
+        try:
+            assert await bus.wait_connected(BACK_SECONDS)
+            yield bus
+        finally:
+            await bus.close()
+
+    async def backlog(self, consumer: str = "") -> int:
+        """Events that a service (without one: any) has not taken in yet, retries included."""
+        total = 0
+        async with self.bus() as bus:
+            for producer in SERVICES:
+                for found in await bus.client.jetstream().consumers_info(stream_name(producer)):
+                    if found.name.startswith(consumer):
+                        total += (found.num_pending or 0) + (found.num_ack_pending or 0)
+        return total
 
     async def connect(self, service: str) -> Any:
         """A connection to the database of a service; the caller closes it."""

@@ -10,14 +10,15 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from chassis.bus import Bus
+from chassis.bus import Bus, stream_name
+from chassis.envelope import MESSAGE_ID, encode_headers
 from chassis.testing import NatsServer
 from stack.demo.api import IMPATIENT
 from stack.demo.negotiation import Negotiation, Record
@@ -31,7 +32,8 @@ from tests.faults.rig import PROCESSES, Rig
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
-CONNECT_SECONDS = 60.0
+SHUFFLE_SEED = 204
+_EVENTS_SINCE = "SELECT * FROM outbox WHERE time >= $1 ORDER BY event_id"
 # Below the range of outgoing connections: one of them could take the port while the broker is away.
 PORTS = range(30_000, 32_000)
 
@@ -108,23 +110,6 @@ async def test_commands_succeed_while_the_broker_is_away(
 # ---------------------------------------------------------------------------------------------- forgets
 
 
-@asynccontextmanager
-async def _connected(broker: NatsServer) -> AsyncIterator[Bus]:
-    bus = await Bus.connect(broker.url)
-    try:
-        assert await bus.wait_connected(CONNECT_SECONDS)
-        yield bus
-    finally:
-        await bus.close()
-
-
-async def _backlog(broker: NatsServer, consumer: str) -> int:
-    """Events that a service has not taken in yet."""
-    async with _connected(broker) as bus:
-        producers = [service for service in SERVICES if service != consumer]
-        return sum([await bus.backlog(producer, f"{consumer}-on-{producer}") for producer in producers])
-
-
 async def _wiped_while_stopped(broker: NatsServer, _market: Market, _report: Report) -> list[Record]:
     broker.kill()
     broker.wipe()
@@ -141,8 +126,8 @@ async def _wiped_while_running(broker: NatsServer, market: Market, report: Repor
     return records
 
 
-async def _deleted_while_running(broker: NatsServer, _market: Market, _report: Report) -> list[Record]:
-    async with _connected(broker) as bus:
+async def _deleted_while_running(_broker: NatsServer, market: Market, _report: Report) -> list[Record]:
+    async with market.rig.bus() as bus:
         for service in SERVICES:
             await bus.delete_stream(service)
     return []
@@ -164,10 +149,9 @@ async def test_a_purged_store_is_filled_again_by_hand(rig: Rig, broker: NatsServ
     moment = datetime.now(UTC)
     report = Report("NATS' streams are purged, unread by messaging; republished by hand")
 
-    async def purge(broker: NatsServer, _market: Market, report: Report) -> list[Record]:
-        async with _connected(broker) as bus:
-            for service in SERVICES:
-                await bus.client.jetstream().purge_stream(f"PARLEY_{service.upper()}")
+    async def purge(_broker: NatsServer, market: Market, report: Report) -> list[Record]:
+        async with market.rig.bus() as bus:
+            await _purge(bus)
         for service in SERVICES:
             done = rig.run(service, "republish", "--since", moment.isoformat())
             assert done.returncode == 0, done.stderr
@@ -177,6 +161,35 @@ async def test_a_purged_store_is_filled_again_by_hand(rig: Rig, broker: NatsServ
     await _lose(rig, broker, tell, report, loss=purge)
 
 
+async def test_unread_events_come_twice_and_in_any_order(rig: Rig, broker: NatsServer, tell: Tell) -> None:
+    """Messaging sees them for the first time, the others once more."""
+    moment = datetime.now(UTC)
+    report = Report("every event comes twice, shuffled")
+
+    async def shuffle(_broker: NatsServer, market: Market, report: Report) -> list[Record]:
+        rows = [row for service in SERVICES for row in await rig.query(service, _EVENTS_SINCE, moment)] * 2
+        Random(SHUFFLE_SEED).shuffle(rows)
+        async with market.rig.bus() as bus:
+            await _purge(bus)
+            for number, row in enumerate(rows):
+                fields = {
+                    name: row[name] for name in ("event_id", "aggregate", "version", "time", "traceparent")
+                }
+                headers = encode_headers(type_name=row["type"], **fields)
+                # Else the broker would keep the second one away.
+                headers[MESSAGE_ID] = f"{row['event_id']}+{number}"
+                await bus.publish(row["subject"], headers, row["body"])
+        report.notes.append(f"{len(rows)} events published, seed {SHUFFLE_SEED}")
+        return []
+
+    await _lose(rig, broker, tell, report, loss=shuffle)
+
+
+async def _purge(bus: Bus) -> None:
+    for service in SERVICES:
+        await bus.client.jetstream().purge_stream(stream_name(service))
+
+
 async def _lose(rig: Rig, broker: NatsServer, tell: Tell, report: Report, *, loss: Loss) -> None:
     """Negotiate while messaging is frozen, lose what it has not read, and let it go on."""
     async with campaign.opened(rig) as market:
@@ -184,7 +197,7 @@ async def _lose(rig: Rig, broker: NatsServer, tell: Tell, report: Report, *, los
         pid = rig.send(signal.SIGSTOP, "messaging")
         try:
             records = await campaign.play(market, report, market.draw(40, seed=202))
-            backlog = await _backlog(broker, "messaging")
+            backlog = await rig.backlog("messaging")
             records += await loss(broker, market, report)
         finally:
             os.kill(pid, signal.SIGCONT)

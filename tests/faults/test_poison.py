@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chassis.bus import Bus
 from chassis.envelope import encode_headers
 from stack.demo.api import until
 from stack.demo.negotiation import Pace, play
@@ -23,7 +22,6 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 CONSUMERS = ("gating", "orders", "messaging")
 """Those of the events of offers."""
-CONNECT_SECONDS = 60.0
 LETTER_SECONDS = 180.0
 """Eight deliveries take one minute."""
 
@@ -55,12 +53,8 @@ async def _publish_garbage(rig: Rig) -> str:
         time=datetime.now(UTC),
         traceparent="",
     )
-    bus = await Bus.connect(rig.nats_url)
-    try:
-        assert await bus.wait_connected(CONNECT_SECONDS)
+    async with rig.bus() as bus:
         await bus.publish(f"parley.offers.v1.offer.accepted.{event_id}", headers, b"\xff\xff\xff")
-    finally:
-        await bus.close()
     return event_id
 
 
