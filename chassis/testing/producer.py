@@ -10,6 +10,7 @@ from chassis.bus import Bus
 from chassis.envelope import EventRecord, encode_headers, record_for
 from chassis.kernel.ids import SequentialIds
 
+CONNECT_SECONDS = 20.0
 _FAMILY = 977
 
 
@@ -41,5 +42,6 @@ class ForeignProducer:
         )
         if as_new_message:
             headers.pop("Nats-Msg-Id")
+        assert await self._bus.wait_connected(CONNECT_SECONDS)
         await self._bus.ensure_stream(record.type.split(".")[1])
         await self._bus.publish(record.subject, headers, record.message.SerializeToString())
