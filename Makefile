@@ -43,7 +43,7 @@ run: $(RUN_STAMP) ## Start all services with the demo marketplace, play one nego
 
 .PHONY: test
 test: $(DEV_STAMP) ## Run the tests, all but those that break real processes for minutes
-	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not faults" $(PYTEST)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not faults" $(PYTEST)
 
 .PHONY: check
 check: check-format check-lint check-types check-imports check-protos check-docs ## Run every check that is not a test

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chassis import auth, migrations
 from chassis.auth import Issuer
-from chassis.bus import Bus
+from chassis.bus import Bus, BusUnavailable
 from chassis.config import Address, Secret
 from chassis.host import Definition, Host
 from chassis.kernel.clock import Clock, ManualClock
@@ -36,6 +36,7 @@ CALL_SECONDS = 30.0
 TOKEN_LIFE = timedelta(days=3650)
 CONNECT_SECONDS = 20.0
 SETTLE_ROUNDS = 100
+CLEAR_ATTEMPTS = 20
 
 _PRODUCERS = ("gating", "messaging", "offers", "orders", "probe")
 
@@ -147,8 +148,15 @@ async def clear_streams(nats_url: str, producers: Iterable[str] = _PRODUCERS) ->
     try:
         assert await bus.wait_connected(CONNECT_SECONDS)
         for producer in producers:
-            await bus.ensure_stream(producer)
-            await bus.delete_stream(producer)
+            for attempt in range(CLEAR_ATTEMPTS):
+                try:
+                    await bus.ensure_stream(producer)
+                    await bus.delete_stream(producer)
+                    break
+                except BusUnavailable:
+                    # The broker may still be busy removing the files of the stream before.
+                    if attempt == CLEAR_ATTEMPTS - 1:
+                        raise
     finally:
         await bus.close()
 

@@ -21,10 +21,9 @@ from google.type.money_pb2 import Money
 from chassis import status
 from chassis.config import Address
 from chassis.db import Transaction
-from chassis.envelope import encode_headers, record_for
 from chassis.kernel.clock import ManualClock
-from chassis.kernel.ids import SequentialIds
 from chassis.kernel.refusal import not_found
+from chassis.testing.producer import ForeignProducer
 from chassis.testing.service import Backends, Identity, RunningService, buyer, operator, running, seller
 from chassis.wire import timestamp
 from parley.gating.v1 import events_pb2 as gating_events
@@ -120,7 +119,7 @@ class World:
         self.listings = listings
         self.backends = backends
         self.clock = service.clock
-        self._ids = SequentialIds(family=7)
+        self._others = ForeignProducer(service.host.bus)
         self._keys = itertools.count(1)
         self._stubs: dict[Identity, Any] = {}
 
@@ -132,35 +131,23 @@ class World:
 
     # -------------------------------------------------------------------------------- what others tell
 
-    async def publish(self, producer: str, message: Message, *, aggregate: str, version: int) -> None:
+    async def publish(self, message: Message, *, aggregate: str, version: int) -> None:
         """An event as its producer's relay sends it."""
-        now = self.clock.now()
-        record = record_for(message, aggregate=aggregate, version=version, ids=self._ids, time=now)
-        headers = encode_headers(
-            event_id=record.event_id,
-            type_name=record.type,
-            aggregate=aggregate,
-            version=version,
-            time=now,
-            traceparent="",
-        )
-        bus = self.service.host.bus
-        await bus.ensure_stream(producer)
-        await bus.publish(record.subject, headers, message.SerializeToString())
+        await self._others.publish(message, aggregate=aggregate, version=version, time=self.clock.now())
 
     async def tell_listing(self, listing: Listing | None = None, *, version: int = 1) -> None:
         """A listing was created or updated."""
         found = listing or listing_message()
         kind = offers_events.ListingCreated if version == 1 else offers_events.ListingUpdated
         message = kind(listing=found, version=version)
-        await self.publish("offers", message, aggregate=found.name, version=version)
+        await self.publish(message, aggregate=found.name, version=version)
         await self.service.settle()
 
     async def tell_offer(self, kind: Any, *, settle: bool = True, **facts: Any) -> None:
         """Something happened to an offer."""
         message = kind(offer=offer_facts(**facts))
         found = message.offer
-        await self.publish("offers", message, aggregate=found.name, version=found.version)
+        await self.publish(message, aggregate=found.name, version=found.version)
         if settle:
             await self.service.settle()
 
@@ -174,7 +161,7 @@ class World:
         if state == Order.STATE_CONFIRMED:
             facts.confirm_time.CopyFrom(timestamp(self.clock.now()))
         message = orders_events.OrderPlaced(order=facts)
-        await self.publish("orders", message, aggregate=facts.name, version=1)
+        await self.publish(message, aggregate=facts.name, version=1)
         await self.service.settle()
 
     # -------------------------------------------------------------------------------- what parties do

@@ -13,7 +13,6 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 from google.type.money_pb2 import Money
 
-from chassis.envelope import encode_headers, record_for
 from chassis.kernel.clock import ManualClock
 from chassis.kernel.ids import SequentialIds
 from chassis.kernel.refusal import Refusal, unavailable
@@ -27,6 +26,7 @@ from chassis.testing import (
     seller,
     service,
 )
+from chassis.testing.producer import ForeignProducer
 from chassis.wire import timestamp
 from parley.offers.v1 import listing_pb2, offer_pb2
 from parley.offers.v1 import offers_service_pb2 as pb
@@ -40,7 +40,6 @@ HOUR = timedelta(hours=1)
 ANA, BEN = buyer("ana"), buyer("ben")
 ACME, ACME_AGENT, OTHER = seller("acme"), seller("acme", "agent"), seller("other")
 OPERATOR, ORDERS = operator(), service("orders")
-CONNECT_SECONDS = 20.0
 TABLES = ("listing", "offer", "offer_revision", "origin", "timer")
 
 
@@ -90,7 +89,10 @@ class Scene:
     origins: FakeOrigins
     clock: ManualClock
     _stubs: dict[Identity, OffersServiceStub] = field(default_factory=dict)
-    _foreign_ids: SequentialIds = field(default_factory=lambda: SequentialIds(family=9))
+    _others: ForeignProducer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._others = ForeignProducer(self.service.host.bus)
 
     def by(self, who: Identity) -> Any:
         """The API as `who` calls it."""
@@ -118,22 +120,9 @@ class Scene:
 
     async def tell(self, message: Any, facts: Any) -> None:
         """Publishes the event of another service, and waits until it was taken in."""
-        producer = message.DESCRIPTOR.file.package.split(".")[1]
-        record = record_for(
-            message, aggregate=facts.name, version=facts.version, ids=self._foreign_ids, time=self.clock.now()
+        await self._others.publish(
+            message, aggregate=facts.name, version=facts.version, time=self.clock.now()
         )
-        headers = encode_headers(
-            event_id=record.event_id,
-            type_name=record.type,
-            aggregate=record.aggregate,
-            version=record.version,
-            time=record.time,
-            traceparent="",
-        )
-        bus = self.service.host.bus
-        assert await bus.wait_connected(CONNECT_SECONDS)
-        await bus.ensure_stream(producer)
-        await bus.publish(record.subject, headers, record.message.SerializeToString())
         await self.service.settle()
 
     # ------------------------------------------------------------------------------------ findings

@@ -35,6 +35,9 @@ def install(root: Path) -> Path:
     for package, name in (("gateway", "gateway"), *((f"services/{name}", name) for name in SERVICES)):
         folder = root / package
         folder.mkdir(parents=True)
+        # Without these, the packages of an installed Parley would be found instead.
+        for inside in {folder, root / package.partition("/")[0]}:
+            (inside / "__init__.py").touch()
         (folder / "__main__.py").write_text(f"from stand_in import main\n\nmain({name!r})\n")
     return root
 
