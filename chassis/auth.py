@@ -2,7 +2,8 @@
 
 Tokens are JWTs signed with Ed25519 (`EdDSA`), the only algorithm that is ever tried. The verifying key is
 the raw public key that the JWKS file holds under the token's `kid`; nothing that a token says about its key
-is believed.
+is believed. A key that names `parley_subjects` (`users` or `services`) speaks for those subjects only:
+whoever gets hold of a service's key still cannot speak for a user.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from chassis.kernel.refusal import Kind, Refusal
 from parley.type.v1 import authorization_pb2
 
 ALGORITHM = "EdDSA"
+SUBJECTS_MEMBER = "parley_subjects"
 TOKEN_LIMIT_CHARACTERS = 8_192
 ROLE_LIMIT = 200
 CACHE_LIMIT_TOKENS = 4_096
@@ -81,6 +83,7 @@ class Verifier:
         self._verified: dict[str, _Verified] = {}
         self._stamp = 0
         self._keys: Mapping[str, Ed25519PublicKey] = {}
+        self._subjects: Mapping[str, str] = {}
         self.refresh()
 
     def refresh(self) -> bool:
@@ -93,10 +96,10 @@ class Verifier:
             stamp = self._file.stat().st_mtime_ns
             if stamp == self._stamp:
                 return False
-            keys = read_jwks(self._file)
+            keys, subjects = read_jwks(self._file), read_subjects(self._file)
         except OSError as error:
             raise KeyFileError(f"{self._file} cannot be read ({error.strerror})") from error
-        self._keys, self._stamp = keys, stamp
+        self._keys, self._subjects, self._stamp = keys, subjects, stamp
         self._verified.clear()
         return True
 
@@ -159,6 +162,8 @@ class Verifier:
             raise unauthenticated(f"missing_{error.claim}") from None
         except (jwt.PyJWTError, ValueError, TypeError):
             raise unauthenticated("malformed") from None
+        if not str(claims["sub"]).startswith(self._subjects.get(kid, "")):
+            raise unauthenticated("wrong_key_for_subject")
         return claims
 
 
@@ -221,6 +226,21 @@ def read_jwks(file: Path) -> Mapping[str, Ed25519PublicKey]:
     if not keys:
         raise KeyFileError(f"{file} holds no Ed25519 key")
     return keys
+
+
+def read_subjects(file: Path) -> Mapping[str, str]:
+    """The subjects that keys are bound to, as prefixes (`services/`) by `kid`; unbound keys are missing.
+
+    KeyFileError for a binding that nobody knows. OSError passes through.
+    """
+    found = {}
+    for entry in json.loads(file.read_text("utf-8"))["keys"]:
+        subjects = entry.get(SUBJECTS_MEMBER)
+        if subjects not in (None, "users", "services"):
+            raise KeyFileError(f"{file}: {SUBJECTS_MEMBER} is neither users nor services")
+        if subjects:
+            found[entry["kid"]] = f"{subjects}/"
+    return found
 
 
 def write_jwks(file: Path, keys: Sequence[tuple[str, Ed25519PublicKey]]) -> None:

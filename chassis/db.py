@@ -314,7 +314,9 @@ class Database:
             with suppress(asyncpg.InterfaceError):
                 connection.terminate()
         finally:
-            await self._pool.release(connection)
+            # Here as well, when it was lost meanwhile: the answer is what happened before, not this.
+            with suppress(asyncpg.InterfaceError, asyncpg.InternalClientError):
+                await self._pool.release(connection)
 
     async def _attempt(
         self,

@@ -25,6 +25,7 @@ DEFAULT_SIZE: Final = 50
 MAX_SIZE: Final = 1_000
 MAX_TOKEN_LENGTH: Final = 2_048
 _CHECKSUM_BYTES: Final = 8
+_NUMBERS_BELOW: Final = 2**63
 
 
 def page_request(request: Message, *, scope: str = "") -> PageRequest:
@@ -98,7 +99,12 @@ def _value(text: str, kind: type[Any]) -> Any:
     try:
         if kind is datetime:
             return datetime.fromisoformat(text)
-        return int(text) if kind is int else text
+        if kind is not int:
+            return text
+        number = int(text)
+        if abs(number) >= _NUMBERS_BELOW:
+            raise _token_invalid()
+        return number
     except ValueError:
         raise _token_invalid() from None
 

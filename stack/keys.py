@@ -22,6 +22,8 @@ ISSUER: Final = "parley"
 AUDIENCE: Final = "parley"
 DEFAULT_TTL_SECONDS: Final = 12 * 3600
 _KEY_FILES: Final = ("issuer.pem", "service.pem")
+# Neither key speaks for the subjects of the other.
+_SUBJECTS: Final = {"issuer.pem": "users", "service.pem": "services"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ def ensure(folder: Path) -> None:
             write_atomically(path, pem.decode(), mode=0o600)
         key = load_pem_private_key(path.read_bytes(), password=None)
         assert isinstance(key, Ed25519PrivateKey)
-        public.append(_public_jwk(key.public_key().public_bytes_raw()))
+        jwk = _public_jwk(key.public_key().public_bytes_raw())
+        public.append({**jwk, "parley_subjects": _SUBJECTS[name]})
     write_atomically(folder / "jwks.json", json.dumps({"keys": public}, indent=1), mode=0o644)
 
 

@@ -212,3 +212,32 @@ def test_a_service_key_that_nobody_would_believe_stops_the_process(
     file.write_text("no key", "utf-8")
     with pytest.raises(KeyFileError, match="not a readable private key"):
         auth.read_private_key(file)
+
+
+def bind(jwks: Path, subjects: str) -> None:
+    content = json.loads(jwks.read_text())
+    content["keys"][0][auth.SUBJECTS_MEMBER] = subjects
+    jwks.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("subjects", "allowed", "refused"),
+    [("services", "services/orders", "users/ana"), ("users", "users/ana", "services/orders")],
+)
+def test_a_bound_key_speaks_for_its_subjects_only(
+    jwks: Path, clock: ManualClock, subjects: str, allowed: str, refused: str
+) -> None:
+    bind(jwks, subjects)
+    verifier = Verifier(jwks, issuer="parley", audience="parley", clock=clock)
+
+    def token(subject: str) -> str:
+        return issuer(clock).token(subject, ["service"] if subject.startswith("services/") else [], HOUR)
+
+    assert verifier.verify(token(allowed)).user == allowed
+    assert problem_of(verifier, token(refused)) == "wrong_key_for_subject"
+
+
+def test_a_binding_that_nobody_knows_is_refused(jwks: Path, clock: ManualClock) -> None:
+    bind(jwks, "everybody")
+    with pytest.raises(KeyFileError, match="neither users nor services"):
+        Verifier(jwks, issuer="parley", audience="parley", clock=clock)
