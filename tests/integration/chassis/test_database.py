@@ -393,3 +393,16 @@ async def test_old_answers_events_and_deliveries_are_forgotten(
         assert await retention.prune(connection, clock.now()) == 1
         assert await retention.prune(connection, clock.now()) == 0
     assert await database.command(call("k1"), change("accounts/a")) == 2
+
+
+async def test_a_connection_lost_while_it_is_given_back_changes_no_answer(database: Database) -> None:
+    async def refuse() -> None:
+        async with database.connection() as connection:
+            # The loss is noticed between the two halves of the pool's own release.
+            asyncio.get_running_loop().call_soon(connection._con._transport.abort)
+            raise Refusal(Kind.NOT_FOUND, "NOT_FOUND", "the answer")
+
+    with pytest.raises(Refusal) as caught:
+        await refuse()
+    assert caught.value.reason == "NOT_FOUND"
+    await database.ping()
