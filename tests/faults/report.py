@@ -47,5 +47,6 @@ class Report:
             f"  {counts}",
             *faults,
             *(f"  {note}" for note in self.notes),
-            *(f"  FOUND {problem}" for problem in self.problems[:SHOWN]),
+            *(f"  given up: {letter}" for letter in self.given_up[:SHOWN]),
+            *(f"  FOUND {text}" for text in [*self.verdict.findings(), *self.findings][:SHOWN]),
         ]

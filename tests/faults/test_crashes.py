@@ -6,10 +6,13 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
+from random import Random
 
+import httpx
 import pytest
 
 from chassis.host import CLOSE_SECONDS, FINISH_SECONDS, FLUSH_SECONDS
+from stack.demo.api import CALL_SECONDS
 from stack.demo.scripts import Kind
 from stack.environment import SHUTDOWN_SECONDS
 from tests.faults import campaign
@@ -21,6 +24,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_200)]
 
 STOP_BOUND_SECONDS = SHUTDOWN_SECONDS + FINISH_SECONDS + 3 * FLUSH_SECONDS + CLOSE_SECONDS
 """Every step of a stop at its limit."""
+
+LOST_SHARE = 1 / 3
 
 Tell = Callable[[Report], None]
 
@@ -61,6 +66,43 @@ async def test_orders_is_killed_while_it_charges_and_the_provider_loses_its_answ
     )
     assert not report.problems
     assert report.booked == report.verdict.acknowledged == 100
+
+
+async def test_every_third_answer_is_lost_on_its_way(rig: Rig, tell: Tell) -> None:
+    """The same key brings the same answer: nothing is done twice, and nobody is told anything else."""
+    async with campaign.opened(rig) as market:
+        drawn = market.draw(100, seed=106)
+        lossy = _LossyTransport(Random(107))
+        await market.api.http.aclose()
+        market.api.http = httpx.AsyncClient(
+            base_url=market.api.address, timeout=CALL_SECONDS, transport=lossy
+        )
+        report = await campaign.run(market, "every third answer lost on its way", drawn)
+    report.notes.append(f"{lossy.lost} answers lost")
+    tell(report)
+    assert lossy.lost > 100
+    assert not report.problems
+
+
+class _LossyTransport(httpx.AsyncBaseTransport):
+    """Delivers every request, but loses some answers to those that change something."""
+
+    def __init__(self, chance: Random) -> None:
+        self._network = httpx.AsyncHTTPTransport()
+        self._chance = chance
+        self.lost = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._network.handle_async_request(request)
+        if request.method == "GET" or self._chance.random() > LOST_SHARE:
+            return response
+        await response.aread()
+        await response.aclose()
+        self.lost += 1
+        raise httpx.ReadError("the answer was lost on purpose", request=request)
+
+    async def aclose(self) -> None:
+        await self._network.aclose()
 
 
 async def test_every_process_stops_in_order_under_load(rig: Rig, tell: Tell) -> None:
