@@ -278,6 +278,12 @@ class Database:
         async with self.connection() as connection:
             return await work(Transaction(connection, Effects(), writable=False))
 
+    async def write_once(self, work: Work[T]) -> T:
+        """Work of ONE statement that does nothing when it is repeated, such as an insert that leaves
+        conflicts alone: it is its own memory, so it needs neither inbox nor transaction. One round trip.
+        """
+        return await self.read(work)
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
         """A raw asyncpg connection, for the chassis' own statements. Whatever is open at the end is rolled

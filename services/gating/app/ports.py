@@ -76,8 +76,8 @@ class Projections(Protocol):
 
     async def store_confirmed_order(
         self, tx: Transaction, order: str, *, buyer: str, seller: str, time: datetime
-    ) -> None:
-        """Keeps that an order was confirmed."""
+    ) -> bool:
+        """Keeps that an order was confirmed, in one statement; answers whether that was news."""
         ...
 
 

@@ -72,16 +72,17 @@ class Reactions:
         await self._database.react(delivery, work)
         await self._gate.buyer_changed(offer.buyer, offer.seller)
 
-    async def order_changed(self, delivery: Delivery, order: OrderFact) -> None:
+    async def order_changed(self, _delivery: Delivery, order: OrderFact) -> None:
         """Keeps who has a confirmed order with whom."""
         confirmed = order.confirm_time
         if confirmed is None:
             return
 
-        async def work(tx: Transaction) -> None:
-            await self._projections.store_confirmed_order(
+        async def work(tx: Transaction) -> bool:
+            return await self._projections.store_confirmed_order(
                 tx, order.name, buyer=order.buyer, seller=order.seller, time=confirmed
             )
 
-        await self._database.react(delivery, work)
-        await self._gate.buyer_changed(order.buyer, order.seller)
+        # A confirmation is the same fact in every later event of the order.
+        if await self._database.write_once(work):
+            await self._gate.buyer_changed(order.buyer, order.seller)

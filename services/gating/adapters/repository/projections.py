@@ -135,7 +135,7 @@ class ProjectionsRepository:
 
     async def store_confirmed_order(
         self, tx: Transaction, order: str, *, buyer: str, seller: str, time: datetime
-    ) -> None:
-        """Keeps that an order was confirmed."""
+    ) -> bool:
+        """Keeps that an order was confirmed, in one statement; answers whether that was news."""
         row = {"name": order, "buyer": buyer, "seller": seller, "confirm_time": time}
-        await tx.execute(_STORE_CONFIRMED_ORDER, row)
+        return (await tx.execute(_STORE_CONFIRMED_ORDER, row)).rowcount == 1
