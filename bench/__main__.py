@@ -17,8 +17,8 @@ from stack.demo.marketplace import read
 
 ON_A_STACK: dict[str, Callable[[Rig], Figure]] = {
     "gate": throughput.evaluate_gate,
-    "place": throughput.place_order,
     "visible": visibility.accept_to_visible,
+    "place": throughput.place_order,
     "memory": startup.memory,
 }
 ALONE: dict[str, Callable[[], Figure]] = {"start": startup.first_order}

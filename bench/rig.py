@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import psutil  # type: ignore[import-untyped, unused-ignore]
 
 from stack import postgres_server, status
@@ -51,6 +53,34 @@ class Rig:
     def pid(self, name: str) -> int:
         """The process behind a name, such as `gating`."""
         return int(self.processes()[name]["pid"])
+
+    @contextlib.contextmanager
+    def held_still(self, *names: str) -> Iterator[None]:
+        """Stops processes for a while, so that what is measured has the machine for itself."""
+        pids = [self.pid(name) for name in names]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+    def await_published(self, service: str) -> None:
+        """Returns when the outbox of a service is empty."""
+        until = time.monotonic() + START_SECONDS
+        while asyncio.run(self._unpublished(service)):
+            if time.monotonic() > until:
+                raise RuntimeError(f"{service} did not publish everything in {START_SECONDS:g} s")
+            time.sleep(0.2)
+
+    async def _unpublished(self, service: str) -> int:
+        connection = await asyncpg.connect(self.dsn(service))
+        try:
+            count = await connection.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+            return int(count)
+        finally:
+            await connection.close()
 
     @property
     def _ports(self) -> Ports:
