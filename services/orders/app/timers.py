@@ -119,7 +119,7 @@ class PaymentTimers:
                 return
             submitted = payments.resubmit(payment, now=self._clock.now())
             await self._repository.save_payment(tx, submitted, expected=payment.version)
-            self._schedule_next(tx, timer, submitted)
+            self._schedule_after_again(tx, timer, submitted)
             again.append(submitted)
 
         if await self._database.fire(timer, work) and again:
@@ -171,6 +171,15 @@ class PaymentTimers:
             _log.error("payment_unresolved", payment=payment.name, enquiries=done)
             return
         self._schedule_enquiry(tx, payment, done + 1, self._clock.now() + pause)
+
+    def _schedule_after_again(self, tx: Transaction, timer: DueTimer, payment: Payment) -> None:
+        """An attempt that was submitted only now is asked about as soon as any other, once in each round."""
+        if timer.payload.get("again"):
+            self._schedule_next(tx, timer, payment)
+            return
+        due = self._clock.now() + self._patience.first_enquiry
+        payload = {"payment": payment.name, "round": int(timer.payload["round"]), "again": True}
+        tx.schedule(ENQUIRE, payment.id, due, payload)
 
     def _schedule_enquiry(self, tx: Transaction, payment: Payment, round_number: int, due: datetime) -> None:
         tx.schedule(ENQUIRE, payment.id, due, {"payment": payment.name, "round": round_number})

@@ -265,6 +265,20 @@ async def test_a_second_crash_while_the_janitor_enquires(world: World, first: st
     assert (await world.order(order.name)).payment_state is PaymentState.PAID
 
 
+@pytest.mark.covers("B35")
+async def test_an_attempt_that_only_the_janitor_submitted_is_asked_about_as_soon_as_any(world: World) -> None:
+    order = await world.place("sandbox_timeout_after_charge")
+    await world.confirm(order)
+    world.crasher.step = STEPS[1]
+    await world.run()
+    for _ in range(2):
+        assert (await world.order(order.name)).payment_state is PaymentState.PENDING
+        world.clock.advance(timedelta(minutes=5))
+        await world.run()
+    assert (await world.order(order.name)).payment_state is PaymentState.PAID
+    await world.check_resolved(order.name)
+
+
 async def test_the_janitor_gives_up_after_a_week_and_leaves_a_trace(world: World) -> None:
     order = await world.place("sandbox_success")
     await world.confirm(order)
