@@ -16,7 +16,7 @@ from chassis.idempotency import Replay
 from chassis.kernel.clock import ManualClock
 from chassis.kernel.refusal import Kind, Refusal, exists, precondition
 from chassis.storage_errors import OUTBOX_VERSION_CONSTRAINT
-from tests.integration.chassis.conftest import Changed, Encode, account, balance_of, call, change, count
+from tests.integration.chassis.conftest import Changed, account, balance_of, call, change, count
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -313,44 +313,6 @@ async def test_an_event_that_no_stream_would_take_is_a_defect(database: Database
         await database.transact(work)
 
 
-async def test_a_lost_connection_is_a_refusal_and_the_next_call_works(
-    database: Database, replica: Database
-) -> None:
-    async def work(tx: Transaction) -> int:
-        pid = await tx.scalar(sa.text("SELECT pg_backend_pid()"))
-        await replica.read(
-            lambda other: other.scalar(sa.text("SELECT pg_terminate_backend(:pid)").bindparams(pid=pid))
-        )
-        return await change("accounts/a")(tx)
-
-    with pytest.raises(Refusal) as refused:
-        await database.command(call("k1"), work)
-    assert (refused.value.kind, refused.value.reason) == (Kind.UNAVAILABLE, "STORAGE_UNAVAILABLE")
-    assert await database.command(call("k1"), change("accounts/a")) == 1
-    await database.ping()
-
-
-async def test_a_cancelled_call_leaves_nothing_and_gives_its_connection_back(
-    dsn: str, clock: ManualClock, encode: Encode
-) -> None:
-    database = await Database.open(dsn, clock=clock, encode_event=encode, pool_size=1)
-    inside = asyncio.Event()
-
-    async def work(tx: Transaction) -> None:
-        await change("accounts/a")(tx)
-        inside.set()
-        await tx.execute(sa.text("SELECT pg_sleep(30)"))
-
-    task = asyncio.create_task(database.transact(work))
-    await inside.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await balance_of(database, "accounts/a") is None
-    assert await database.transact(change("accounts/a")) == 1
-    await database.close()
-
-
 async def test_work_may_not_hide_a_failed_statement(database: Database) -> None:
     async def work(tx: Transaction) -> None:
         with pytest.raises(Exception, match="division"):
@@ -372,12 +334,6 @@ async def test_a_read_changes_nothing(database: Database) -> None:
             await database.read(work)
 
 
-async def test_an_unreachable_database_is_a_refusal(clock: ManualClock, encode: Encode) -> None:
-    with pytest.raises(Refusal) as refused:
-        await Database.open("postgresql://nobody@127.0.0.1:1/none", clock=clock, encode_event=encode)
-    assert refused.value.kind is Kind.UNAVAILABLE
-
-
 async def test_old_answers_events_and_deliveries_are_forgotten(
     database: Database, clock: ManualClock
 ) -> None:
@@ -393,16 +349,3 @@ async def test_old_answers_events_and_deliveries_are_forgotten(
         assert await retention.prune(connection, clock.now()) == 1
         assert await retention.prune(connection, clock.now()) == 0
     assert await database.command(call("k1"), change("accounts/a")) == 2
-
-
-async def test_a_connection_lost_while_it_is_given_back_changes_no_answer(database: Database) -> None:
-    async def refuse() -> None:
-        async with database.connection() as connection:
-            # The loss is noticed between the two halves of the pool's own release.
-            asyncio.get_running_loop().call_soon(connection._con._transport.abort)
-            raise Refusal(Kind.NOT_FOUND, "NOT_FOUND", "the answer")
-
-    with pytest.raises(Refusal) as caught:
-        await refuse()
-    assert caught.value.reason == "NOT_FOUND"
-    await database.ping()
