@@ -115,6 +115,8 @@ class Leash:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            # Ignored signals stay ignored across the exec: the guard is deaf before its first line runs.
+            preexec_fn=_ignore_what_a_terminal_sends,  # noqa: PLW1509 - the supervisor has no threads
         )
         for pid, number in self._held.items():
             self._tell(f"+{pid} {int(number)}\n")
@@ -157,3 +159,8 @@ def _load_prctl() -> Callable[..., int] | None:
     function.restype = ctypes.c_int
     loaded: Callable[..., int] = function
     return loaded
+
+
+def _ignore_what_a_terminal_sends() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
