@@ -96,7 +96,7 @@ docs: $(DEV_STAMP) ## Regenerate docs/capabilities.md and docs/events.md
 # UPGRADE=1 takes the newest versions that the ranges allow, UPGRADE_PACKAGE=name only that one's.
 LOCK_FLAGS := $(if $(UPGRADE),--upgrade) $(if $(UPGRADE_PACKAGE),--upgrade-package $(UPGRADE_PACKAGE))
 UV_LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+	--custom-compile-command "make lock"
 
 .PHONY: lock
 lock: $(DEV_STAMP) ## Lock the dependencies of requirements/*.in with hashes (UPGRADE=1 for newer ones)
