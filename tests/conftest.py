@@ -9,8 +9,8 @@ from typing import Any
 import hypothesis
 import pytest
 
-# Before gRPC starts. Some tests start processes through a fork while gRPC runs in this one; its handlers would
-# revive its threads in the child, whose descriptors are closed by then, and abort it before it executes.
+# Before gRPC starts. Some tests start processes through a fork while gRPC runs in this one; its handlers
+# would revive its threads in the child, whose descriptors are closed by then, and abort it before its exec.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 # Real PostgreSQL and NATS, clocks, ids, tokens and running services.

@@ -12,8 +12,8 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.serve import Definition, Runtime, Service, main
 from parley.gating.v1.gating_service_pb2_grpc import add_GatingServiceServicer_to_server
-from services.gating.adapters.announcements import SUBJECT, Announcements, listener
 from services.gating.adapters.offers_client import OffersClient
+from services.gating.adapters.repository.changes import ChangeLogRepository
 from services.gating.adapters.repository.order_requests import OrderRequestsRepository
 from services.gating.adapters.repository.projections import ProjectionsRepository
 from services.gating.adapters.repository.sellers import SellersRepository
@@ -39,7 +39,7 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
         sellers=sellers,
         projections=projections,
         source=OffersClient(runtime.peers["offers"]),
-        announcer=Announcements(runtime.bus),
+        changes=ChangeLogRepository(),
         clock=clock,
         monotonic=monotonic,
     )
@@ -57,13 +57,10 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
         Queries(database, requests=requests, gate=gate, clock=clock),
     )
     reactions = Reactions(database, projections=projections, requests=requests, gate=gate, clock=clock)
-    # While disconnected, announcements may have been missed.
-    runtime.bus.on_connected(gate.forget_everything)
     return Service(
         add_servicers=partial(add_GatingServiceServicer_to_server, servicer),
         subscriptions=subscriptions(reactions),
         timers={EXPIRY: Timers(database, requests=requests, clock=clock).expire_order_request},
-        broadcasts={SUBJECT: listener(gate.forget)},
     )
 
 

@@ -12,6 +12,15 @@ from chassis.db import metadata
 METADATA: Final = metadata()
 
 
+class _TransactionId(sa.types.UserDefinedType[int]):
+    """PostgreSQL's 64 bit transaction id."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "xid8"
+
+
 def _text(name: str, *, primary_key: bool = False) -> sa.Column[str]:
     return sa.Column(name, sa.Text, primary_key=primary_key, nullable=False)
 
@@ -111,6 +120,22 @@ confirmed_order = sa.Table(
     _text("seller"),
     _instant("confirm_time"),
     sa.Index("ix_confirmed_order_buyer_seller", "buyer", "seller"),
+)
+
+gate_change = sa.Table(
+    "gate_change",
+    METADATA,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column(
+        "transaction",
+        _TransactionId,
+        nullable=False,
+        server_default=sa.text("pg_current_xact_id()"),
+        index=True,
+    ),
+    _text("subject"),
+    _text("buyer"),
+    sa.Column("time", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now(), index=True),
 )
 
 order_request = sa.Table(

@@ -1,7 +1,7 @@
 """Asks the gate: rules from memory, facts about a buyer only where they matter.
 
-Bounded staleness: what this replica writes is seen at once; what another one writes is seen when its
-announcement arrives, and after `MAX_AGE_SECONDS` in any case.
+Bounded staleness: what this replica writes is seen at once, what another one writes within a second
+(`freshness`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import parse_name
 from chassis.kernel.refusal import Kind, Refusal, not_found
-from services.gating.app.cache import FreshCache
-from services.gating.app.ports import Announcer, ListingSource, Monotonic, Projections, Sellers
+from services.gating.app.cache import LoadingCache
+from services.gating.app.freshness import Freshness
+from services.gating.app.ports import Change, ChangeLog, ListingSource, Monotonic, Projections, Sellers
 from services.gating.domain import gate
 from services.gating.domain.availability import Availability
 from services.gating.domain.catalogue import Listing, listing_of, seller_of
@@ -28,9 +29,6 @@ from services.gating.domain.gate import (
     Verdict,
 )
 from services.gating.domain.plan import SellerPlan
-
-MAX_AGE_SECONDS: Final = 1.0
-"""No cached value is older than this, whatever happened to its announcement."""
 
 SELLERS_CAPACITY: Final = 10_000
 LISTINGS_CAPACITY: Final = 50_000
@@ -80,7 +78,7 @@ class Gate:
         sellers: Sellers,
         projections: Projections,
         source: ListingSource,
-        announcer: Announcer,
+        changes: ChangeLog,
         clock: Clock,
         monotonic: Monotonic,
     ) -> None:
@@ -88,26 +86,25 @@ class Gate:
         self._sellers = sellers
         self._projections = projections
         self._source = source
-        self._announcer = announcer
         self._clock = clock
         self._standings: dict[str, Standing] = {}
-        self._seller_entries: FreshCache[str, SellerEntry] = FreshCache(
-            self._load_seller, capacity=SELLERS_CAPACITY, max_age_seconds=MAX_AGE_SECONDS, monotonic=monotonic
+        self._seller_entries: LoadingCache[str, SellerEntry] = LoadingCache(
+            self._load_seller, capacity=SELLERS_CAPACITY
         )
-        self._listing_entries: FreshCache[str, ListingEntry] = FreshCache(
-            self._load_listing,
-            capacity=LISTINGS_CAPACITY,
-            max_age_seconds=MAX_AGE_SECONDS,
-            monotonic=monotonic,
+        self._listing_entries: LoadingCache[str, ListingEntry] = LoadingCache(
+            self._load_listing, capacity=LISTINGS_CAPACITY
         )
-        self._buyers: FreshCache[tuple[str, str], BuyerFacts] = FreshCache(
-            self._load_buyer, capacity=BUYERS_CAPACITY, max_age_seconds=MAX_AGE_SECONDS, monotonic=monotonic
+        self._buyers: LoadingCache[tuple[str, str], BuyerFacts] = LoadingCache(
+            self._load_buyer, capacity=BUYERS_CAPACITY
         )
+        self._freshness = Freshness(database, changes, self._forget, monotonic)
 
     # ------------------------------------------------------------------------------------------ decisions
 
     async def decide(self, package: str, buyer: str) -> GateDecision:
         """The decision at this instant. Refusal NOT_FOUND for a package that nobody can order."""
+        if not self._freshness.holds():
+            await self._freshness.restore()
         now = self._clock.now()
         standing = self._standings.get(package)
         if standing is None or not self._holds(standing, now):
@@ -143,51 +140,38 @@ class Gate:
 
     async def know_listing(self, name: str) -> bool:
         """Whether a listing exists, asking its owner where the projection has nothing of it yet."""
+        if not self._freshness.holds():
+            await self._freshness.restore()
         return (await self._listing_entries.get(name)).listing is not None
 
     # ------------------------------------------------------------------------------------------ forgetting
 
-    async def seller_changed(self, seller: str) -> None:
-        """Something of a seller's settings, plan or availability changed here."""
-        await self._changed("seller", seller)
+    def rules_changed(self, subject: str) -> None:
+        """Settings, plan, availability or the catalogue entry of a seller or listing changed here."""
+        self._forget(Change(subject, ""))
 
-    async def listing_changed(self, name: str) -> None:
-        """A listing or its availability changed here."""
-        await self._changed("listing", name)
-
-    async def buyer_changed(self, buyer: str, seller: str) -> None:
+    def buyer_changed(self, buyer: str, seller: str) -> None:
         """An offer to a buyer or an order of his changed here."""
-        await self._changed("buyer", buyer, seller)
+        self._forget(Change(seller, buyer))
 
-    async def _changed(self, kind: str, *names: str) -> None:
-        self.forget(kind, names)
-        await self._announcer.announce(kind, *names)
-
-    def forget(self, kind: str, names: tuple[str, ...]) -> None:
-        """Drops what is remembered of something that changed, here or in another replica."""
-        match kind, names:
-            case "seller", (seller,):
-                self._seller_entries.forget(seller)
-            case "listing", (name,):
-                self._listing_entries.forget(name)
-            case "buyer", (buyer, seller):
-                self._buyers.forget((buyer, seller))
-            case _:
-                self.forget_everything()
-
-    def forget_everything(self) -> None:
-        """Announcements may have been missed."""
-        self._seller_entries.clear()
-        self._listing_entries.clear()
-        self._buyers.clear()
+    def _forget(self, change: Change | None) -> None:
+        if change is None:
+            self._seller_entries.clear()
+            self._listing_entries.clear()
+            self._buyers.clear()
+        elif change.buyer:
+            self._buyers.forget((change.buyer, change.subject))
+        else:
+            self._seller_entries.forget(change.subject)
+            self._listing_entries.forget(change.subject)
 
     # ------------------------------------------------------------------------------------------ inside
 
     def _holds(self, standing: Standing, now: datetime) -> bool:
         return (
             standing.since <= now < standing.until
-            and self._seller_entries.fresh(standing.rules.compiled.settings.seller) is standing.seller
-            and self._listing_entries.fresh(standing.rules.listing.name) is standing.listing
+            and self._seller_entries.known(standing.rules.compiled.settings.seller) is standing.seller
+            and self._listing_entries.known(standing.rules.listing.name) is standing.listing
         )
 
     async def _stand(self, package: str) -> Standing:
@@ -206,27 +190,24 @@ class Gate:
     async def _facts(self, buyer: str, standing: Standing) -> BuyerFacts:
         key = (buyer, standing.rules.listing.seller)
         try:
-            return self._buyers.fresh(key) or await self._buyers.get(key)
+            return self._buyers.known(key) or await self._buyers.get(key)
         except Refusal as refusal:
             if refusal.kind is not Kind.UNAVAILABLE:
                 raise
             # In doubt the buyer asks: never an instant order by a fact that could not be read.
             return NOTHING_KNOWN
 
-    async def _load_seller(self, seller: str, outdated: SellerEntry | None) -> SellerEntry:
+    async def _load_seller(self, seller: str) -> SellerEntry:
         async def work(tx: Transaction) -> SellerEntry:
-            settings = await self._sellers.settings(tx, seller)
-            plan = await self._sellers.plan(tx, seller)
-            availability = await self._sellers.availability(tx, seller)
-            if outdated is None or outdated.compiled.settings.version != settings.version:
-                return SellerEntry(CompiledSettings(settings), plan, availability)
-            if (plan, availability) == (outdated.plan, outdated.availability):
-                return outdated
-            return SellerEntry(outdated.compiled, plan, availability)
+            return SellerEntry(
+                CompiledSettings(await self._sellers.settings(tx, seller)),
+                await self._sellers.plan(tx, seller),
+                await self._sellers.availability(tx, seller),
+            )
 
         return await self._database.read(work)
 
-    async def _load_listing(self, name: str, outdated: ListingEntry | None) -> ListingEntry:
+    async def _load_listing(self, name: str) -> ListingEntry:
         async def work(tx: Transaction) -> ListingEntry:
             found = await self._projections.listing(tx, name)
             return ListingEntry(found, await self._sellers.availability(tx, name))
@@ -234,11 +215,6 @@ class Gate:
         entry = await self._database.read(work)
         if entry.listing is None:
             entry = ListingEntry(await self._fetch_listing(name), entry.availability)
-        if outdated is not None and (outdated.listing, outdated.availability) == (
-            entry.listing,
-            entry.availability,
-        ):
-            return outdated
         return entry
 
     async def _fetch_listing(self, name: str) -> Listing | None:
@@ -248,7 +224,7 @@ class Gate:
             await self._database.transact(lambda tx: self._projections.store_listing(tx, fetched))
         return listing
 
-    async def _load_buyer(self, key: tuple[str, str], _outdated: BuyerFacts | None) -> BuyerFacts:
+    async def _load_buyer(self, key: tuple[str, str]) -> BuyerFacts:
         buyer, seller = key
         return await self._database.read(lambda tx: self._projections.buyer_facts(tx, buyer, seller))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -115,9 +116,32 @@ class ListingSource(Protocol):
         ...
 
 
-class Announcer(Protocol):
-    """Reaches the other replicas of this service, best effort."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a committed transaction touched: the rules of a seller or a listing (`subject`), or, with a
+    `buyer`, what is known about this buyer at the seller `subject`.
+    """
 
-    async def announce(self, kind: str, *names: str) -> None:
-        """Something of this kind and these names changed. Never fails."""
+    subject: str
+    buyer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was committed between two looks. `epoch` differs when earlier snapshots mean nothing any more."""
+
+    snapshot: str
+    epoch: str
+    changes: tuple[Change, ...]
+
+
+class ChangeLog(Protocol):
+    """What was committed, by whichever replica."""
+
+    async def since(self, tx: Transaction, snapshot: str) -> Changes:
+        """What was committed after `snapshot`; nothing for an empty one. The answer's own comes with it."""
+        ...
+
+    async def prune(self, tx: Transaction) -> None:
+        """Deletes what no replica can want to see any more."""
         ...

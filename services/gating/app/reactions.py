@@ -47,7 +47,7 @@ class Reactions:
     async def listing_changed(self, delivery: Delivery, listing: Listing) -> None:
         """Keeps the newest version of a listing."""
         await self._database.react(delivery, lambda tx: self._projections.store_listing(tx, listing))
-        await self._gate.listing_changed(listing.name)
+        self._gate.rules_changed(listing.name)
 
     async def offer_changed(self, delivery: Delivery, offer: OfferFact) -> None:
         """Keeps the newest facts of an offer, and lets the request that it answers follow."""
@@ -70,7 +70,7 @@ class Reactions:
                 await save_moved(tx, self._requests, moved)
 
         await self._database.react(delivery, work)
-        await self._gate.buyer_changed(offer.buyer, offer.seller)
+        self._gate.buyer_changed(offer.buyer, offer.seller)
 
     async def order_changed(self, _delivery: Delivery, order: OrderFact) -> None:
         """Keeps who has a confirmed order with whom."""
@@ -85,4 +85,4 @@ class Reactions:
 
         # A confirmation is the same fact in every later event of the order.
         if await self._database.write_once(work):
-            await self._gate.buyer_changed(order.buyer, order.seller)
+            self._gate.buyer_changed(order.buyer, order.seller)

@@ -104,7 +104,7 @@ class SellerCommands:
             return SettingsView(saved.settings, held, now, _may_update(call, seller), saved.split_windows)
 
         view = await self._database.command(call, _until_won(attempt))
-        await self._gate.seller_changed(seller)
+        self._gate.rules_changed(seller)
         return view
 
     async def set_seller_plan(self, call: Call, command: SetSellerPlan) -> PlanView:
@@ -123,14 +123,13 @@ class SellerCommands:
             return PlanView(changed, now)
 
         view = await self._database.command(call, _until_won(attempt))
-        await self._gate.seller_changed(command.seller)
+        self._gate.rules_changed(command.seller)
         return view
 
     async def set_availability(self, call: Call, command: SetAvailability) -> Availability:
         """The availability as declared. Refusal NOT_FOUND for a listing that does not exist."""
         subject = command.subject
-        is_listing = "/listings/" in subject
-        known = not is_listing or await self._gate.know_listing(subject)
+        known = "/listings/" not in subject or await self._gate.know_listing(subject)
 
         async def attempt(tx: Transaction) -> Availability | None:
             if not known:
@@ -146,10 +145,7 @@ class SellerCommands:
             return changed
 
         changed = await self._database.command(call, _until_won(attempt))
-        if is_listing:
-            await self._gate.listing_changed(subject)
-        else:
-            await self._gate.seller_changed(subject)
+        self._gate.rules_changed(subject)
         return changed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from google.type.date_pb2 import Date
 
@@ -322,7 +323,12 @@ async def scans(world: World) -> int:
     return int(rows[0].scans)
 
 
-async def test_another_replica_hears_of_a_change(
+_ENABLE = """
+UPDATE order_settings SET document = document || '{{"enabled": {}}}', version = version + 1 RETURNING 1
+"""
+
+
+async def test_another_replica_follows_within_a_second(
     backends: Backends, clock: ManualClock, seconds: Seconds
 ) -> None:
     dsn = await backends.database("services.gating.migrations")
@@ -332,18 +338,38 @@ async def test_another_replica_hears_of_a_change(
     ):
         await one.close_gate()
         await two.service.settle()
+        seconds.now += 1.0
         assert await reason(two) == "ALWAYS"
-        # Nobody hears this one: it is written behind the service's back.
-        behind = (
-            "UPDATE order_settings SET document = document || '{\"enabled\": false}', version = 2 RETURNING 1"
-        )
-        await one.rows(behind)
-        seconds.now += 0.999
+        await one.save("enabled", enabled=False)
+        seconds.now += 0.249
         assert await reason(two) == "ALWAYS"
-        seconds.now += 0.001
+        seconds.now += 1.0
         assert await reason(two) == "SWITCHED_OFF"
-        # This one is announced: no second has to pass.
-        await one.save(enabled=True)
-        await one.service.host.bus.client.flush()
-        await two.service.host.bus.client.flush()
+        # Nobody but the database hears of this one.
+        await one.rows(_ENABLE.format("true"))
+        seconds.now += 1.0
         assert await reason(two) == "ALWAYS"
+
+
+async def test_changes_that_are_committed_late_are_not_missed(
+    backends: Backends, clock: ManualClock, seconds: Seconds
+) -> None:
+    dsn = await backends.database("services.gating.migrations")
+    async with world_of(backends, clock, seconds, dsn=dsn) as world:
+        await world.close_gate()
+        assert await reason(world) == "ALWAYS"
+        slow = await asyncpg.connect(dsn)
+        try:
+            # It has its transaction id before those that follow, and is seen after all of them.
+            transaction = slow.transaction()
+            await transaction.start()
+            await slow.execute(_ENABLE.format("false"))
+            for _ in range(3):
+                await world.rows("UPDATE listing SET title = title || '!' RETURNING 1")
+                seconds.now += 1.0
+                assert await reason(world) == "ALWAYS"
+            await transaction.commit()
+        finally:
+            await slow.close()
+        seconds.now += 1.0
+        assert await reason(world) == "SWITCHED_OFF"

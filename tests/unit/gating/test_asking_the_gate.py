@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +14,7 @@ from chassis.db import Database
 from chassis.kernel.clock import ManualClock
 from chassis.kernel.refusal import Refusal, unavailable
 from services.gating.app.gate import Gate
-from services.gating.app.ports import Projections, Sellers
+from services.gating.app.ports import Change, Changes, Projections, Sellers
 from services.gating.domain.availability import Availability
 from services.gating.domain.catalogue import Listing
 from services.gating.domain.gate import BuyerFacts, GateReason, HeldOffer
@@ -23,7 +24,7 @@ from tests.unit.gating.examples import BUYER, LISTING, PACKAGE, SELLER, at, list
 
 
 class Store:
-    """The database, its repositories, the peer and the broker, in memory."""
+    """The database with its log of changes, its repositories and the peer, in memory."""
 
     def __init__(self) -> None:
         self.found = settings_with()
@@ -32,7 +33,9 @@ class Store:
         self.facts = BuyerFacts()
         self.is_up = True
         self.reads = 0
-        self.announced: list[tuple[str, ...]] = []
+        self.log: list[Change] = []
+        self.epoch = "one"
+        self.pruned = 0
         self.seconds = 0.0
         self.clock = ManualClock()
 
@@ -42,7 +45,7 @@ class Store:
             sellers=cast("Sellers", self),
             projections=cast("Projections", Known(self)),
             source=Elsewhere(self),
-            announcer=self,
+            changes=self,
             clock=self.clock,
             monotonic=lambda: self.seconds,
         )
@@ -53,7 +56,7 @@ class Store:
         self.reads += 1
         return await work(None)
 
-    transact = read
+    transact = write_once = read
 
     async def settings(self, _tx: Any, _seller: str) -> OrderSettings:
         return self.found
@@ -64,8 +67,18 @@ class Store:
     async def availability(self, _tx: Any, subject: str) -> Availability:
         return Availability(subject)
 
-    async def announce(self, kind: str, *names: str) -> None:
-        self.announced.append((kind, *names))
+    async def since(self, _tx: Any, snapshot: str) -> Changes:
+        new = self.log[int(snapshot) :] if snapshot else []
+        return Changes(str(len(self.log)), self.epoch, tuple(new))
+
+    async def prune(self, _tx: Any) -> None:
+        self.pruned += 1
+
+    def switch_off(self, *, logged: bool = True) -> None:
+        """What another replica does."""
+        self.found = replace(self.found, enabled=False, version=self.found.version + 1)
+        if logged:
+            self.log.append(Change(SELLER, ""))
 
 
 class Known:
@@ -104,7 +117,7 @@ async def test_when_facts_about_a_buyer_cannot_be_read_he_has_to_ask() -> None:
     store.facts = BuyerFacts(offers=(HeldOffer("offers/1", PACKAGE, is_open=True),))
     gate = store.gate()
     assert await reason(gate) is GateReason.OPEN_OFFER
-    gate.forget("buyer", (BUYER, SELLER))
+    gate.buyer_changed(BUYER, SELLER)
     store.is_up = False
     assert await reason(gate) is GateReason.ALWAYS
     store.is_up = True
@@ -128,7 +141,8 @@ async def test_an_open_gate_is_answered_from_memory() -> None:
     for minute in range(300):
         store.clock.set(at("2026-06-01T12:00:00") + timedelta(minutes=minute))
         assert await reason(gate) is GateReason.OUTSIDE_WINDOWS
-    assert store.reads == 2
+    # The log, the listing, the seller; then the log is pruned.
+    assert store.reads == 4
     store.clock.set(at("2026-06-01T19:00:00"))
     assert await reason(gate) is GateReason.INSIDE_WINDOW
 
@@ -137,31 +151,97 @@ async def test_nothing_is_older_than_a_second() -> None:
     store = Store()
     gate = store.gate()
     assert await reason(gate) is GateReason.ALWAYS
-    store.found = replace(store.found, enabled=False, version=4)
-    store.seconds = 0.999
+    store.switch_off()
+    store.seconds = 0.249
     assert await reason(gate) is GateReason.ALWAYS
     store.seconds = 1.0
     assert await reason(gate) is GateReason.SWITCHED_OFF
 
 
-async def test_a_change_is_seen_at_once_and_announced() -> None:
+async def test_the_log_is_looked_at_while_decisions_go_on() -> None:
     store = Store()
     gate = store.gate()
     assert await reason(gate) is GateReason.ALWAYS
-    store.found = replace(store.found, enabled=False, version=4)
-    await gate.seller_changed(SELLER)
+    store.switch_off()
+    store.seconds = 0.25
+    assert await reason(gate) is GateReason.ALWAYS
+    await asyncio.sleep(0)
     assert await reason(gate) is GateReason.SWITCHED_OFF
-    await gate.listing_changed(LISTING)
-    await gate.buyer_changed(BUYER, SELLER)
-    assert store.announced == [("seller", SELLER), ("listing", LISTING), ("buyer", BUYER, SELLER)]
 
 
-async def test_an_announcement_that_nobody_understands_forgets_everything() -> None:
+async def test_only_what_changed_is_loaded_again() -> None:
     store = Store()
     gate = store.gate()
     assert await reason(gate) is GateReason.ALWAYS
-    store.found = replace(store.found, enabled=False, version=4)
-    gate.forget("weather", ("rain", "snow", "sun"))
+    for seconds in range(1, 50):
+        store.seconds = float(seconds)
+        before = store.reads
+        assert await reason(gate) is GateReason.ALWAYS
+        assert store.reads == before + 1
+    store.log.append(Change(LISTING, ""))
+    store.listings.clear()
+    store.seconds = 50.0
+    with pytest.raises(Refusal):
+        await gate.decide(PACKAGE, BUYER)
+
+
+async def test_a_change_of_what_is_known_about_a_buyer_is_noticed() -> None:
+    store = Store()
+    store.facts = BuyerFacts(offers=(HeldOffer("offers/1", PACKAGE, is_open=True),))
+    gate = store.gate()
+    assert await reason(gate) is GateReason.OPEN_OFFER
+    store.facts = BuyerFacts()
+    store.log.append(Change(SELLER, BUYER))
+    store.seconds = 1.0
+    assert await reason(gate) is GateReason.ALWAYS
+
+
+async def test_after_a_long_pause_or_a_restored_database_everything_is_loaded_again() -> None:
+    store = Store()
+    gate = store.gate()
+    assert await reason(gate) is GateReason.ALWAYS
+    store.switch_off(logged=False)
+    store.seconds = 59.0
+    assert await reason(gate) is GateReason.ALWAYS
+    store.seconds += 60.0
+    assert await reason(gate) is GateReason.SWITCHED_OFF
+    store.found = replace(store.found, enabled=True)
+    store.epoch, store.seconds = "two", store.seconds + 1.0
+    assert await reason(gate) is GateReason.ALWAYS
+
+
+async def test_a_log_that_cannot_be_read_is_bridged_for_a_second() -> None:
+    store = Store()
+    gate = store.gate()
+    assert await reason(gate) is GateReason.ALWAYS
+    store.is_up = False
+    for seconds in (0.25, 0.5, 0.999):
+        store.seconds = seconds
+        assert await reason(gate) is GateReason.ALWAYS
+        await asyncio.sleep(0)
+    store.seconds = 1.0
+    with pytest.raises(Refusal) as caught:
+        await gate.decide(PACKAGE, BUYER)
+    assert caught.value.reason == "STORAGE_UNAVAILABLE"
+    store.is_up = True
+    assert await reason(gate) is GateReason.ALWAYS
+
+
+async def test_the_log_is_pruned_now_and_then() -> None:
+    store = Store()
+    gate = store.gate()
+    for seconds in range(120):
+        store.seconds = float(seconds)
+        await reason(gate)
+    assert store.pruned == 2
+
+
+async def test_a_change_made_here_is_seen_at_once() -> None:
+    store = Store()
+    gate = store.gate()
+    assert await reason(gate) is GateReason.ALWAYS
+    store.switch_off(logged=False)
+    gate.rules_changed(SELLER)
     assert await reason(gate) is GateReason.SWITCHED_OFF
 
 

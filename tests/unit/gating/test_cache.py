@@ -1,4 +1,4 @@
-"""Bounded age, bounded number, one load at a time."""
+"""Bounded number, one load at a time."""
 
 from __future__ import annotations
 
@@ -6,55 +6,38 @@ import asyncio
 
 import pytest
 
-from services.gating.app.cache import FreshCache
+from services.gating.app.cache import LoadingCache
 
 
 class Source:
-    """Counts loads; `hold` keeps them waiting."""
+    """Counts loads; `open` lets them end."""
 
     def __init__(self) -> None:
         self.value = "a"
         self.loads = 0
-        self.outdated: list[str | None] = []
         self.open = asyncio.Event()
         self.open.set()
-        self.seconds = 0.0
 
-    async def load(self, key: str, outdated: str | None) -> str:
+    async def load(self, key: str) -> str:
         self.loads += 1
-        self.outdated.append(outdated)
         value = f"{key}={self.value}"
         await self.open.wait()
         return value
 
-    def cache(self, capacity: int = 10) -> FreshCache[str, str]:
-        return FreshCache(self.load, capacity=capacity, max_age_seconds=1.0, monotonic=lambda: self.seconds)
+    def cache(self, capacity: int = 10) -> LoadingCache[str, str]:
+        return LoadingCache(self.load, capacity=capacity)
 
 
-async def test_a_value_is_kept_until_it_is_a_second_old() -> None:
+async def test_a_value_is_kept_until_it_is_forgotten() -> None:
     source = Source()
     cache = source.cache()
+    assert cache.known("x") is None
     assert await cache.get("x") == "x=a"
-    source.value, source.seconds = "b", 0.999
-    assert (await cache.get("x"), source.loads) == ("x=a", 1)
-    source.seconds = 1.0
-    assert cache.fresh("x") is None
+    source.value = "b"
+    assert (await cache.get("x"), cache.known("x"), source.loads) == ("x=a", "x=a", 1)
+    cache.forget("x")
+    assert cache.known("x") is None
     assert (await cache.get("x"), source.loads) == ("x=b", 2)
-    assert source.outdated == [None, "x=a"]
-
-
-async def test_the_age_counts_from_the_beginning_of_the_load() -> None:
-    source = Source()
-    cache = source.cache()
-    source.open.clear()
-    reading = asyncio.create_task(cache.get("x"))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    source.seconds = 0.9
-    source.open.set()
-    assert await reading == "x=a"
-    source.seconds = 1.0
-    assert cache.fresh("x") is None
 
 
 async def test_concurrent_misses_share_one_load() -> None:
@@ -83,7 +66,7 @@ async def test_what_is_forgotten_during_a_load_is_not_kept() -> None:
     assert (await early, await late, await cache.get("x")) == ("x=a", "x=b", "x=b")
     assert source.loads == 2
     cache.clear()
-    assert cache.fresh("x") is None
+    assert cache.known("x") is None
 
 
 async def test_the_least_recently_used_value_makes_room() -> None:
@@ -91,18 +74,18 @@ async def test_the_least_recently_used_value_makes_room() -> None:
     cache = source.cache(capacity=2)
     for key in ("x", "y", "x", "z"):
         await cache.get(key)
-    assert (cache.fresh("x"), cache.fresh("y"), cache.fresh("z")) == ("x=a", None, "z=a")
+    assert (cache.known("x"), cache.known("y"), cache.known("z")) == ("x=a", None, "z=a")
 
 
 async def test_a_failed_load_is_tried_again_and_reaches_everybody_who_waits() -> None:
     failing = True
 
-    async def load(key: str, _outdated: str | None) -> str:
+    async def load(key: str) -> str:
         if failing:
             raise ConnectionError(key)
         return key
 
-    cache: FreshCache[str, str] = FreshCache(load, capacity=2, max_age_seconds=1.0, monotonic=lambda: 0.0)
+    cache: LoadingCache[str, str] = LoadingCache(load, capacity=2)
     results = await asyncio.gather(cache.get("x"), cache.get("x"), return_exceptions=True)
     assert [type(result) for result in results] == [ConnectionError, ConnectionError]
     failing = False
