@@ -27,6 +27,13 @@ def timestamp(instant: datetime) -> Timestamp:
     return Timestamp(seconds=since.days * 86400 + since.seconds, nanos=since.microseconds * 1000)
 
 
+def write_timestamp(instant: datetime, target: Timestamp) -> None:
+    """The same into a message that is there already, for hot paths."""
+    since = instant - _EPOCH
+    target.seconds = since.days * 86400 + since.seconds
+    target.nanos = since.microseconds * 1000
+
+
 def optional_timestamp(instant: datetime | None) -> Timestamp | None:
     """The wire form; None stays None, which leaves the field absent."""
     return None if instant is None else timestamp(instant)

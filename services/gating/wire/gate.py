@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from chassis.wire import optional_timestamp, timestamp
+from chassis.wire import optional_timestamp, timestamp, write_timestamp
 from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1.gate_decision_pb2 import GateDecision as WireDecision
 from services.gating.app.queries import EvaluateGate
@@ -54,7 +54,7 @@ def evaluate_gate_response(decision: GateDecision) -> pb.EvaluateGateResponse:
     message = response.decision
     message.buyer = decision.buyer
     message.local_time = decision.local_time
-    message.evaluate_time.CopyFrom(timestamp(decision.evaluate_time))
+    write_timestamp(decision.evaluate_time, message.evaluate_time)
     return response
 
 
