@@ -1,0 +1,7 @@
+"""Listings and offers in PostgreSQL, one file per aggregate."""
+
+from services.offers.adapters.repository.listings import ListingRepository
+from services.offers.adapters.repository.lost_update import LostUpdate
+from services.offers.adapters.repository.offers import OfferRepository
+
+__all__ = ["ListingRepository", "LostUpdate", "OfferRepository"]
