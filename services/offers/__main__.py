@@ -10,6 +10,7 @@ from services.offers.adapters.origins import OriginPeers
 from services.offers.adapters.repository import ListingRepository, OfferRepository
 from services.offers.app.commands.listing import ListingCommands
 from services.offers.app.commands.offer import OfferCommands
+from services.offers.app.commands.steps import OfferSteps
 from services.offers.app.expiry import EXPIRY
 from services.offers.app.ports import Origins
 from services.offers.app.queries import ListingQueries, OfferQueries
@@ -29,12 +30,11 @@ def build(runtime: Runtime[OffersConfig], *, origins: Origins | None = None) -> 
     origins = origins or OriginPeers(
         gating=peers["gating"], orders=peers["orders"], messaging=peers["messaging"]
     )
+    steps = OfferSteps(database, offers=offers, listings=listings, origins=origins, clock=clock)
     servicer = OffersServicer(
         listing_commands=ListingCommands(database, listings, clock, ids),
         listing_queries=ListingQueries(database, listings),
-        offer_commands=OfferCommands(
-            database, offers=offers, listings=listings, origins=origins, clock=clock, ids=ids
-        ),
+        offer_commands=OfferCommands(database, steps=steps, offers=offers, clock=clock, ids=ids),
         offer_queries=OfferQueries(database, offers, clock),
     )
     return Service(

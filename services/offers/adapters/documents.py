@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from chassis.kernel.money import Money
+from services.offers.domain.chain import Acceptance, Author, Revision
 from services.offers.domain.listing import Package
-from services.offers.domain.offer import Acceptance, Author, Revision
 from services.offers.domain.terms import Address, Interval, LineItem, PaymentMethod, Plan, Terms
 
 Document = dict[str, Any]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from chassis.db import Transaction
-from services.offers.domain.offer import Offer, State
+from services.offers.domain.chain import Offer, State
 
 EXPIRY: Final = "offer-expiry"
 """The kind of the timers; their keys are names of offers."""

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from chassis.db import Transaction
 from chassis.kernel.page import Page, PageRequest
+from services.offers.domain.chain import Offer, Revision, State
 from services.offers.domain.listing import Listing
-from services.offers.domain.offer import Offer, Revision, State
 from services.offers.domain.origin import Origin
 
 

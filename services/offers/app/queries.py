@@ -10,10 +10,10 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import not_found
-from services.offers.app.commands.offer import party_of
+from services.offers.app.commands.steps import party_of
 from services.offers.app.ports import Listings, Offers
 from services.offers.app.views import ListingView, OfferView, RevisionView
-from services.offers.domain.offer import State
+from services.offers.domain.chain import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from chassis.kernel.machine import Actor
 from services.offers.app.expiry import follow_expiry
 from services.offers.app.ports import Offers
 from services.offers.domain import offer as offers
-from services.offers.domain.offer import State
+from services.offers.domain.chain import State
 
 
 @dataclass(frozen=True, slots=True)

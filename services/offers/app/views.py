@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.kernel.machine import Actor
+from services.offers.domain.chain import Offer, Revision
 from services.offers.domain.listing import Listing
-from services.offers.domain.offer import Offer, Revision
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from services.offers.domain.chain import Offer
     from services.offers.domain.listing import Listing
-    from services.offers.domain.offer import Offer
 
 
 @dataclass(frozen=True, slots=True)

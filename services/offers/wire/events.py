@@ -14,7 +14,7 @@ from parley.orders.v1 import events_pb2 as orders_events
 from parley.orders.v1 import order_pb2
 from services.offers.app.reactions import OriginEnded
 from services.offers.domain import events
-from services.offers.domain.offer import Offer
+from services.offers.domain.chain import Offer
 from services.offers.domain.origin import OriginKind, kind_of
 from services.offers.wire.listings import wire_listing
 from services.offers.wire.offers import wire_author, wire_on_accept, wire_state

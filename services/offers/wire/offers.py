@@ -20,7 +20,8 @@ from services.offers.app.commands.offer import (
 )
 from services.offers.app.queries import GetOffer, ListOffers, ListRevisions
 from services.offers.app.views import OfferView, RevisionView
-from services.offers.domain.offer import Acceptance, Consent, Offer, Revision, State, actions
+from services.offers.domain.chain import Acceptance, Offer, Revision, State, actions
+from services.offers.domain.offer import Consent
 from services.offers.domain.origin import OriginKind, kind_of
 from services.offers.domain.refusals import Reason, origin_required
 from services.offers.domain.terms import check_text

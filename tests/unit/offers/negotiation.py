@@ -9,7 +9,8 @@ from typing import Any
 from chassis.kernel.machine import Actor
 from chassis.kernel.money import Money
 from services.offers.domain import offer as offers
-from services.offers.domain.offer import Author, Consent, Offer, State
+from services.offers.domain.chain import Author, Offer, State
+from services.offers.domain.offer import Consent
 from services.offers.domain.terms import LineItem, PaymentMethod, Terms
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

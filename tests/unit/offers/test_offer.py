@@ -12,8 +12,9 @@ from chassis.kernel.machine import Actor
 from chassis.kernel.money import Money
 from chassis.kernel.refusal import Refusal
 from services.offers.domain import offer as offers
+from services.offers.domain.chain import Author, Offer, State
 from services.offers.domain.events import OfferExpired, OfferRevived, OfferSent
-from services.offers.domain.offer import Author, Consent, Offer, State
+from services.offers.domain.offer import Consent
 from services.offers.domain.origin import Origin, require_open
 from services.offers.domain.terms import (
     HORIZON,

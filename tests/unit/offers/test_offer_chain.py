@@ -12,8 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Refusal
+from services.offers.domain import chain
 from services.offers.domain import offer as offers
-from services.offers.domain.offer import Author, Consent, Offer, Revision, State
+from services.offers.domain.chain import Author, Offer, Revision, State
+from services.offers.domain.offer import Consent
 from services.offers.domain.terms import Terms
 from tests.unit.offers.negotiation import NOW, drafted, terms
 
@@ -166,8 +168,8 @@ class Chain(RuleBasedStateMachine):
     @invariant()
     def what_is_offered_is_what_is_possible(self) -> None:
         for actor in (Actor.BUYER, Actor.SELLER):
-            for action in offers.actions(self.offer, actor, now=self.now):
-                blocked = offers.obstacle(self.offer, action.action, actor, now=self.now)
+            for action in chain.actions(self.offer, actor, now=self.now):
+                blocked = chain.obstacle(self.offer, action.action, actor, now=self.now)
                 assert action.allowed is (blocked is None)
                 assert action.reason == (blocked.reason if blocked else "")
 

@@ -11,8 +11,10 @@ import pytest
 
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Kind, Refusal
+from services.offers.domain import chain
 from services.offers.domain import offer as offers
-from services.offers.domain.offer import MACHINE, MAX_REVISIONS, Author, Consent, Offer, State
+from services.offers.domain.chain import MACHINE, MAX_REVISIONS, Author, Offer, State
+from services.offers.domain.offer import Consent
 from tests.unit.offers.negotiation import HOUR, NOW, countered, expired, in_state, opened, terms
 
 LATER = NOW + 2 * HOUR
@@ -173,7 +175,7 @@ def test_the_actions_that_are_offered_are_those_that_succeed(
     offer = in_state(state, author)
     if overdue:
         offer = replace(offer, revision=replace(offer.revision, terms=terms(expire_time=NOW + HOUR)))
-    listed = offers.actions(offer, actor, now=LATER)
+    listed = chain.actions(offer, actor, now=LATER)
     assert {action.action for action in listed} == {name for name, actors in MAY.items() if actor in actors}
     for action in listed:
         changed = True
@@ -190,7 +192,7 @@ def test_the_actions_that_are_offered_are_those_that_succeed(
 
 def test_nobody_but_the_parties_is_offered_anything() -> None:
     for actor in set(Actor) - {Actor.BUYER, Actor.SELLER}:
-        assert offers.actions(opened(), actor, now=NOW) == ()
+        assert chain.actions(opened(), actor, now=NOW) == ()
 
 
 def test_a_chain_ends_at_its_maximum_of_revisions() -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Refusal
 from services.offers.domain import offer as offers
-from services.offers.domain.offer import Consent, Offer, State
+from services.offers.domain.chain import Offer, State
+from services.offers.domain.offer import Consent
 from tests.unit.offers.negotiation import HOUR, NOW, opened, terms
 
 Move = Callable[[Offer, int], tuple[Offer, Any]]

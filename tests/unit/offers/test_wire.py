@@ -34,8 +34,9 @@ from services.offers.app.reactions import OriginEnded
 from services.offers.app.views import OfferView
 from services.offers.domain import events
 from services.offers.domain import offer as offers
+from services.offers.domain.chain import Acceptance, Author, Offer, Revision, State
 from services.offers.domain.listing import Package
-from services.offers.domain.offer import Acceptance, Author, Consent, Offer, Revision, State
+from services.offers.domain.offer import Consent
 from services.offers.domain.refusals import Reason
 from services.offers.domain.terms import Address, Interval, LineItem, PaymentMethod, Plan, Terms
 from services.offers.wire.events import event_record, order_ended_fact, request_ended_fact

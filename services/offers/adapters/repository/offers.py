@@ -21,7 +21,7 @@ from services.offers.adapters.documents import (
     revision_document,
 )
 from services.offers.adapters.repository.lost_update import LostUpdate
-from services.offers.domain.offer import Offer, Revision, State
+from services.offers.domain.chain import Offer, Revision, State
 
 _O: Final = tables.offer.c
 _R: Final = tables.offer_revision.c

@@ -1,0 +1,119 @@
+"""What the commands about offers have in common: loading, asking, occupying an origin, storing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis.call import Call
+from chassis.db import Database, Transaction
+from chassis.kernel.clock import Clock
+from chassis.kernel.machine import Actor
+from chassis.kernel.refusal import Refusal, not_found, stale_etag
+from services.offers.app.expiry import follow_expiry
+from services.offers.app.ports import Listings, Offers, Origins
+from services.offers.domain import offer as offers
+from services.offers.domain import refusals
+from services.offers.domain.chain import Offer, State
+from services.offers.domain.events import OfferEvent
+from services.offers.domain.origin import Origin, OriginKind, kind_of
+
+
+class OfferSteps:
+    """The steps of which commands are made; those with a transaction belong into the caller's."""
+
+    def __init__(
+        self, database: Database, *, offers: Offers, listings: Listings, origins: Origins, clock: Clock
+    ) -> None:
+        self._database = database
+        self._offers = offers
+        self._listings = listings
+        self._origins = origins
+        self._clock = clock
+
+    async def load(
+        self, tx: Transaction, call: Call, name: str, *, etag: str
+    ) -> tuple[Offer, Actor, datetime]:
+        """The offer, locked, with the part that the caller plays and the instant that decides."""
+        offer = await self._offers.load_for_update(tx, name)
+        actor = party_of(call, offer)
+        if etag and etag != offer.etag:
+            raise stale_etag(offer.name, etag, offer.etag)
+        return offer, actor, self._clock.now()
+
+    async def store(self, tx: Transaction, offer: Offer, *events: OfferEvent | None, before: Offer) -> None:
+        """Keeps what followed on `before`, with its timer and what others are told."""
+        await self._offers.save(tx, offer, before=before)
+        follow_expiry(tx, offer, before=before)
+        tx.record(*(event for event in events if event is not None))
+
+    async def ask(self, origin: str) -> Origin | Refusal:
+        """What the owner says about the origin. It is judged inside the transaction, so that a repeated call
+        gets its first answer whatever became of the origin since, or of its owner.
+        """
+        try:
+            found = await self._origins.find(origin)
+        except Refusal as refusal:
+            return refusal
+        return not_found(origin) if found is None else found
+
+    async def origin_of(self, call: Call, name: str) -> Asked:
+        """What the owner says about the origin of an existing offer, for one who may know of that offer."""
+        offer = await self._database.read(lambda tx: self._offers.load(tx, name))
+        party_of(call, offer)
+        return Asked(offer.origin, await self.ask(offer.origin))
+
+    async def occupy_origin(self, tx: Transaction, offer: Offer, *, ended: str, now: datetime) -> None:
+        """Refuses to open `offer` where its locked origin has ended or has another open offer.
+
+        A rival whose time ran out is none: it expires here, before the sweeper comes by.
+        """
+        if ended:
+            raise refusals.origin_closed(offer.origin, ended)
+        states = {State.OPEN}
+        if kind_of(offer.origin) is OriginKind.ORDER_REQUEST:
+            states.add(State.ACCEPTED)
+        rival = await self._offers.find_at_origin(tx, offer.origin, states=states)
+        if rival is None:
+            return
+        if rival.state is State.ACCEPTED:
+            raise refusals.origin_closed(offer.origin, "CONVERTED")
+        if rival.name == offer.name:
+            return
+        expired, event = offers.expire(rival, now=now)
+        if event is None:
+            raise refusals.open_offer_exists(offer.origin, rival.name)
+        await self.store(tx, expired, event, before=rival)
+
+    async def check_package(self, tx: Transaction, package: str, *, seller: str, actor: Actor) -> None:
+        """Refusal PACKAGE_UNKNOWN unless the seller sells it and, for a buyer, shows it."""
+        if not package:
+            return
+        listing_name = package.partition("/packages/")[0]
+        listing = None
+        if listing_name.startswith(f"{seller}/"):
+            listing = await self._listings.find(tx, listing_name)
+        hidden = actor is Actor.BUYER and listing is not None and not listing.content.published
+        if listing is None or hidden or not listing.sells(package):
+            raise refusals.package_unknown(package)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the owner of the origin `name` said: what it is, or why not."""
+
+    name: str
+    answer: Origin | Refusal
+
+
+def told(answer: Origin | Refusal) -> Origin:
+    """The origin, or the refusal that came in its place."""
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
+
+
+def party_of(call: Call, offer: Offer) -> Actor:
+    """The caller's part in an offer. A draft has no buyer yet who may know of it."""
+    buyer = offer.buyer if offer.is_sent else ""
+    return call.party(buyer=buyer, seller=offer.seller, name=offer.name)
