@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from parley.gating.v1 import gate_decision_pb2 as _gate_decision_pb2
 from parley.gating.v1 import order_request_pb2 as _order_request_pb2
 from parley.gating.v1 import order_settings_pb2 as _order_settings_pb2
+from parley.gating.v1 import order_settings_version_pb2 as _order_settings_version_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -766,3 +767,61 @@ class CloseOrderRequestResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CloseOrderRequestResponse: _TypeAlias = CloseOrderRequestResponse  # noqa: Y015
+
+@_typing.final
+class ListOrderSettingsVersionsRequest(_message.Message):
+    """What ListOrderSettingsVersions needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`sellers/{seller}/orderSettings`."""
+    page_size: _builtins.int
+    """How many to return, at most 1000; 0 means 50. A page may hold fewer where versions are large."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before. All other arguments must be the same."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOrderSettingsVersionsRequest: _TypeAlias = ListOrderSettingsVersionsRequest  # noqa: Y015
+
+@_typing.final
+class ListOrderSettingsVersionsResponse(_message.Message):
+    """A page of versions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Fetches the next page; empty on the last one."""
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[_order_settings_version_pb2.OrderSettingsVersion]:
+        """The versions, newest first."""
+
+    def __init__(
+        self,
+        *,
+        versions: _abc.Iterable[_order_settings_version_pb2.OrderSettingsVersion] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOrderSettingsVersionsResponse: _TypeAlias = ListOrderSettingsVersionsResponse  # noqa: Y015

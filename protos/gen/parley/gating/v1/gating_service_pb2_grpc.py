@@ -104,6 +104,11 @@ class GatingServiceStub:
                 request_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.CloseOrderRequestRequest.SerializeToString,
                 response_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.CloseOrderRequestResponse.FromString,
                 _registered_method=True)
+        self.ListOrderSettingsVersions = channel.unary_unary(
+                '/parley.gating.v1.GatingService/ListOrderSettingsVersions',
+                request_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.ListOrderSettingsVersionsRequest.SerializeToString,
+                response_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.ListOrderSettingsVersionsResponse.FromString,
+                _registered_method=True)
 
 
 class GatingServiceServicer:
@@ -213,6 +218,14 @@ class GatingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListOrderSettingsVersions(self, request, context):
+        """Lists every version of a seller's settings, newest first: who saved it, when, and what changed. None were saved: an
+        empty page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -280,6 +293,11 @@ def add_GatingServiceServicer_to_server(servicer, server):
                     servicer.CloseOrderRequest,
                     request_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.CloseOrderRequestRequest.FromString,
                     response_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.CloseOrderRequestResponse.SerializeToString,
+            ),
+            'ListOrderSettingsVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOrderSettingsVersions,
+                    request_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.ListOrderSettingsVersionsRequest.FromString,
+                    response_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.ListOrderSettingsVersionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -638,6 +656,33 @@ class GatingService:
             '/parley.gating.v1.GatingService/CloseOrderRequest',
             parley_dot_gating_dot_v1_dot_gating__service__pb2.CloseOrderRequestRequest.SerializeToString,
             parley_dot_gating_dot_v1_dot_gating__service__pb2.CloseOrderRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOrderSettingsVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.gating.v1.GatingService/ListOrderSettingsVersions',
+            parley_dot_gating_dot_v1_dot_gating__service__pb2.ListOrderSettingsVersionsRequest.SerializeToString,
+            parley_dot_gating_dot_v1_dot_gating__service__pb2.ListOrderSettingsVersionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -77,6 +77,10 @@ class GatingServiceStub:
     """Takes the request back. An open offer that answers it is withdrawn too."""
     CloseOrderRequest: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.CloseOrderRequestRequest, _gating_service_pb2.CloseOrderRequestResponse]
     """Closes a request that nobody answers."""
+    ListOrderSettingsVersions: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.ListOrderSettingsVersionsRequest, _gating_service_pb2.ListOrderSettingsVersionsResponse]
+    """Lists every version of a seller's settings, newest first: who saved it, when, and what changed. None were saved: an
+    empty page.
+    """
 
 @_typing.type_check_only
 class GatingServiceAsyncStub(GatingServiceStub):
@@ -127,6 +131,10 @@ class GatingServiceAsyncStub(GatingServiceStub):
     """Takes the request back. An open offer that answers it is withdrawn too."""
     CloseOrderRequest: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.CloseOrderRequestRequest, _gating_service_pb2.CloseOrderRequestResponse]  # type: ignore[assignment]
     """Closes a request that nobody answers."""
+    ListOrderSettingsVersions: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.ListOrderSettingsVersionsRequest, _gating_service_pb2.ListOrderSettingsVersionsResponse]  # type: ignore[assignment]
+    """Lists every version of a seller's settings, newest first: who saved it, when, and what changed. None were saved: an
+    empty page.
+    """
 
 class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Decides who may order at once and who must ask first, and keeps the requests of those who ask.
@@ -252,5 +260,15 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gating_service_pb2.CloseOrderRequestResponse, _abc.Awaitable[_gating_service_pb2.CloseOrderRequestResponse]]:
         """Closes a request that nobody answers."""
+
+    @_abc_1.abstractmethod
+    def ListOrderSettingsVersions(
+        self,
+        request: _gating_service_pb2.ListOrderSettingsVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gating_service_pb2.ListOrderSettingsVersionsResponse, _abc.Awaitable[_gating_service_pb2.ListOrderSettingsVersionsResponse]]:
+        """Lists every version of a seller's settings, newest first: who saved it, when, and what changed. None were saved: an
+        empty page.
+        """
 
 def add_GatingServiceServicer_to_server(servicer: GatingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
