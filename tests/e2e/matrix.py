@@ -117,6 +117,9 @@ GATING: Mapping[str, Row] = {
     ),
     "WithdrawOrderRequest": Row(lambda f: gating.WithdrawOrderRequestRequest(name=f.request)),
     "CloseOrderRequest": Row(lambda f: gating.CloseOrderRequestRequest(name=f.request)),
+    "ListOrderSettingsVersions": Row(
+        lambda f: gating.ListOrderSettingsVersionsRequest(parent=f"{f.seller}/orderSettings")
+    ),
 }
 
 OFFERS: Mapping[str, Row] = {

@@ -54,6 +54,7 @@ order_settings_version = sa.Table(
     _version(primary_key=True),
     _document("document"),
     _instant("save_time"),
+    sa.Column("author", sa.Text, nullable=False, server_default=sa.text("''")),
 )
 
 seller_plan = sa.Table(

@@ -15,6 +15,7 @@ from services.gating.domain.gate import BuyerFacts
 from services.gating.domain.order_request import OfferFact, OrderRequest, State
 from services.gating.domain.plan import SellerPlan
 from services.gating.domain.settings import OrderSettings
+from services.gating.domain.settings_history import SettingsVersion
 
 Monotonic = Callable[[], float]
 """Seconds that only grow; the age of cached values is measured by it."""
@@ -31,8 +32,14 @@ class Sellers(Protocol):
         """The settings of a seller."""
         ...
 
-    async def save_settings(self, tx: Transaction, settings: OrderSettings) -> bool:
-        """Stores a version, and keeps it in the history."""
+    async def save_settings(self, tx: Transaction, settings: OrderSettings, *, author: str) -> bool:
+        """Stores a version, and keeps it in the history with who saved it."""
+        ...
+
+    async def settings_versions(
+        self, tx: Transaction, seller: str, page: PageRequest
+    ) -> Page[SettingsVersion]:
+        """The history of a seller, newest first; fewer than asked for where versions are large."""
         ...
 
     async def plan(self, tx: Transaction, seller: str, *, lock: bool = False) -> SellerPlan:

@@ -11,6 +11,7 @@ from chassis.call import Call
 from chassis.db import Database, Transaction
 from chassis.kernel.caller import Role
 from chassis.kernel.clock import Clock
+from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import not_found
 from services.gating.app.gate import Gate
 from services.gating.app.ports import Sellers
@@ -18,6 +19,7 @@ from services.gating.domain import availability, plan, settings
 from services.gating.domain.availability import Availability, Declared
 from services.gating.domain.plan import SellerPlan, Tier
 from services.gating.domain.settings import OrderSettings, SettingsChange
+from services.gating.domain.settings_history import SettingsVersion
 
 T = TypeVar("T")
 
@@ -29,6 +31,14 @@ class UpdateOrderSettings:
     seller: str
     change: SettingsChange
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListOrderSettingsVersions:
+    """The history of `sellers/{seller}`'s settings."""
+
+    seller: str
+    page: PageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ class SellerCommands:
             now = self._clock.now()
             saved = settings.save(current, command.change, etag=command.etag, now=now)
             if saved.event is not None:
-                if not await self._sellers.save_settings(tx, saved.settings):
+                if not await self._sellers.save_settings(tx, saved.settings, author=call.principal):
                     return None
                 tx.record(saved.event)
             held = await self._sellers.plan(tx, seller)
@@ -106,6 +116,14 @@ class SellerCommands:
         view = await self._database.command(call, _until_won(attempt))
         self._gate.rules_changed(seller)
         return view
+
+    async def list_order_settings_versions(
+        self, _call: Call, query: ListOrderSettingsVersions
+    ) -> Page[SettingsVersion]:
+        """Who saved what, newest first."""
+        return await self._database.read(
+            lambda tx: self._sellers.settings_versions(tx, query.seller, query.page)
+        )
 
     async def set_seller_plan(self, call: Call, command: SetSellerPlan) -> PlanView:
         """The plan as the operator wants it."""

@@ -111,3 +111,14 @@ class GatingServicer(GatingServiceServicer):
         command = order_requests.end_order_request_command(request)
         handler = self._requests.close_order_request
         return await respond(context, command, handler, order_requests.close_order_request_response)
+
+    async def ListOrderSettingsVersions(
+        self, request: pb.ListOrderSettingsVersionsRequest, context: Any
+    ) -> pb.ListOrderSettingsVersionsResponse:
+        query = settings.list_order_settings_versions_query(request)
+        return await respond(
+            context,
+            query,
+            self._sellers.list_order_settings_versions,
+            lambda page: settings.list_order_settings_versions_response(request, page),
+        )

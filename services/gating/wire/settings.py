@@ -12,11 +12,15 @@ from google.type.date_pb2 import Date
 from chassis.field_mask import masked_paths
 from chassis.kernel.ids import parse_name
 from chassis.kernel.machine import ActionState
+from chassis.kernel.page import Page
 from chassis.kernel.timetable import Span, Window, format_hhmm
+from chassis.paging import next_page_token, page_request
 from chassis.wire import optional_instant, optional_timestamp, write_actions
 from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1 import order_settings_pb2 as settings_pb
+from parley.gating.v1.order_settings_version_pb2 import OrderSettingsVersion
 from services.gating.app.sellers import (
+    ListOrderSettingsVersions,
     PlanView,
     SetAvailability,
     SetSellerPlan,
@@ -36,6 +40,7 @@ from services.gating.domain.settings import (
     OrderSettings,
     SettingsChange,
 )
+from services.gating.domain.settings_history import SettingsVersion
 
 WireSettings = settings_pb.OrderSettings
 WirePlan = settings_pb.SellerPlan
@@ -197,6 +202,33 @@ def update_order_settings_response(view: SettingsView) -> pb.UpdateOrderSettings
     """The settings, and which windows were split."""
     return pb.UpdateOrderSettingsResponse(
         order_settings=settings_view_message(view), split_windows=view.split_windows
+    )
+
+
+def list_order_settings_versions_query(
+    request: pb.ListOrderSettingsVersionsRequest,
+) -> ListOrderSettingsVersions:
+    """Whose history, from where on."""
+    seller = seller_of_settings(request.parent, field="parent")
+    return ListOrderSettingsVersions(seller, page_request(request))
+
+
+def list_order_settings_versions_response(
+    request: pb.ListOrderSettingsVersionsRequest, page: Page[SettingsVersion]
+) -> pb.ListOrderSettingsVersionsResponse:
+    """A page, and where to go on."""
+    return pb.ListOrderSettingsVersionsResponse(
+        versions=[
+            OrderSettingsVersion(
+                settings_version=version.settings.version,
+                save_time=optional_timestamp(version.settings.update_time),
+                author=version.author,
+                order_settings=settings_message(version.settings),
+                changed_paths=version.changed_paths,
+            )
+            for version in page.items
+        ],
+        next_page_token=next_page_token(request, page.next_cursor),
     )
 
 
