@@ -41,8 +41,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: `{"package": "…", "outcome": "ALLOWED", "reason": "OUTSIDE_WINDOWS", "next_change_time": "…"}`.
     """
     ERROR_REASON_UNAVAILABLE: _ErrorReason.ValueType  # 5
-    """FAILED_PRECONDITION. The seller or the listing takes neither orders nor requests now.
-    Metadata: `{"package": "…", "reason": "SELLER_UNAVAILABLE", "unavailable_until": "…"}`.
+    """FAILED_PRECONDITION. The seller or the listing takes neither orders nor requests now: messages are closed.
+    Metadata: `{"package": "…", "reason": "SELLER_UNAVAILABLE", "unavailable_until": "…", "messages_closed": "true"}`.
     """
     ERROR_REASON_OPEN_REQUEST_EXISTS: _ErrorReason.ValueType  # 6
     """ALREADY_EXISTS. The buyer has an open request for the package already.
@@ -85,8 +85,8 @@ ERROR_REASON_REQUEST_NOT_REQUIRED: ErrorReason.ValueType  # 4
 Metadata: `{"package": "…", "outcome": "ALLOWED", "reason": "OUTSIDE_WINDOWS", "next_change_time": "…"}`.
 """
 ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 5
-"""FAILED_PRECONDITION. The seller or the listing takes neither orders nor requests now.
-Metadata: `{"package": "…", "reason": "SELLER_UNAVAILABLE", "unavailable_until": "…"}`.
+"""FAILED_PRECONDITION. The seller or the listing takes neither orders nor requests now: messages are closed.
+Metadata: `{"package": "…", "reason": "SELLER_UNAVAILABLE", "unavailable_until": "…", "messages_closed": "true"}`.
 """
 ERROR_REASON_OPEN_REQUEST_EXISTS: ErrorReason.ValueType  # 6
 """ALREADY_EXISTS. The buyer has an open request for the package already.

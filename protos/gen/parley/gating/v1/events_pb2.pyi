@@ -118,6 +118,7 @@ class OrderRequestFacts(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     GATE_REASON_FIELD_NUMBER: _builtins.int
     SETTINGS_VERSION_FIELD_NUMBER: _builtins.int
+    ARRIVED_WHILE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orderRequests/{order_request}`."""
     version: _builtins.int
@@ -140,6 +141,8 @@ class OrderRequestFacts(_message.Message):
     """Which rule of the gate asked for it."""
     settings_version: _builtins.int
     """The version of the settings that asked for it."""
+    arrived_while_unavailable: _builtins.bool
+    """Whether it was sent while the seller or the listing was unavailable."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When it expires unless somebody decides."""
@@ -159,10 +162,11 @@ class OrderRequestFacts(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         gate_reason: _gate_decision_pb2.GateDecision.Reason.ValueType = ...,
         settings_version: _builtins.int = ...,
+        arrived_while_unavailable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "decline_reason", b"decline_reason", "expire_time", b"expire_time", "gate_reason", b"gate_reason", "name", b"name", "offer", b"offer", "order", b"order", "package", b"package", "seller", b"seller", "settings_version", b"settings_version", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_while_unavailable", b"arrived_while_unavailable", "buyer", b"buyer", "decline_reason", b"decline_reason", "expire_time", b"expire_time", "gate_reason", b"gate_reason", "name", b"name", "offer", b"offer", "order", b"order", "package", b"package", "seller", b"seller", "settings_version", b"settings_version", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

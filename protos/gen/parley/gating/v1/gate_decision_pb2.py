@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$parley/gating/v1/gate_decision.proto\x12\x10parley.gating.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x07\n\x0cGateDecision\x12\x0f\n\x07package\x18\x01 \x01(\t\x12\r\n\x05\x62uyer\x18\x02 \x01(\t\x12\x37\n\x07outcome\x18\x03 \x01(\x0e\x32&.parley.gating.v1.GateDecision.Outcome\x12\x35\n\x06reason\x18\x04 \x01(\x0e\x32%.parley.gating.v1.GateDecision.Reason\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\t\x12\x31\n\revaluate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlocal_time\x18\x07 \x01(\t\x12\x11\n\ttime_zone\x18\x08 \x01(\t\x12\x18\n\x10settings_version\x18\t \x01(\x03\x12\x16\n\x0ematched_window\x18\n \x01(\t\x12\x34\n\x10next_change_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05offer\x18\x0c \x01(\t\x12\x35\n\x11unavailable_until\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"n\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_ALLOWED\x10\x01\x12\x1c\n\x18OUTCOME_REQUEST_REQUIRED\x10\x02\x12\x17\n\x13OUTCOME_UNAVAILABLE\x10\x03\"\xaf\x03\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19REASON_SELLER_UNAVAILABLE\x10\x01\x12\x1e\n\x1aREASON_LISTING_UNAVAILABLE\x10\x02\x12\x15\n\x11REASON_OPEN_OFFER\x10\x03\x12\x15\n\x11REASON_PAST_OFFER\x10\x04\x12\x17\n\x13REASON_SWITCHED_OFF\x10\x05\x12\x17\n\x13REASON_NOT_ENTITLED\x10\x06\x12\x1b\n\x17REASON_LISTING_EXCLUDED\x10\x07\x12\x17\n\x13REASON_OUT_OF_SCOPE\x10\x08\x12\x1a\n\x16REASON_RETURNING_BUYER\x10\t\x12\x1a\n\x16REASON_OUTSIDE_WINDOWS\x10\n\x12\x18\n\x14REASON_OVERRIDE_OPEN\x10\x0b\x12\x11\n\rREASON_ALWAYS\x10\x0c\x12\x18\n\x14REASON_INSIDE_WINDOW\x10\r\x12\x1a\n\x16REASON_OVERRIDE_CLOSED\x10\x0e\x12\x1d\n\x19REASON_INTAKE_NOT_INSTANT\x10\x0f\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$parley/gating/v1/gate_decision.proto\x12\x10parley.gating.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf6\x07\n\x0cGateDecision\x12\x0f\n\x07package\x18\x01 \x01(\t\x12\r\n\x05\x62uyer\x18\x02 \x01(\t\x12\x37\n\x07outcome\x18\x03 \x01(\x0e\x32&.parley.gating.v1.GateDecision.Outcome\x12\x35\n\x06reason\x18\x04 \x01(\x0e\x32%.parley.gating.v1.GateDecision.Reason\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\t\x12\x31\n\revaluate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlocal_time\x18\x07 \x01(\t\x12\x11\n\ttime_zone\x18\x08 \x01(\t\x12\x18\n\x10settings_version\x18\t \x01(\x03\x12\x16\n\x0ematched_window\x18\n \x01(\t\x12\x34\n\x10next_change_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05offer\x18\x0c \x01(\t\x12\x35\n\x11unavailable_until\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmessages_closed\x18\x14 \x01(\x08\"n\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_ALLOWED\x10\x01\x12\x1c\n\x18OUTCOME_REQUEST_REQUIRED\x10\x02\x12\x17\n\x13OUTCOME_UNAVAILABLE\x10\x03\"\xaf\x03\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19REASON_SELLER_UNAVAILABLE\x10\x01\x12\x1e\n\x1aREASON_LISTING_UNAVAILABLE\x10\x02\x12\x15\n\x11REASON_OPEN_OFFER\x10\x03\x12\x15\n\x11REASON_PAST_OFFER\x10\x04\x12\x17\n\x13REASON_SWITCHED_OFF\x10\x05\x12\x17\n\x13REASON_NOT_ENTITLED\x10\x06\x12\x1b\n\x17REASON_LISTING_EXCLUDED\x10\x07\x12\x17\n\x13REASON_OUT_OF_SCOPE\x10\x08\x12\x1a\n\x16REASON_RETURNING_BUYER\x10\t\x12\x1a\n\x16REASON_OUTSIDE_WINDOWS\x10\n\x12\x18\n\x14REASON_OVERRIDE_OPEN\x10\x0b\x12\x11\n\rREASON_ALWAYS\x10\x0c\x12\x18\n\x14REASON_INSIDE_WINDOW\x10\r\x12\x1a\n\x16REASON_OVERRIDE_CLOSED\x10\x0e\x12\x1d\n\x19REASON_INTAKE_NOT_INSTANT\x10\x0f\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.gating.v1.gate_decis
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GATEDECISION']._serialized_start=92
-  _globals['_GATEDECISION']._serialized_end=1081
-  _globals['_GATEDECISION_OUTCOME']._serialized_start=537
-  _globals['_GATEDECISION_OUTCOME']._serialized_end=647
-  _globals['_GATEDECISION_REASON']._serialized_start=650
-  _globals['_GATEDECISION_REASON']._serialized_end=1081
+  _globals['_GATEDECISION']._serialized_end=1106
+  _globals['_GATEDECISION_OUTCOME']._serialized_start=562
+  _globals['_GATEDECISION_OUTCOME']._serialized_end=672
+  _globals['_GATEDECISION_REASON']._serialized_start=675
+  _globals['_GATEDECISION_REASON']._serialized_end=1106
 # @@protoc_insertion_point(module_scope)

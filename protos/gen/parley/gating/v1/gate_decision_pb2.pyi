@@ -39,7 +39,7 @@ class GateDecision(_message.Message):
         OUTCOME_REQUEST_REQUIRED: GateDecision._Outcome.ValueType  # 2
         """Send an order request first."""
         OUTCOME_UNAVAILABLE: GateDecision._Outcome.ValueType  # 3
-        """Neither: the seller or the listing takes no orders now."""
+        """No order: the seller or the listing takes none now. A request may be sent unless `messages_closed`."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
         """What the buyer may do."""
@@ -51,7 +51,7 @@ class GateDecision(_message.Message):
     OUTCOME_REQUEST_REQUIRED: GateDecision.Outcome.ValueType  # 2
     """Send an order request first."""
     OUTCOME_UNAVAILABLE: GateDecision.Outcome.ValueType  # 3
-    """Neither: the seller or the listing takes no orders now."""
+    """No order: the seller or the listing takes none now. A request may be sent unless `messages_closed`."""
 
     class _Reason:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -143,6 +143,7 @@ class GateDecision(_message.Message):
     NEXT_CHANGE_TIME_FIELD_NUMBER: _builtins.int
     OFFER_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_UNTIL_FIELD_NUMBER: _builtins.int
+    MESSAGES_CLOSED_FIELD_NUMBER: _builtins.int
     package: _builtins.str
     """`sellers/{seller}/listings/{listing}/packages/{package}`."""
     buyer: _builtins.str
@@ -163,6 +164,8 @@ class GateDecision(_message.Message):
     """The window or override that decided, for example `MON 21:00-24:00` or `2026-12-24 closed`; else empty."""
     offer: _builtins.str
     """The offer that opens the way; only with REASON_OPEN_OFFER and REASON_PAST_OFFER."""
+    messages_closed: _builtins.bool
+    """Whether messages are closed too; only with OUTCOME_UNAVAILABLE. Where they are not, an order request may be sent."""
     @_builtins.property
     def evaluate_time(self) -> _timestamp_pb2.Timestamp:
         """When it was decided."""
@@ -191,10 +194,11 @@ class GateDecision(_message.Message):
         next_change_time: _timestamp_pb2.Timestamp | None = ...,
         offer: _builtins.str = ...,
         unavailable_until: _timestamp_pb2.Timestamp | None = ...,
+        messages_closed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evaluate_time", b"evaluate_time", "next_change_time", b"next_change_time", "unavailable_until", b"unavailable_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "evaluate_time", b"evaluate_time", "explanation", b"explanation", "local_time", b"local_time", "matched_window", b"matched_window", "next_change_time", b"next_change_time", "offer", b"offer", "outcome", b"outcome", "package", b"package", "reason", b"reason", "settings_version", b"settings_version", "time_zone", b"time_zone", "unavailable_until", b"unavailable_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "evaluate_time", b"evaluate_time", "explanation", b"explanation", "local_time", b"local_time", "matched_window", b"matched_window", "messages_closed", b"messages_closed", "next_change_time", b"next_change_time", "offer", b"offer", "outcome", b"outcome", "package", b"package", "reason", b"reason", "settings_version", b"settings_version", "time_zone", b"time_zone", "unavailable_until", b"unavailable_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -213,9 +213,9 @@ class SetAvailabilityRequest(_message.Message):
     name: _builtins.str
     """`sellers/{seller}` or `sellers/{seller}/listings/{listing}`."""
     available: _builtins.bool
-    """Whether orders and requests are taken."""
+    """Whether orders are taken."""
     messages_closed: _builtins.bool
-    """Whether messages are closed too, which leaves the span out of the response rate."""
+    """Whether messages are closed too: then no requests are taken, and the span is left out of the response rate."""
     etag: _builtins.str
     """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
     request_id: _builtins.str

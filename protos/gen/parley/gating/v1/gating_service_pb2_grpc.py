@@ -145,7 +145,8 @@ class GatingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetAvailability(self, request, context):
-        """Declares a seller or one listing available or unavailable. Unavailable: neither orders nor requests are taken.
+        """Declares a seller or one listing available or unavailable. Unavailable: no orders are taken; requests still are, and
+        are flagged, unless messages are closed too. With an `end_time` it comes back by itself.
         Errors: TIME_OUT_OF_RANGE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -162,7 +163,8 @@ class GatingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateOrderRequest(self, request, context):
-        """Submits a request for a package whose gate says REQUEST_REQUIRED.
+        """Submits a request for a package whose gate says REQUEST_REQUIRED, or UNAVAILABLE while messages are open: such a
+        request is flagged `arrived_while_unavailable`.
         Errors: REQUEST_NOT_REQUIRED, UNAVAILABLE, OPEN_REQUEST_EXISTS, OWN_LISTING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

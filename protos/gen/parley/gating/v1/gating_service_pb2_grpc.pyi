@@ -51,7 +51,8 @@ class GatingServiceStub:
     Errors: TIME_OUT_OF_RANGE.
     """
     SetAvailability: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.SetAvailabilityRequest, _gating_service_pb2.SetAvailabilityResponse]
-    """Declares a seller or one listing available or unavailable. Unavailable: neither orders nor requests are taken.
+    """Declares a seller or one listing available or unavailable. Unavailable: no orders are taken; requests still are, and
+    are flagged, unless messages are closed too. With an `end_time` it comes back by itself.
     Errors: TIME_OUT_OF_RANGE.
     """
     EvaluateGate: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.EvaluateGateRequest, _gating_service_pb2.EvaluateGateResponse]
@@ -60,7 +61,8 @@ class GatingServiceStub:
     An unknown or unpublished package is NOT_FOUND.
     """
     CreateOrderRequest: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.CreateOrderRequestRequest, _gating_service_pb2.CreateOrderRequestResponse]
-    """Submits a request for a package whose gate says REQUEST_REQUIRED.
+    """Submits a request for a package whose gate says REQUEST_REQUIRED, or UNAVAILABLE while messages are open: such a
+    request is flagged `arrived_while_unavailable`.
     Errors: REQUEST_NOT_REQUIRED, UNAVAILABLE, OPEN_REQUEST_EXISTS, OWN_LISTING.
     """
     GetOrderRequest: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.GetOrderRequestRequest, _gating_service_pb2.GetOrderRequestResponse]
@@ -105,7 +107,8 @@ class GatingServiceAsyncStub(GatingServiceStub):
     Errors: TIME_OUT_OF_RANGE.
     """
     SetAvailability: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.SetAvailabilityRequest, _gating_service_pb2.SetAvailabilityResponse]  # type: ignore[assignment]
-    """Declares a seller or one listing available or unavailable. Unavailable: neither orders nor requests are taken.
+    """Declares a seller or one listing available or unavailable. Unavailable: no orders are taken; requests still are, and
+    are flagged, unless messages are closed too. With an `end_time` it comes back by itself.
     Errors: TIME_OUT_OF_RANGE.
     """
     EvaluateGate: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.EvaluateGateRequest, _gating_service_pb2.EvaluateGateResponse]  # type: ignore[assignment]
@@ -114,7 +117,8 @@ class GatingServiceAsyncStub(GatingServiceStub):
     An unknown or unpublished package is NOT_FOUND.
     """
     CreateOrderRequest: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.CreateOrderRequestRequest, _gating_service_pb2.CreateOrderRequestResponse]  # type: ignore[assignment]
-    """Submits a request for a package whose gate says REQUEST_REQUIRED.
+    """Submits a request for a package whose gate says REQUEST_REQUIRED, or UNAVAILABLE while messages are open: such a
+    request is flagged `arrived_while_unavailable`.
     Errors: REQUEST_NOT_REQUIRED, UNAVAILABLE, OPEN_REQUEST_EXISTS, OWN_LISTING.
     """
     GetOrderRequest: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.GetOrderRequestRequest, _gating_service_pb2.GetOrderRequestResponse]  # type: ignore[assignment]
@@ -180,7 +184,8 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gating_service_pb2.SetAvailabilityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gating_service_pb2.SetAvailabilityResponse, _abc.Awaitable[_gating_service_pb2.SetAvailabilityResponse]]:
-        """Declares a seller or one listing available or unavailable. Unavailable: neither orders nor requests are taken.
+        """Declares a seller or one listing available or unavailable. Unavailable: no orders are taken; requests still are, and
+        are flagged, unless messages are closed too. With an `end_time` it comes back by itself.
         Errors: TIME_OUT_OF_RANGE.
         """
 
@@ -201,7 +206,8 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gating_service_pb2.CreateOrderRequestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gating_service_pb2.CreateOrderRequestResponse, _abc.Awaitable[_gating_service_pb2.CreateOrderRequestResponse]]:
-        """Submits a request for a package whose gate says REQUEST_REQUIRED.
+        """Submits a request for a package whose gate says REQUEST_REQUIRED, or UNAVAILABLE while messages are open: such a
+        request is flagged `arrived_while_unavailable`.
         Errors: REQUEST_NOT_REQUIRED, UNAVAILABLE, OPEN_REQUEST_EXISTS, OWN_LISTING.
         """
 

@@ -210,6 +210,8 @@ class OrderRequest(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
+    ARRIVED_WHILE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
+    UNAVAILABLE_UNTIL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orderRequests/{order_request}`."""
     seller: _builtins.str
@@ -232,6 +234,8 @@ class OrderRequest(_message.Message):
     """`conversations/{conversation}`, where the two talk about it."""
     etag: _builtins.str
     """The version, for optimistic concurrency."""
+    arrived_while_unavailable: _builtins.bool
+    """Whether it was sent while the seller or the listing took no orders, so that nobody was expected to answer at once."""
     @_builtins.property
     def package_snapshot(self) -> Global___OrderRequest.PackageSnapshot:
         """The package as it was at submission."""
@@ -272,6 +276,10 @@ class OrderRequest(_message.Message):
     def unavailable_actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.UnavailableAction]:
         """What the caller may not do now, and why."""
 
+    @_builtins.property
+    def unavailable_until(self) -> _timestamp_pb2.Timestamp:
+        """When that unavailability was to end, as it was declared at submission; absent where no end was declared."""
+
     def __init__(
         self,
         *,
@@ -296,10 +304,12 @@ class OrderRequest(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
+        arrived_while_unavailable: _builtins.bool = ...,
+        unavailable_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "needs", b"needs", "package_snapshot", b"package_snapshot", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "needs", b"needs", "package_snapshot", b"package_snapshot", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "buyer", b"buyer", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "etag", b"etag", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "inquiries", b"inquiries", "name", b"name", "needs", b"needs", "offer", b"offer", "order", b"order", "package", b"package", "package_snapshot", b"package_snapshot", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "arrived_while_unavailable", b"arrived_while_unavailable", "buyer", b"buyer", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "etag", b"etag", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "inquiries", b"inquiries", "name", b"name", "needs", b"needs", "offer", b"offer", "order", b"order", "package", b"package", "package_snapshot", b"package_snapshot", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

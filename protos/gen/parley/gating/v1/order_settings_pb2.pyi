@@ -430,9 +430,9 @@ class Availability(_message.Message):
     name: _builtins.str
     """`sellers/{seller}` or `sellers/{seller}/listings/{listing}`."""
     available: _builtins.bool
-    """Whether orders and requests are taken."""
+    """Whether orders are taken."""
     messages_closed: _builtins.bool
-    """Whether messages are closed too. Only then the span is left out of the response rate."""
+    """Whether messages are closed too. Only then requests are refused, and the span is left out of the response rate."""
     etag: _builtins.str
     """The version, for optimistic concurrency."""
     @_builtins.property
