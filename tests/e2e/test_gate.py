@@ -199,12 +199,19 @@ async def test_the_only_approval_is_an_offer(gated: Shop, ana: Party) -> None:
     assert converted["order"] == order
 
 
-async def test_a_seller_who_is_away_takes_neither_orders_nor_requests(api: Api, ana: Party) -> None:
+@pytest.mark.covers("G10", "G29")
+async def test_a_seller_who_is_away_takes_no_orders_and_flags_what_arrives(api: Api, ana: Party) -> None:
     shop = await open_shop(api)
-    await shop.owner.post(f"{shop.name}:setAvailability", {"available": False})
+    away = {"available": False, "messagesClosed": True}
+    await shop.owner.post(f"{shop.name}:setAvailability", away)
     assert (await decide(ana, shop.basic))["outcome"] == "OUTCOME_UNAVAILABLE"
     await refusal(ana.post("orders", order_body(shop.basic)), "UNAVAILABLE", 400)
     await refusal(request(ana, shop.basic), "UNAVAILABLE", 400)
+    await shop.owner.post(f"{shop.name}:setAvailability", {"available": False})
+    await refusal(ana.post("orders", order_body(shop.basic)), "UNAVAILABLE", 400)
+    asked = await request(ana, shop.basic)
+    assert asked["arrivedWhileUnavailable"] is True
+    await ana.post(f"{asked['name']}:withdraw")
     await shop.owner.post(f"{shop.name}:setAvailability", {"available": True})
     await refusal(request(ana, shop.basic), "REQUEST_NOT_REQUIRED", 400)
 

@@ -157,6 +157,7 @@ def decision_document(decision: GateDecision) -> Document:
         "next_change_time": _instant(verdict.next_change_time),
         "offer": verdict.offer,
         "unavailable_until": _instant(verdict.unavailable_until),
+        "messages_closed": verdict.messages_closed,
     }
 
 
@@ -170,6 +171,8 @@ def decision_of(document: Document) -> GateDecision:
         _instant_of(document["next_change_time"]),
         document["offer"],
         _instant_of(document["unavailable_until"]),
+        # Decisions that were stored before messages could be closed apart do not have it.
+        document.get("messages_closed", False),
     )
     return GateDecision(
         document["package"],

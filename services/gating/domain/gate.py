@@ -148,6 +148,7 @@ class Verdict:
     next_change_time: datetime | None = None
     offer: str = ""
     unavailable_until: datetime | None = None
+    messages_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,8 @@ class GateDecision:
         ):
             if instant is not None:
                 found[key] = instant.isoformat().replace("+00:00", "Z")
+        if verdict.messages_closed:
+            found["messages_closed"] = "true"
         return found
 
 
@@ -263,17 +266,21 @@ def _open_offer(offers: list[HeldOffer], at: datetime) -> HeldOffer | None:
 
 def _unavailable(rules: GateRules, at: datetime, reason: GateReason, cause: Availability) -> Verdict:
     both = (rules.seller_availability, rules.listing_availability)
-    ends = [availability.end_time for availability in both if not availability.holds(at)]
+    away = [availability for availability in both if not availability.holds(at)]
+    ends = [availability.end_time for availability in away]
+    messages_closed = any(availability.messages_closed for availability in away)
     known = [end for end in ends if end is not None]
     until = max(known) if len(known) == len(ends) else None
     who = "The seller" if reason is GateReason.SELLER_UNAVAILABLE else "The listing"
     when = "" if until is None else f" until {_wall(rules, until)}"
+    requests = "and no requests either" if messages_closed else "but a request can be sent"
     return Verdict(
         Outcome.UNAVAILABLE,
         reason,
-        f"{who} takes no orders{when}.",
+        f"{who} takes no orders{when}, {requests}.",
         next_change_time=cause.end_time,
         unavailable_until=until,
+        messages_closed=messages_closed,
     )
 
 

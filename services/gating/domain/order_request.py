@@ -139,6 +139,11 @@ class OrderRequest:
         """The version as callers see it."""
         return f"v{self.version}"
 
+    @property
+    def arrived_while_unavailable(self) -> bool:
+        """Whether it was sent while the seller or the listing took no orders."""
+        return self.decision.verdict.outcome is Outcome.UNAVAILABLE
+
     def is_due(self, now: datetime) -> bool:
         """Whether the seller's time is over, also where no timer has said so yet."""
         return self.expire_time is not None and now >= self.expire_time
@@ -164,13 +169,13 @@ class Submission:
 
 
 def submit(submission: Submission, *, now: datetime) -> Moved:
-    """A new request. Refused unless the gate asks for one."""
+    """A new request. Refused unless the gate asks for one, or nobody is there who takes orders but reads."""
     decision = submission.decision
-    outcome = decision.verdict.outcome
-    if outcome is Outcome.UNAVAILABLE:
-        raise refusals.unavailable(decision.metadata())
-    if outcome is not Outcome.REQUEST_REQUIRED:
-        raise refusals.request_not_required(decision.metadata())
+    match decision.verdict.outcome:
+        case Outcome.ALLOWED:
+            raise refusals.request_not_required(decision.metadata())
+        case Outcome.UNAVAILABLE if decision.verdict.messages_closed:
+            raise refusals.unavailable(decision.metadata())
     request = OrderRequest(
         id=submission.id,
         seller=submission.listing.seller,

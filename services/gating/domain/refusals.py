@@ -46,7 +46,7 @@ def request_not_required(metadata: Mapping[str, str]) -> Refusal:
 
 
 def unavailable(metadata: Mapping[str, str]) -> Refusal:
-    """Neither orders nor requests are taken; `metadata` is that of the decision."""
+    """Neither orders nor requests are taken, as messages are closed; `metadata` is that of the decision."""
     message = "neither orders nor requests are taken now"
     return Refusal(Kind.PRECONDITION, Reason.UNAVAILABLE, message, metadata=metadata)
 

@@ -90,6 +90,7 @@ def request_facts(request: OrderRequest) -> pb.OrderRequestFacts:
         expire_time=optional_timestamp(request.expire_time),
         gate_reason=REASONS[request.decision.verdict.reason],
         settings_version=request.decision.settings_version,
+        arrived_while_unavailable=request.arrived_while_unavailable,
     )
     if request.decline_reason is not None:
         facts.decline_reason = DECLINE_REASONS[request.decline_reason]

@@ -37,6 +37,7 @@ def decision_message(decision: GateDecision) -> WireDecision:
         next_change_time=optional_timestamp(verdict.next_change_time),
         offer=verdict.offer,
         unavailable_until=optional_timestamp(verdict.unavailable_until),
+        messages_closed=verdict.messages_closed,
     )
 
 

@@ -112,6 +112,8 @@ def order_request_message(view: RequestView) -> WireRequest:
         etag=request.etag,
         create_time=timestamp(request.create_time),
         update_time=timestamp(request.update_time),
+        arrived_while_unavailable=request.arrived_while_unavailable,
+        unavailable_until=optional_timestamp(request.decision.verdict.unavailable_until),
     )
     if request.decline_reason is not None:
         message.decline_reason = DECLINE_REASONS[request.decline_reason]

@@ -93,10 +93,6 @@ async def test_a_request_is_refused_where_none_is_needed(world: World) -> None:
         "reason": "OUTSIDE_WINDOWS",
         "next_change_time": "2026-06-01T19:00:00Z",
     }
-    await world.stub(OWNER).SetAvailability(pb.SetAvailabilityRequest(name=SELLER, available=False))
-    found = await refused(world.submit())
-    assert (found.kind, found.reason) == ("precondition", "UNAVAILABLE")
-    assert found.metadata["reason"] == "SELLER_UNAVAILABLE"
     assert (await world.contents())["order_request"] == before["order_request"] == []
 
 

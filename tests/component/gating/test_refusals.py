@@ -271,7 +271,8 @@ async def request_not_required(world: World) -> None:
 
 
 async def unavailable(world: World) -> None:
-    await world.stub(OWNER).SetAvailability(pb.SetAvailabilityRequest(name=LISTING, end_time=FUTURE))
+    away = pb.SetAvailabilityRequest(name=LISTING, end_time=FUTURE, messages_closed=True)
+    await world.stub(OWNER).SetAvailability(away)
     await world.submit()
 
 

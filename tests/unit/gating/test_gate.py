@@ -126,7 +126,7 @@ def test_an_unavailability_without_end_has_no_next_change() -> None:
     verdict = decide(rules(of_listing=Availability(LISTING, False, None, False, 1))).verdict
     assert verdict.reason is GateReason.LISTING_UNAVAILABLE
     assert verdict.next_change_time is verdict.unavailable_until is None
-    assert verdict.explanation == "The listing takes no orders."
+    assert verdict.explanation == "The listing takes no orders, but a request can be sent."
 
 
 @pytest.mark.covers("G15")

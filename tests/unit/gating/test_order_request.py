@@ -151,13 +151,26 @@ def test_a_request_keeps_needs_package_and_decision() -> None:
 
 def test_the_gate_guards_submission() -> None:
     open_gate = rules(nights())
-    away = rules(settings_with(), seller=Availability(SELLER, False, NOON + HOUR))
+    away = rules(settings_with(), seller=Availability(SELLER, False, NOON + HOUR, messages_closed=True))
     for found, reason in ((open_gate, "REQUEST_NOT_REQUIRED"), (away, "UNAVAILABLE")):
         submission = Submission(REQUEST_ID, listing(), package(), Needs("A logo"), decide(found), DAY)
         with pytest.raises(Refusal) as caught:
             requests.submit(submission, now=NOON)
         assert (caught.value.kind, caught.value.reason) == (Kind.PRECONDITION, reason)
         assert caught.value.metadata["package"] == PACKAGE
+
+
+@pytest.mark.covers("G10")
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_request_that_arrives_while_nobody_is_there_is_flagged(enabled: bool) -> None:
+    away = Availability(SELLER, False, NOON + HOUR)
+    found = decide(rules(settings_with(enabled=enabled), seller=away))
+    submission = Submission(REQUEST_ID, listing(), package(), Needs("A logo"), found, DAY)
+    request, _ = requests.submit(submission, now=NOON)
+    assert request.arrived_while_unavailable
+    assert request.decision.verdict.unavailable_until == NOON + HOUR
+    assert request.expire_time == NOON + DAY
+    assert not submitted().arrived_while_unavailable
 
 
 @pytest.mark.covers("X21")
