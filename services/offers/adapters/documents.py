@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from chassis.kernel.money import Money
 from services.offers.domain.chain import Acceptance, Author, Revision
 from services.offers.domain.listing import Package
-from services.offers.domain.terms import Address, Interval, LineItem, PaymentMethod, Plan, Terms
+from services.offers.domain.terms import Address, Interval, LineItem, LocalDay, PaymentMethod, Plan, Terms
 
 Document = dict[str, Any]
 
@@ -68,6 +68,7 @@ def revision_document(revision: Revision) -> Document:
             "start_time": _instant_document(terms.start_time),
             "expire_time": _instant_document(terms.expire_time),
             "plan": _plan_document(terms.plan),
+            "expire_day": _day_document(terms.expire_day),
         },
     }
 
@@ -93,6 +94,8 @@ def read_revision(document: Document) -> Revision:
             start_time=_read_instant(terms["start_time"]),
             expire_time=_read_instant(terms["expire_time"]),
             plan=_read_plan(terms["plan"]),
+            # Revisions are never written again, so those of before have no such key.
+            expire_day=_read_day(terms.get("expire_day")),
         ),
     )
 
@@ -173,6 +176,18 @@ def _read_address(document: Document | None) -> Address | None:
         locality=document["locality"],
         region_code=document["region_code"],
     )
+
+
+def _day_document(day: LocalDay | None) -> Document | None:
+    if day is None:
+        return None
+    return {"date": day.date.isoformat(), "time_zone": day.time_zone}
+
+
+def _read_day(document: Document | None) -> LocalDay | None:
+    if document is None:
+        return None
+    return LocalDay(date.fromisoformat(document["date"]), document["time_zone"])
 
 
 def _instant_document(instant: datetime | None) -> str | None:

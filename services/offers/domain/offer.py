@@ -32,7 +32,15 @@ from services.offers.domain.events import (
     OfferWithdrawn,
 )
 from services.offers.domain.origin import OnAccept
-from services.offers.domain.terms import Address, PaymentMethod, Terms, check_time, check_times, total_of
+from services.offers.domain.terms import (
+    Address,
+    Expiry,
+    PaymentMethod,
+    Terms,
+    check_expiry,
+    check_times,
+    total_of,
+)
 
 
 def draft(
@@ -180,7 +188,7 @@ def expire(offer: Offer, *, now: datetime) -> tuple[Offer, OfferExpired | None]:
 
 
 def revive(
-    offer: Offer, *, actor: Actor, expire_time: datetime | None, now: datetime
+    offer: Offer, *, actor: Actor, expiry: Expiry, now: datetime
 ) -> tuple[Offer, tuple[OfferExpired | OfferRevived, ...]]:
     """Opens an expired offer again: the same terms, a new expiry. One that no sweeper has met yet expires
     first, so that nobody sees it revived who did not see it expired.
@@ -189,13 +197,13 @@ def revive(
     """
     ended, expired = expire(offer, now=now)
     state = require(ended, "revive", actor, now=now)
-    check_time(expire_time, field="expire_time", now=now)
+    check_expiry(expiry, now=now)
     last = ended.revision
     # Only what the seller proposed can be accepted, so a counter-offer becomes the seller's.
     revision = Revision(
         number=last.number + 1,
         author=Author.SELLER,
-        terms=replace(last.terms, expire_time=expire_time),
+        terms=last.terms.with_expiry(expiry),
         total=last.total,
         note=last.note if last.author is Author.SELLER else "",
         create_time=now,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from chassis.kernel.money import Money
 from chassis.kernel.refusal import Refusal, invalid
+from chassis.kernel.timetable import end_of_day, zone_of
 from services.offers.domain.refusals import amount_invalid, currency_mismatch, time_out_of_range
 
 HORIZON: Final = timedelta(days=5 * 366)
 """How far ahead a start or an expiry may lie."""
+
+LAST_DAY: Final = date(9998, 12, 31)
+"""The last day of the calendar whose end is an instant everywhere."""
 
 
 class PaymentMethod(StrEnum):
@@ -49,8 +53,27 @@ class LineItem:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalDay:
+    """A calendar day somewhere; an empty `time_zone` is the seller's."""
+
+    date: date
+    time_zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When a proposal expires: the exclusive instant that decides, and the day where it was given as one."""
+
+    time: datetime | None = None
+    day: LocalDay | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
-    """A proposal. `package` is a resource name or empty; `expire_time` is exclusive; None never expires."""
+    """A proposal. `package` is a resource name or empty; `expire_time` is exclusive; None never expires.
+
+    `expire_day` is the day behind `expire_time`, where the expiry was given as a date.
+    """
 
     line_items: tuple[LineItem, ...]
     delivery_days: int
@@ -60,6 +83,16 @@ class Terms:
     start_time: datetime | None = None
     expire_time: datetime | None = None
     plan: Plan | None = None
+    expire_day: LocalDay | None = None
+
+    @property
+    def expiry(self) -> Expiry:
+        """When it expires."""
+        return Expiry(self.expire_time, self.expire_day)
+
+    def with_expiry(self, expiry: Expiry) -> Terms:
+        """The same, expiring at another time."""
+        return replace(self, expire_time=expiry.time, expire_day=expiry.day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +140,34 @@ def check_plan(plan: Plan | None, *, currency: str, field: str) -> None:
         raise amount_invalid(field, "must be more than nothing", plan.price)
 
 
+def settled(expiry: Expiry, *, zone: str, path: str = "") -> Expiry:
+    """The expiry with its instant: a day ends at the next local midnight, exclusive. `zone` is the seller's.
+
+    `path` leads to the fields of the request. Refusals UNKNOWN_TIME_ZONE, TIME_OUT_OF_RANGE, and
+    VALIDATION_FAILED where an instant was given as well and is not the end of that day.
+    """
+    if expiry.day is None:
+        return expiry
+    day = LocalDay(expiry.day.date, expiry.day.time_zone or zone)
+    if day.date > LAST_DAY:
+        raise time_out_of_range(f"{path}expire_date", "is beyond the calendar")
+    end = end_of_day(day.date, zone_of(day.time_zone, field=f"{path}expire_time_zone"))
+    if expiry.time is not None and expiry.time != end:
+        at = end.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        raise invalid(f"{path}expire_time", f"is not the end of expire_date, which is {at}")
+    return Expiry(end, day)
+
+
 def check_times(terms: Terms, *, now: datetime) -> None:
     """Start and expiry lie in the future, within HORIZON. Refusal TIME_OUT_OF_RANGE."""
     check_time(terms.start_time, field="terms.start_time", now=now)
-    check_time(terms.expire_time, field="terms.expire_time", now=now)
+    check_expiry(terms.expiry, path="terms.", now=now)
+
+
+def check_expiry(expiry: Expiry, *, path: str = "", now: datetime) -> None:
+    """A settled expiry lies in the future, within HORIZON. Refusal TIME_OUT_OF_RANGE."""
+    field = "expire_date" if expiry.day else "expire_time"
+    check_time(expiry.time, field=f"{path}{field}", now=now)
 
 
 def check_time(instant: datetime | None, *, field: str, now: datetime) -> None:

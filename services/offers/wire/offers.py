@@ -29,7 +29,7 @@ from services.offers.wire.values import (
     offer_name,
     origin_name,
     read_address,
-    read_instant,
+    read_expiry,
     read_terms,
     seller_name,
     wire_address,
@@ -151,8 +151,7 @@ def withdraw_offer_command(request: offers_service_pb2.WithdrawOfferRequest) -> 
 
 def revive_offer_command(request: offers_service_pb2.ReviveOfferRequest) -> ReviveOffer:
     """What ReviveOffer asks for. Refusal TIME_OUT_OF_RANGE."""
-    expire_time = read_instant(request, "expire_time", path="expire_time")
-    return ReviveOffer(offer_name(request.name), expire_time=expire_time, etag=request.etag)
+    return ReviveOffer(offer_name(request.name), expiry=read_expiry(request, path=""), etag=request.etag)
 
 
 # ------------------------------------------------------------------------------------------- answers

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from google.protobuf.message import Message
+from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money as WireMoney
 
 from chassis.kernel.ids import parse_name
 from chassis.kernel.money import Money
 from chassis.kernel.refusal import Refusal, invalid
 from chassis.wire import instant, money, optional_timestamp, wire_money
-from parley.offers.v1 import offer_pb2
+from parley.offers.v1 import offer_pb2, offers_service_pb2
 from parley.type.v1 import commerce_pb2
 from services.offers.domain.origin import OriginKind
 from services.offers.domain.refusals import time_out_of_range
 from services.offers.domain.terms import (
     Address,
+    Expiry,
     Interval,
     LineItem,
+    LocalDay,
     PaymentMethod,
     Plan,
     Terms,
@@ -27,6 +30,8 @@ from services.offers.domain.terms import (
 
 _PAYMENT_PREFIX = "PAYMENT_METHOD_"
 _INTERVAL_PREFIX = "INTERVAL_"
+
+_Expiring = offer_pb2.OfferTerms | offers_service_pb2.ReviveOfferRequest
 
 
 def offer_name(name: str) -> str:
@@ -84,9 +89,27 @@ def read_terms(message: offer_pb2.OfferTerms) -> Terms:
         package=message.package,
         scope=check_text(message.scope, field="terms.scope"),
         start_time=read_instant(message, "start_time", path="terms.start_time"),
-        expire_time=read_instant(message, "expire_time", path="terms.expire_time"),
         plan=read_plan(message, field="terms.plan"),
-    )
+    ).with_expiry(read_expiry(message, path="terms."))
+
+
+def read_expiry(
+    message: offer_pb2.OfferTerms | offers_service_pb2.ReviveOfferRequest, *, path: str
+) -> Expiry:
+    """The expiry of a request, not settled yet. Refusals TIME_OUT_OF_RANGE, VALIDATION_FAILED."""
+    day = None
+    if message.HasField("expire_date"):
+        day = LocalDay(_read_date(message.expire_date, path=f"{path}expire_date"), message.expire_time_zone)
+    elif message.expire_time_zone:
+        raise invalid(f"{path}expire_time_zone", "belongs to expire_date, which is absent")
+    return Expiry(read_instant(message, "expire_time", path=f"{path}expire_time"), day)
+
+
+def _read_date(message: Date, *, path: str) -> date:
+    try:
+        return date(message.year, message.month, message.day)
+    except ValueError:
+        raise invalid(path, "must be a full date of the calendar") from None
 
 
 def read_instant(message: Message, field: str, *, path: str) -> datetime | None:
@@ -145,7 +168,15 @@ def wire_terms(terms: Terms) -> offer_pb2.OfferTerms:
         expire_time=optional_timestamp(terms.expire_time),
         payment_method=wire_payment_method(terms.payment_method),
         plan=wire_plan(terms.plan),
+        expire_date=_wire_date(terms.expire_day),
+        expire_time_zone=terms.expire_day.time_zone if terms.expire_day else "",
     )
+
+
+def _wire_date(day: LocalDay | None) -> Date | None:
+    if day is None:
+        return None
+    return Date(year=day.date.year, month=day.date.month, day=day.date.day)
 
 
 def wire_line_items(terms: Terms) -> list[commerce_pb2.LineItem]:

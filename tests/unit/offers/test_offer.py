@@ -19,6 +19,7 @@ from services.offers.domain.origin import Origin, require_open
 from services.offers.domain.terms import (
     HORIZON,
     Address,
+    Expiry,
     Interval,
     LineItem,
     PaymentMethod,
@@ -169,20 +170,22 @@ def test_a_draft_may_still_change_its_currency() -> None:
 
 def test_reviving_repeats_the_terms_with_another_expiry() -> None:
     ended = expired()
-    revived, events = offers.revive(ended, actor=Actor.SELLER, expire_time=NOW + 9 * HOUR, now=NOW + 2 * HOUR)
+    revived, events = offers.revive(
+        ended, actor=Actor.SELLER, expiry=Expiry(NOW + 9 * HOUR), now=NOW + 2 * HOUR
+    )
     assert events == (OfferRevived(revived),)
     assert revived.state is State.OPEN
     assert revived.close_time is None
     assert (revived.revision.number, revived.revision.author) == (2, Author.SELLER)
     assert revived.revision.terms == terms(expire_time=NOW + 9 * HOUR)
     with pytest.raises(Refusal) as refused:
-        offers.revive(ended, actor=Actor.SELLER, expire_time=NOW, now=NOW + 2 * HOUR)
+        offers.revive(ended, actor=Actor.SELLER, expiry=Expiry(NOW), now=NOW + 2 * HOUR)
     assert reason_of(refused) == "TIME_OUT_OF_RANGE"
 
 
 def test_an_offer_that_is_revived_before_the_sweeper_came_expires_first() -> None:
     overdue = opened(terms(expire_time=NOW + HOUR))
-    revived, events = offers.revive(overdue, actor=Actor.SELLER, expire_time=None, now=NOW + HOUR)
+    revived, events = offers.revive(overdue, actor=Actor.SELLER, expiry=Expiry(), now=NOW + HOUR)
     assert [type(event) for event in events] == [OfferExpired, OfferRevived]
     assert [event.offer.version for event in events] == [overdue.version + 1, overdue.version + 2]
     assert revived.version == overdue.version + 2
@@ -190,7 +193,7 @@ def test_an_offer_that_is_revived_before_the_sweeper_came_expires_first() -> Non
 
 def test_a_counter_offer_that_is_revived_becomes_the_sellers_proposal() -> None:
     counter = countered(terms(8_000, expire_time=NOW + HOUR))
-    revived, _ = offers.revive(counter, actor=Actor.SELLER, expire_time=None, now=NOW + HOUR)
+    revived, _ = offers.revive(counter, actor=Actor.SELLER, expiry=Expiry(), now=NOW + HOUR)
     assert (revived.revision.author, revived.revision.note) == (Author.SELLER, "")
     assert accept(revived, now=NOW + HOUR).state is State.ACCEPTED
 

@@ -16,7 +16,7 @@ from services.offers.domain import chain
 from services.offers.domain import offer as offers
 from services.offers.domain.chain import Author, Offer, Revision, State
 from services.offers.domain.offer import Consent
-from services.offers.domain.terms import Terms
+from services.offers.domain.terms import Expiry, Terms
 from tests.unit.offers.negotiation import NOW, drafted, terms
 
 PARTIES = st.sampled_from([Actor.BUYER, Actor.SELLER])
@@ -101,7 +101,7 @@ class Chain(RuleBasedStateMachine):
     @rule(actor=PARTIES, lifetime=LIFETIMES)
     def revive(self, actor: Actor, lifetime: int | None) -> None:
         expire_time = None if lifetime is None else self.now + timedelta(hours=lifetime)
-        self.play(lambda: offers.revive(self.offer, actor=actor, expire_time=expire_time, now=self.now))
+        self.play(lambda: offers.revive(self.offer, actor=actor, expiry=Expiry(expire_time), now=self.now))
 
     # ---------------------------------------------------------------------------------------- play
 

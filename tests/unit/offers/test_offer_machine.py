@@ -15,6 +15,7 @@ from services.offers.domain import chain
 from services.offers.domain import offer as offers
 from services.offers.domain.chain import MACHINE, MAX_REVISIONS, Author, Offer, State
 from services.offers.domain.offer import Consent
+from services.offers.domain.terms import Expiry
 from tests.unit.offers.negotiation import HOUR, NOW, countered, expired, in_state, opened, terms
 
 LATER = NOW + 2 * HOUR
@@ -33,7 +34,7 @@ COMMANDS: dict[str, Callable[[Offer, Actor], tuple[Offer, Any]]] = {
     ),
     "decline": lambda offer, actor: offers.decline(offer, actor=actor, seen=0, reason="", now=LATER),
     "withdraw": lambda offer, actor: offers.withdraw(offer, actor=actor, now=LATER),
-    "revive": lambda offer, actor: offers.revive(offer, actor=actor, expire_time=None, now=LATER),
+    "revive": lambda offer, actor: offers.revive(offer, actor=actor, expiry=Expiry(), now=LATER),
 }
 
 # What happens, written down a second time: (state, newest author, command, actor) -> state after it.

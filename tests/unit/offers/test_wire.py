@@ -38,7 +38,16 @@ from services.offers.domain.chain import Acceptance, Author, Offer, Revision, St
 from services.offers.domain.listing import Package
 from services.offers.domain.offer import Consent
 from services.offers.domain.refusals import Reason
-from services.offers.domain.terms import Address, Interval, LineItem, PaymentMethod, Plan, Terms
+from services.offers.domain.terms import (
+    Address,
+    Expiry,
+    Interval,
+    LineItem,
+    LocalDay,
+    PaymentMethod,
+    Plan,
+    Terms,
+)
 from services.offers.wire.events import event_record, order_ended_fact, request_ended_fact
 from services.offers.wire.offers import create_offer_command, wire_offer
 from services.offers.wire.origins import origin_of_conversation, origin_of_order, origin_of_request
@@ -63,6 +72,7 @@ TERMS = st.builds(
     start_time=INSTANTS,
     expire_time=INSTANTS,
     plan=PLANS,
+    expire_day=st.none() | st.builds(LocalDay, st.dates(), st.sampled_from(["UTC", "Europe/Berlin"])),
 )
 ADDRESSES = st.builds(
     Address,
@@ -132,7 +142,7 @@ def whole_story() -> list[events.OfferEvent]:
     _, told_declined = offers.decline(revised, actor=Actor.BUYER, seen=2, reason="SECRET", now=NOW)
     _, told_withdrawn = offers.withdraw(revised, actor=Actor.SELLER, now=NOW)
     _, told_revived = offers.revive(
-        expired(), actor=Actor.SELLER, expire_time=None, now=NOW + timedelta(days=1)
+        expired(), actor=Actor.SELLER, expiry=Expiry(), now=NOW + timedelta(days=1)
     )
     told = [
         told_sent,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
@@ -16,7 +15,7 @@ from services.offers.app.views import OfferView
 from services.offers.domain import offer as offers
 from services.offers.domain.offer import Consent
 from services.offers.domain.origin import require_open
-from services.offers.domain.terms import Terms
+from services.offers.domain.terms import Expiry, Terms, settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +96,10 @@ class WithdrawOffer:
 
 @dataclass(frozen=True, slots=True)
 class ReviveOffer:
-    """`expire_time` is the new expiry, exclusive; None never expires."""
+    """`expiry` is the new one, not settled yet."""
 
     name: str
-    expire_time: datetime | None
+    expiry: Expiry
     etag: str = ""
 
 
@@ -131,12 +130,13 @@ class OfferCommands:
             origin, now = told(answer), self._clock.now()
             actor = call.party(buyer=origin.buyer, seller=origin.seller, name=origin.name)
             require_open(origin)
+            terms = await self._steps.settle(tx, command.terms, seller=origin.seller)
             offer = offers.draft(
                 offer_id=self._ids.new(),
                 seller=origin.seller,
                 buyer=origin.buyer,
                 origin=origin.name,
-                terms=command.terms,
+                terms=terms,
                 note=command.note,
                 now=now,
             )
@@ -188,8 +188,9 @@ class OfferCommands:
 
         async def work(tx: Transaction) -> OfferView:
             offer, actor, now = await self._steps.load(tx, call, command.name, etag=command.etag)
+            terms = await self._steps.settle(tx, command.terms, seller=offer.seller)
             changed, event = offers.revise(
-                offer, actor=actor, seen=command.revision, terms=command.terms, note=command.note, now=now
+                offer, actor=actor, seen=command.revision, terms=terms, note=command.note, now=now
             )
             # What the newest revision names is agreed on, whatever became of the package since.
             if command.terms.package != offer.revision.terms.package:
@@ -204,8 +205,9 @@ class OfferCommands:
 
         async def work(tx: Transaction) -> OfferView:
             offer, actor, now = await self._steps.load(tx, call, command.name, etag=command.etag)
+            terms = await self._steps.settle(tx, command.terms, seller=offer.seller)
             changed, event = offers.counter(
-                offer, actor=actor, seen=command.revision, terms=command.terms, note=command.note, now=now
+                offer, actor=actor, seen=command.revision, terms=terms, note=command.note, now=now
             )
             # What the newest revision names is agreed on, whatever became of the package since.
             if command.terms.package != offer.revision.terms.package:
@@ -267,7 +269,8 @@ class OfferCommands:
         async def work(tx: Transaction) -> OfferView:
             ended = await self._offers.lock_origin(tx, origin.name)
             offer, actor, now = await self._steps.load(tx, call, command.name, etag=command.etag)
-            changed, events = offers.revive(offer, actor=actor, expire_time=command.expire_time, now=now)
+            expiry = settled(command.expiry, zone=await self._steps.zone_of(tx, offer.seller))
+            changed, events = offers.revive(offer, actor=actor, expiry=expiry, now=now)
             require_open(told(origin.answer))
             await self._steps.occupy_origin(tx, changed, ended=ended, now=now)
             await self._steps.store(tx, changed, *events, before=offer)

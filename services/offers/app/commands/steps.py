@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
@@ -17,6 +18,10 @@ from services.offers.domain import refusals
 from services.offers.domain.chain import Offer, State
 from services.offers.domain.events import OfferEvent
 from services.offers.domain.origin import Origin, OriginKind, kind_of
+from services.offers.domain.terms import Terms, settled
+
+DEFAULT_ZONE: Final = "UTC"
+"""Where a seller is who has not said so."""
 
 
 class OfferSteps:
@@ -84,6 +89,17 @@ class OfferSteps:
         if event is None:
             raise refusals.open_offer_exists(offer.origin, rival.name)
         await self.store(tx, expired, event, before=rival)
+
+    async def zone_of(self, tx: Transaction, seller: str) -> str:
+        """The zone in which the seller's dates are read."""
+        return DEFAULT_ZONE
+
+    async def settle(self, tx: Transaction, terms: Terms, *, seller: str) -> Terms:
+        """The terms with the instant at which they expire. Refusals as for `settled`."""
+        if terms.expire_day is None:
+            return terms
+        zone = await self.zone_of(tx, seller)
+        return terms.with_expiry(settled(terms.expiry, zone=zone, path="terms."))
 
     async def check_package(self, tx: Transaction, package: str, *, seller: str, actor: Actor) -> None:
         """Refusal PACKAGE_UNKNOWN unless the seller sells it and, for a buyer, shows it."""

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.type import date_pb2 as _date_pb2
 from google.type import money_pb2 as _money_pb2
 from parley.type.v1 import action_pb2 as _action_pb2
 from parley.type.v1 import commerce_pb2 as _commerce_pb2
@@ -282,6 +283,8 @@ class OfferTerms(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
+    EXPIRE_DATE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_ZONE_FIELD_NUMBER: _builtins.int
     package: _builtins.str
     """The package that the offer is based on, `sellers/{seller}/listings/{listing}/packages/{package}`; empty for free
     requirements. It must be one of the seller's own.
@@ -292,6 +295,10 @@ class OfferTerms(_message.Message):
     """How many days delivery takes, counted from acceptance or from `start_time`, whichever is later, 1 to 365."""
     payment_method: _commerce_pb2.PaymentMethod.ValueType
     """How it is paid."""
+    expire_time_zone: _builtins.str
+    """The IANA time zone in which `expire_date` is read, for example `Europe/Berlin`. Empty: the seller's. Only beside
+    `expire_date`; answers name the zone that was used.
+    """
     @_builtins.property
     def line_items(self) -> _containers.RepeatedCompositeFieldContainer[_commerce_pb2.LineItem]:
         """What is sold, 1 to 100 positions of one currency. Their sum must be positive."""
@@ -302,11 +309,19 @@ class OfferTerms(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when it can be accepted, exclusive. Absent: it never expires."""
+        """Until when it can be accepted, exclusive. Absent, and no `expire_date`: it never expires. Where `expire_date` is sent
+        as well, the two must name the same instant. Answers carry the instant that decides, also where a date was sent.
+        """
 
     @_builtins.property
     def plan(self) -> _commerce_pb2.Plan:
         """What is charged again and again after the order is confirmed, where the offer is for a subscription."""
+
+    @_builtins.property
+    def expire_date(self) -> _date_pb2.Date:
+        """The last local day on which it can be accepted, a full date. The day ends at the next local midnight, exclusive; where
+        the zone skips that midnight, at the jump. The instant is settled when the terms are proposed, and stays.
+        """
 
     def __init__(
         self,
@@ -319,10 +334,12 @@ class OfferTerms(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         payment_method: _commerce_pb2.PaymentMethod.ValueType = ...,
         plan: _commerce_pb2.Plan | None = ...,
+        expire_date: _date_pb2.Date | None = ...,
+        expire_time_zone: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "plan", b"plan", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_date", b"expire_date", "expire_time", b"expire_time", "plan", b"plan", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_days", b"delivery_days", "expire_time", b"expire_time", "line_items", b"line_items", "package", b"package", "payment_method", b"payment_method", "plan", b"plan", "scope", b"scope", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_days", b"delivery_days", "expire_date", b"expire_date", "expire_time", b"expire_time", "expire_time_zone", b"expire_time_zone", "line_items", b"line_items", "package", b"package", "payment_method", b"payment_method", "plan", b"plan", "scope", b"scope", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.type import date_pb2 as _date_pb2
 from parley.offers.v1 import listing_pb2 as _listing_pb2
 from parley.offers.v1 import offer_pb2 as _offer_pb2
 from parley.type.v1 import commerce_pb2 as _commerce_pb2
@@ -939,15 +940,23 @@ class ReviveOfferRequest(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EXPIRE_DATE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_ZONE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`offers/{offer}`."""
     etag: _builtins.str
     """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
     request_id: _builtins.str
     """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    expire_time_zone: _builtins.str
+    """The IANA time zone in which `expire_date` is read. Empty: the seller's."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the new revision can be accepted, exclusive. Absent: it never expires."""
+        """Until when the new revision can be accepted, exclusive. Absent, and no `expire_date`: it never expires."""
+
+    @_builtins.property
+    def expire_date(self) -> _date_pb2.Date:
+        """The last local day on which the new revision can be accepted, instead of `expire_time`; see OfferTerms."""
 
     def __init__(
         self,
@@ -956,10 +965,12 @@ class ReviveOfferRequest(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        expire_date: _date_pb2.Date | None = ...,
+        expire_time_zone: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_date", b"expire_date", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "expire_time", b"expire_time", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "expire_date", b"expire_date", "expire_time", b"expire_time", "expire_time_zone", b"expire_time_zone", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -248,7 +248,7 @@ class OffersServiceServicer:
 
     def ReviveOffer(self, request, context):
         """Opens an expired offer again as a new revision with the same terms and a new expiry.
-        Errors: TIME_OUT_OF_RANGE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
+        Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -90,7 +90,7 @@ class OffersServiceStub:
     """Takes a draft or an open offer back."""
     ReviveOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.ReviveOfferRequest, _offers_service_pb2.ReviveOfferResponse]
     """Opens an expired offer again as a new revision with the same terms and a new expiry.
-    Errors: TIME_OUT_OF_RANGE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
+    Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
     """
 
 @_typing.type_check_only
@@ -155,7 +155,7 @@ class OffersServiceAsyncStub(OffersServiceStub):
     """Takes a draft or an open offer back."""
     ReviveOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ReviveOfferRequest, _offers_service_pb2.ReviveOfferResponse]  # type: ignore[assignment]
     """Opens an expired offer again as a new revision with the same terms and a new expiry.
-    Errors: TIME_OUT_OF_RANGE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
+    Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
     """
 
 class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -313,7 +313,7 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.ReviveOfferResponse, _abc.Awaitable[_offers_service_pb2.ReviveOfferResponse]]:
         """Opens an expired offer again as a new revision with the same terms and a new expiry.
-        Errors: TIME_OUT_OF_RANGE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
+        Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
         """
 
 def add_OffersServiceServicer_to_server(servicer: OffersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
