@@ -33,6 +33,20 @@ listing = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False),
     _instant("create_time"),
     _instant("update_time"),
+    # What follows from the content, in columns of its own for the indexes that lists walk along.
+    _text("state"),
+    sa.Column("has_plan", sa.Boolean, nullable=False),
+    _text("currency"),
+    sa.Column("lowest_price", sa.BigInteger, nullable=False),
+)
+
+# Which listings contain a word, in the order of their names: a page of them is one short walk.
+listing_word = sa.Table(
+    "listing_word",
+    METADATA,
+    _text("seller", primary_key=True),
+    _text("word", primary_key=True),
+    _text("listing_id", primary_key=True),
 )
 
 # `proposal` repeats the newest row of offer_revision: one lock on one row then shows everything that decides,

@@ -8,8 +8,9 @@ from typing import Protocol
 from chassis.db import Transaction
 from chassis.kernel.page import Page, PageRequest
 from services.offers.domain.chain import Offer, Revision, State
-from services.offers.domain.listing import Listing
+from services.offers.domain.listing import Listing, ListingState
 from services.offers.domain.origin import Origin
+from services.offers.domain.search import ListingSearch
 
 
 class Listings(Protocol):
@@ -27,14 +28,20 @@ class Listings(Protocol):
         """Adds it; False where the name is taken."""
         ...
 
-    async def save(self, tx: Transaction, listing: Listing, *, expected: int) -> None:
-        """Stores the state after version `expected`."""
+    async def save(self, tx: Transaction, listing: Listing, *, before: Listing) -> None:
+        """Stores what followed on `before`."""
         ...
 
-    async def list_of(
-        self, tx: Transaction, *, seller: str, published_only: bool, page: PageRequest
+    async def search(
+        self,
+        tx: Transaction,
+        *,
+        seller: str,
+        states: Collection[ListingState],
+        search: ListingSearch,
+        page: PageRequest,
     ) -> Page[Listing]:
-        """The listings of a seller by name."""
+        """The listings of a seller that are in one of these states and fit `search`, in its order."""
         ...
 
 

@@ -14,6 +14,8 @@ from services.offers.app.commands.steps import party_of
 from services.offers.app.ports import Listings, Offers
 from services.offers.app.views import ListingView, OfferView, RevisionView
 from services.offers.domain.chain import State
+from services.offers.domain.listing import ListingState
+from services.offers.domain.search import ListingSearch
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class ListListings:
     """`seller` is ``sellers/{seller}``."""
 
     seller: str
+    search: ListingSearch
     page: PageRequest
 
 
@@ -71,11 +74,15 @@ class ListingQueries:
         return ListingView(listing, is_team=_is_team(call, listing.seller))
 
     async def list(self, call: Call, query: ListListings) -> Page[ListingView]:
-        """The listings of a seller by name."""
-        published_only = not _sees_unpublished(call, query.seller)
+        """The listings of a seller that fit and that the caller may see."""
+        states = set(ListingState) if _sees_unpublished(call, query.seller) else {ListingState.PUBLISHED}
+        if query.search.state is not None:
+            states &= {query.search.state}
+        if not states:
+            return Page(())
         found = await self._database.read(
-            lambda tx: self._listings.list_of(
-                tx, seller=query.seller, published_only=published_only, page=query.page
+            lambda tx: self._listings.search(
+                tx, seller=query.seller, states=states, search=query.search, page=query.page
             )
         )
         is_team = _is_team(call, query.seller)

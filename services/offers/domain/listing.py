@@ -21,6 +21,13 @@ class Intake(StrEnum):
     BY_QUOTE = "BY_QUOTE"
 
 
+class ListingState(StrEnum):
+    """Who can see and order a listing."""
+
+    UNPUBLISHED = "UNPUBLISHED"
+    PUBLISHED = "PUBLISHED"
+
+
 @dataclass(frozen=True, slots=True)
 class Package:
     """One way to buy a listing; a price of zero is a free package."""
@@ -64,6 +71,21 @@ class Listing:
     def etag(self) -> str:
         """The version as text."""
         return f"v{self.version}"
+
+    @property
+    def state(self) -> ListingState:
+        """Who can see and order it."""
+        return ListingState.PUBLISHED if self.content.published else ListingState.UNPUBLISHED
+
+    @property
+    def lowest_price(self) -> Money:
+        """The price from which it is sold; all packages have one currency."""
+        return min(package.price for package in self.content.packages)
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether one of its packages is a subscription."""
+        return any(package.plan is not None for package in self.content.packages)
 
     def package_name(self, package_id: str) -> str:
         """``sellers/{seller}/listings/{listing}/packages/{package}``."""

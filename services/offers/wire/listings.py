@@ -7,14 +7,18 @@ import protovalidate
 from chassis.admission import violated
 from chassis.field_mask import masked_paths, overlay
 from chassis.kernel.machine import ActionState
+from chassis.kernel.money import exponent
 from chassis.kernel.page import Page
+from chassis.kernel.refusal import Refusal, invalid
 from chassis.paging import next_page_token, page_request
 from chassis.wire import timestamp, wire_money, write_actions
 from parley.offers.v1 import listing_pb2, offers_service_pb2
 from services.offers.app.commands.listing import CreateListing, UpdateListing
 from services.offers.app.queries import GetListing, ListListings
 from services.offers.app.views import ListingView
-from services.offers.domain.listing import Intake, Listing, ListingContent, Package
+from services.offers.domain.listing import Intake, Listing, ListingContent, ListingState, Package
+from services.offers.domain.refusals import amount_invalid, currency_mismatch
+from services.offers.domain.search import ListingOrder, ListingSearch, check, query_words
 from services.offers.domain.terms import check_text
 from services.offers.wire.values import (
     listing_name,
@@ -27,6 +31,10 @@ from services.offers.wire.values import (
 _INTAKE_PREFIX = "INTAKE_"
 _UPDATABLE = ("title", "description", "intake", "published", "packages")
 _TEAM_ACTIONS = (ActionState("update", allowed=True),)
+
+_INTAKES = {listing_pb2.Listing.Intake.Value(_INTAKE_PREFIX + intake): intake for intake in Intake}
+_STATES = {listing_pb2.Listing.State.Value(f"STATE_{state}"): state for state in ListingState}
+_ORDERS = {offers_service_pb2.ListingOrder.Value(f"LISTING_ORDER_{order}"): order for order in ListingOrder}
 
 _violations = protovalidate.Validator().collect_violations
 
@@ -64,8 +72,47 @@ def get_listing_query(request: offers_service_pb2.GetListingRequest) -> GetListi
 
 
 def list_listings_query(request: offers_service_pb2.ListListingsRequest) -> ListListings:
-    """What ListListings asks for. Refusal PAGE_TOKEN_INVALID."""
-    return ListListings(seller_name(request.parent, field="parent"), page_request(request))
+    """What ListListings asks for.
+
+    Refusals PAGE_TOKEN_INVALID, AMOUNT_INVALID, CURRENCY_MISMATCH, VALIDATION_FAILED.
+    """
+    seller = seller_name(request.parent, field="parent")
+    return ListListings(seller, _read_search(request), page_request(request))
+
+
+def _read_search(request: offers_service_pb2.ListListingsRequest) -> ListingSearch:
+    currency, prices = request.currency_code, {}
+    if currency:
+        _check_currency(currency)
+    for field in ("min_price", "max_price"):
+        if request.HasField(field):
+            price = read_money(getattr(request, field), field=field)
+            if price.amount < 0:
+                raise amount_invalid(field, "must not be negative", price)
+            currency = currency or price.currency
+            if price.currency != currency:
+                raise currency_mismatch(field, expected=currency, actual=price.currency)
+            prices[field] = price.amount
+    order = _ORDERS.get(request.order_by)
+    search = ListingSearch(
+        words=query_words(check_text(request.text, field="text")),
+        intake=_INTAKES.get(request.intake),
+        state=_STATES.get(request.state),
+        has_plan=request.has_plan if request.HasField("has_plan") else None,
+        currency=currency,
+        min_price=prices.get("min_price"),
+        max_price=prices.get("max_price"),
+        order=order or (ListingOrder.PRICE_ASCENDING if prices else ListingOrder.NAME),
+    )
+    check(search)
+    return search
+
+
+def _check_currency(currency: str) -> None:
+    try:
+        exponent(currency)
+    except Refusal as refusal:
+        raise invalid("currency_code", refusal.message, reason=refusal.reason, currency=currency) from None
 
 
 def create_listing_response(view: ListingView) -> offers_service_pb2.CreateListingResponse:
@@ -104,6 +151,7 @@ def wire_listing(listing: Listing) -> listing_pb2.Listing:
     """A listing without what depends on the caller."""
     message = _wire_content(listing)
     message.name = listing.name
+    message.state = listing_pb2.Listing.State.Value(f"STATE_{listing.state}")
     message.etag = listing.etag
     message.create_time.CopyFrom(timestamp(listing.create_time))
     message.update_time.CopyFrom(timestamp(listing.update_time))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -10,11 +12,12 @@ from sqlalchemy.engine import Row
 
 from chassis.db import Transaction
 from chassis.kernel.page import Page, PageRequest, page_of
-from chassis.paging import cursor_of, keyset
 from services.offers.adapters import tables
 from services.offers.adapters.documents import packages_document, read_packages
+from services.offers.adapters.repository.listing_search import position_in, search_listings
 from services.offers.adapters.repository.lost_update import LostUpdate
-from services.offers.domain.listing import Intake, Listing, ListingContent
+from services.offers.domain.listing import Intake, Listing, ListingContent, ListingState
+from services.offers.domain.search import ListingSearch, listing_words
 
 _L: Final = tables.listing.c
 
@@ -33,9 +36,35 @@ _SAVE_LISTING: Final = (
     .values(
         {
             name: sa.bindparam(f"new_{name}")
-            for name in ("title", "description", "intake", "published", "packages", "version", "update_time")
+            for name in (
+                "title",
+                "description",
+                "intake",
+                "published",
+                "packages",
+                "version",
+                "update_time",
+                "state",
+                "has_plan",
+                "currency",
+                "lowest_price",
+            )
         }
     )
+)
+_THESE: Final = sa.bindparam("these", type_=sa.ARRAY(sa.Text))
+_ADD_WORDS: Final = insert(tables.listing_word).from_select(
+    ["seller", "word", "listing_id"],
+    sa.select(
+        sa.cast(sa.bindparam("of_seller"), sa.Text),
+        sa.func.unnest(_THESE),
+        sa.cast(sa.bindparam("of_listing_id"), sa.Text),
+    ),
+)
+_REMOVE_WORDS: Final = sa.delete(tables.listing_word).where(
+    tables.listing_word.c.seller == sa.bindparam("of_seller"),
+    tables.listing_word.c.listing_id == sa.bindparam("of_listing_id"),
+    tables.listing_word.c.word == sa.any_(_THESE),
 )
 
 
@@ -58,24 +87,36 @@ class ListingRepository:
             "listing_id": listing.listing_id,
             "create_time": listing.create_time,
         }
-        return (await tx.execute(_ADD_LISTING, row)).rowcount == 1
+        if (await tx.execute(_ADD_LISTING, row)).rowcount != 1:
+            return False
+        words = {"these": sorted(listing_words(listing))}
+        await tx.execute(_ADD_WORDS, _listing_key(listing.name) | words)
+        return True
 
-    async def save(self, tx: Transaction, listing: Listing, *, expected: int) -> None:
-        """Stores the state after version `expected`."""
+    async def save(self, tx: Transaction, listing: Listing, *, before: Listing) -> None:
+        """Stores what followed on `before`."""
         values = {f"new_{name}": value for name, value in _content_values(listing).items()}
-        key = {"of_seller": listing.seller, "of_listing_id": listing.listing_id, "expected": expected}
-        if (await tx.execute(_SAVE_LISTING, values | key)).rowcount != 1:
+        key = _listing_key(listing.name)
+        if (await tx.execute(_SAVE_LISTING, values | key | {"expected": before.version})).rowcount != 1:
             raise LostUpdate(listing.name)
+        old, new = listing_words(before), listing_words(listing)
+        if old - new:
+            await tx.execute(_REMOVE_WORDS, key | {"these": sorted(old - new)})
+        if new - old:
+            await tx.execute(_ADD_WORDS, key | {"these": sorted(new - old)})
 
-    async def list_of(
-        self, tx: Transaction, *, seller: str, published_only: bool, page: PageRequest
+    async def search(
+        self,
+        tx: Transaction,
+        *,
+        seller: str,
+        states: Collection[ListingState],
+        search: ListingSearch,
+        page: PageRequest,
     ) -> Page[Listing]:
-        """The listings of a seller by name."""
-        statement = sa.select(tables.listing).where(_L.seller == seller)
-        if published_only:
-            statement = statement.where(_L.published)
-        rows = await tx.fetch_all(keyset(statement, (_L.listing_id,), page))
-        return page_of([_listing(row) for row in rows], page, lambda listing: cursor_of(listing.listing_id))
+        """The listings of a seller that are in one of these states and fit `search`, in its order."""
+        found = await search_listings(tx, seller=seller, states=states, search=search, page=page)
+        return page_of([_listing(row) for row in found], page, partial(position_in, search.order))
 
 
 def _listing_key(name: str) -> dict[str, str]:
@@ -93,6 +134,10 @@ def _content_values(listing: Listing) -> dict[str, Any]:
         "packages": packages_document(content.packages),
         "version": listing.version,
         "update_time": listing.update_time,
+        "state": listing.state.value,
+        "has_plan": listing.has_plan,
+        "currency": listing.lowest_price.currency,
+        "lowest_price": listing.lowest_price.amount,
     }
 
 

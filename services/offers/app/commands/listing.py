@@ -72,7 +72,7 @@ class ListingCommands:
                 raise stale_etag(listing.name, command.etag, listing.etag)
             changed, event = listings.update(listing, content=command.edit(listing), now=self._clock.now())
             if event is not None:
-                await self._listings.save(tx, changed, expected=listing.version)
+                await self._listings.save(tx, changed, before=listing)
                 tx.record(event)
             return ListingView(changed, is_team=True)
 

@@ -56,6 +56,29 @@ class Listing(_message.Message):
     INTAKE_BY_QUOTE: Listing.Intake.ValueType  # 3
     """Pending until the seller sent a price and confirmed."""
 
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Listing._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Listing._State.ValueType  # 0
+        """Never sent."""
+        STATE_UNPUBLISHED: Listing._State.ValueType  # 1
+        """The seller's team works on it. Nobody else can see or order it."""
+        STATE_PUBLISHED: Listing._State.ValueType  # 2
+        """Everybody can see and order it."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Who can see and order it."""
+
+    STATE_UNSPECIFIED: Listing.State.ValueType  # 0
+    """Never sent."""
+    STATE_UNPUBLISHED: Listing.State.ValueType  # 1
+    """The seller's team works on it. Nobody else can see or order it."""
+    STATE_PUBLISHED: Listing.State.ValueType  # 2
+    """Everybody can see and order it."""
+
     NAME_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
@@ -67,6 +90,7 @@ class Listing(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`sellers/{seller}/listings/{listing}`."""
     title: _builtins.str
@@ -79,6 +103,8 @@ class Listing(_message.Message):
     """Whether everybody can see it and order it. Unpublished listings are visible to the seller's team only."""
     etag: _builtins.str
     """The version, for optimistic concurrency."""
+    state: Global___Listing.State.ValueType
+    """Who can see and order it. Follows from `published`."""
     @_builtins.property
     def packages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Package]:
         """What can be bought, 1 to 20 packages of one currency with unique `package_id`s."""
@@ -113,10 +139,11 @@ class Listing(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
+        state: Global___Listing.State.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "create_time", b"create_time", "description", b"description", "etag", b"etag", "intake", b"intake", "name", b"name", "packages", b"packages", "published", b"published", "title", b"title", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "create_time", b"create_time", "description", b"description", "etag", b"etag", "intake", b"intake", "name", b"name", "packages", b"packages", "published", b"published", "state", b"state", "title", b"title", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,7 +9,9 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
+from google.type import money_pb2 as _money_pb2
 from parley.offers.v1 import listing_pb2 as _listing_pb2
 from parley.offers.v1 import offer_pb2 as _offer_pb2
 from parley.type.v1 import commerce_pb2 as _commerce_pb2
@@ -23,6 +25,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ListingOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ListingOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ListingOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LISTING_ORDER_UNSPECIFIED: _ListingOrder.ValueType  # 0
+    """By price, lowest first, where a price is asked for; else by name."""
+    LISTING_ORDER_NAME: _ListingOrder.ValueType  # 1
+    """By name."""
+    LISTING_ORDER_NEWEST_FIRST: _ListingOrder.ValueType  # 2
+    """The newest first."""
+    LISTING_ORDER_PRICE_ASCENDING: _ListingOrder.ValueType  # 3
+    """The lowest price first. Needs a currency, because prices of different currencies have no order."""
+    LISTING_ORDER_PRICE_DESCENDING: _ListingOrder.ValueType  # 4
+    """The highest of the lowest prices first. Needs a currency."""
+
+class ListingOrder(_ListingOrder, metaclass=_ListingOrderEnumTypeWrapper):
+    """How listings are ordered."""
+
+LISTING_ORDER_UNSPECIFIED: ListingOrder.ValueType  # 0
+"""By price, lowest first, where a price is asked for; else by name."""
+LISTING_ORDER_NAME: ListingOrder.ValueType  # 1
+"""By name."""
+LISTING_ORDER_NEWEST_FIRST: ListingOrder.ValueType  # 2
+"""The newest first."""
+LISTING_ORDER_PRICE_ASCENDING: ListingOrder.ValueType  # 3
+"""The lowest price first. Needs a currency, because prices of different currencies have no order."""
+LISTING_ORDER_PRICE_DESCENDING: ListingOrder.ValueType  # 4
+"""The highest of the lowest prices first. Needs a currency."""
+Global___ListingOrder: _TypeAlias = ListingOrder  # noqa: Y015
 
 @_typing.final
 class CreateListingRequest(_message.Message):
@@ -139,24 +173,64 @@ class ListListingsRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    INTAKE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    HAS_PLAN_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    MIN_PRICE_FIELD_NUMBER: _builtins.int
+    MAX_PRICE_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`sellers/{seller}`."""
     page_size: _builtins.int
     """How many to return, at most 1000; 0 means 50."""
     page_token: _builtins.str
     """The `next_page_token` of the page before. All other arguments must be the same."""
+    text: _builtins.str
+    """Words that all occur in the title or the description, 1 to 8 of them: whole words, whatever their case and
+    accents. The first 300 different words of a listing, title first, can be found. Empty: any text.
+    """
+    intake: _listing_pb2.Listing.Intake.ValueType
+    """Only listings with this intake. Unspecified: with any."""
+    state: _listing_pb2.Listing.State.ValueType
+    """Only listings in this state. Unspecified: in any that the caller may see."""
+    has_plan: _builtins.bool
+    """Only listings with (true) or without (false) a package that has a plan. Absent: both."""
+    currency_code: _builtins.str
+    """Only listings of this currency, ISO 4217. Empty: of any. It follows from a price where one is given."""
+    order_by: Global___ListingOrder.ValueType
+    """How they are ordered."""
+    @_builtins.property
+    def min_price(self) -> _money_pb2.Money:
+        """Only listings whose lowest price is at least this. Absent: no lower limit."""
+
+    @_builtins.property
+    def max_price(self) -> _money_pb2.Money:
+        """Only listings whose lowest price is at most this. Absent: no upper limit. Same currency as `min_price`."""
+
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        text: _builtins.str = ...,
+        intake: _listing_pb2.Listing.Intake.ValueType = ...,
+        state: _listing_pb2.Listing.State.ValueType = ...,
+        has_plan: _builtins.bool | None = ...,
+        currency_code: _builtins.str = ...,
+        min_price: _money_pb2.Money | None = ...,
+        max_price: _money_pb2.Money | None = ...,
+        order_by: Global___ListingOrder.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_has_plan", b"_has_plan", "has_plan", b"has_plan", "max_price", b"max_price", "min_price", b"min_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_has_plan", b"_has_plan", "currency_code", b"currency_code", "has_plan", b"has_plan", "intake", b"intake", "max_price", b"max_price", "min_price", b"min_price", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "state", b"state", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__has_plan: _TypeAlias = _typing.Literal["has_plan"]  # noqa: Y015
+    _WhichOneofArgType__has_plan: _TypeAlias = _typing.Literal["_has_plan", b"_has_plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__has_plan) -> _WhichOneofReturnType__has_plan | None: ...
 
 Global___ListListingsRequest: _TypeAlias = ListListingsRequest  # noqa: Y015
 
@@ -172,7 +246,7 @@ class ListListingsResponse(_message.Message):
     """Fetches the next page; empty on the last one."""
     @_builtins.property
     def listings(self) -> _containers.RepeatedCompositeFieldContainer[_listing_pb2.Listing]:
-        """The listings, by name."""
+        """The listings, in the order that was asked for."""
 
     def __init__(
         self,

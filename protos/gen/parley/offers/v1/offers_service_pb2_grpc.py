@@ -145,7 +145,9 @@ class OffersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListListings(self, request, context):
-        """Lists the listings of a seller by name. The team sees the unpublished ones as well.
+        """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page costs the same, however many listings the seller has, with one
+        exception: `text` that very many listings contain, in an order other than by name.
+        Errors: PAGE_TOKEN_INVALID, AMOUNT_INVALID, CURRENCY_MISMATCH, VALIDATION_FAILED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,7 +45,10 @@ class OffersServiceStub:
     GetListing: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.GetListingRequest, _offers_service_pb2.GetListingResponse]
     """Returns a listing. Everybody reads published ones; unpublished ones are NOT_FOUND outside the team."""
     ListListings: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.ListListingsRequest, _offers_service_pb2.ListListingsResponse]
-    """Lists the listings of a seller by name. The team sees the unpublished ones as well."""
+    """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page costs the same, however many listings the seller has, with one
+    exception: `text` that very many listings contain, in an order other than by name.
+    Errors: PAGE_TOKEN_INVALID, AMOUNT_INVALID, CURRENCY_MISMATCH, VALIDATION_FAILED.
+    """
     UpdateListing: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.UpdateListingRequest, _offers_service_pb2.UpdateListingResponse]
     """Changes the fields that `update_mask` names, all populated ones where it is empty. Open offers keep their terms.
     An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
@@ -110,7 +113,10 @@ class OffersServiceAsyncStub(OffersServiceStub):
     GetListing: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.GetListingRequest, _offers_service_pb2.GetListingResponse]  # type: ignore[assignment]
     """Returns a listing. Everybody reads published ones; unpublished ones are NOT_FOUND outside the team."""
     ListListings: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ListListingsRequest, _offers_service_pb2.ListListingsResponse]  # type: ignore[assignment]
-    """Lists the listings of a seller by name. The team sees the unpublished ones as well."""
+    """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page costs the same, however many listings the seller has, with one
+    exception: `text` that very many listings contain, in an order other than by name.
+    Errors: PAGE_TOKEN_INVALID, AMOUNT_INVALID, CURRENCY_MISMATCH, VALIDATION_FAILED.
+    """
     UpdateListing: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.UpdateListingRequest, _offers_service_pb2.UpdateListingResponse]  # type: ignore[assignment]
     """Changes the fields that `update_mask` names, all populated ones where it is empty. Open offers keep their terms.
     An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
@@ -190,7 +196,10 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _offers_service_pb2.ListListingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.ListListingsResponse, _abc.Awaitable[_offers_service_pb2.ListListingsResponse]]:
-        """Lists the listings of a seller by name. The team sees the unpublished ones as well."""
+        """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page costs the same, however many listings the seller has, with one
+        exception: `text` that very many listings contain, in an order other than by name.
+        Errors: PAGE_TOKEN_INVALID, AMOUNT_INVALID, CURRENCY_MISMATCH, VALIDATION_FAILED.
+        """
 
     @_abc_1.abstractmethod
     def UpdateListing(
