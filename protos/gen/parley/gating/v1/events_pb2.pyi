@@ -389,8 +389,40 @@ class OrderRequestExpired(_message.Message):
 Global___OrderRequestExpired: _TypeAlias = OrderRequestExpired  # noqa: Y015
 
 @_typing.final
+class OrderRequestReminded(_message.Message):
+    """The seller was reminded that the request waits for him. Nothing else changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_REQUEST_FIELD_NUMBER: _builtins.int
+    REMINDER_FIELD_NUMBER: _builtins.int
+    ELAPSED_PERCENT_FIELD_NUMBER: _builtins.int
+    reminder: _builtins.int
+    """1 for the first reminder of this deadline, 2 for the second one."""
+    elapsed_percent: _builtins.int
+    """Which of the seller's reminder points it was: how much of the deadline had gone by when it was due, in percent."""
+    @_builtins.property
+    def order_request(self) -> Global___OrderRequestFacts:
+        """The request after the change."""
+
+    def __init__(
+        self,
+        *,
+        order_request: Global___OrderRequestFacts | None = ...,
+        reminder: _builtins.int = ...,
+        elapsed_percent: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order_request", b"order_request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["elapsed_percent", b"elapsed_percent", "order_request", b"order_request", "reminder", b"reminder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderRequestReminded: _TypeAlias = OrderRequestReminded  # noqa: Y015
+
+@_typing.final
 class OrderRequestClosed(_message.Message):
-    """The operator closed the request."""
+    """The operator closed the request, or the seller's policy did after an offer in vain."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

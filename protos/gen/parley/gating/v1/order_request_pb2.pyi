@@ -52,7 +52,9 @@ class OrderRequest(_message.Message):
         STATE_EXPIRED: OrderRequest._State.ValueType  # 7
         """Nobody decided in time. Final."""
         STATE_CLOSED: OrderRequest._State.ValueType  # 8
-        """The operator closed it. Final."""
+        """The operator closed it, or its offer ended without acceptance and the seller's `reoffer_policy` closes such requests.
+        Final.
+        """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Where the request stands."""
@@ -74,7 +76,9 @@ class OrderRequest(_message.Message):
     STATE_EXPIRED: OrderRequest.State.ValueType  # 7
     """Nobody decided in time. Final."""
     STATE_CLOSED: OrderRequest.State.ValueType  # 8
-    """The operator closed it. Final."""
+    """The operator closed it, or its offer ended without acceptance and the seller's `reoffer_policy` closes such requests.
+    Final.
+    """
 
     class _DeclineReason:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -212,6 +216,8 @@ class OrderRequest(_message.Message):
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
     ARRIVED_WHILE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_UNTIL_FIELD_NUMBER: _builtins.int
+    REMINDER_COUNT_FIELD_NUMBER: _builtins.int
+    NEXT_REMINDER_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orderRequests/{order_request}`."""
     seller: _builtins.str
@@ -236,6 +242,8 @@ class OrderRequest(_message.Message):
     """The version, for optimistic concurrency."""
     arrived_while_unavailable: _builtins.bool
     """Whether it was sent while the seller or the listing took no orders, so that nobody was expected to answer at once."""
+    reminder_count: _builtins.int
+    """How often the seller was reminded of the present deadline, or of the last one where none runs."""
     @_builtins.property
     def package_snapshot(self) -> Global___OrderRequest.PackageSnapshot:
         """The package as it was at submission."""
@@ -280,6 +288,10 @@ class OrderRequest(_message.Message):
     def unavailable_until(self) -> _timestamp_pb2.Timestamp:
         """When that unavailability was to end, as it was declared at submission; absent where no end was declared."""
 
+    @_builtins.property
+    def next_reminder_time(self) -> _timestamp_pb2.Timestamp:
+        """When he will be reminded next; absent while it waits for the buyer, is over, or has no reminder left."""
+
     def __init__(
         self,
         *,
@@ -306,10 +318,12 @@ class OrderRequest(_message.Message):
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
         arrived_while_unavailable: _builtins.bool = ...,
         unavailable_until: _timestamp_pb2.Timestamp | None = ...,
+        reminder_count: _builtins.int = ...,
+        next_reminder_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "needs", b"needs", "package_snapshot", b"package_snapshot", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "needs", b"needs", "next_reminder_time", b"next_reminder_time", "package_snapshot", b"package_snapshot", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "arrived_while_unavailable", b"arrived_while_unavailable", "buyer", b"buyer", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "etag", b"etag", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "inquiries", b"inquiries", "name", b"name", "needs", b"needs", "offer", b"offer", "order", b"order", "package", b"package", "package_snapshot", b"package_snapshot", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "arrived_while_unavailable", b"arrived_while_unavailable", "buyer", b"buyer", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "etag", b"etag", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "inquiries", b"inquiries", "name", b"name", "needs", b"needs", "next_reminder_time", b"next_reminder_time", "offer", b"offer", "order", b"order", "package", b"package", "package_snapshot", b"package_snapshot", "reminder_count", b"reminder_count", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -32,13 +32,15 @@ from google.type import dayofweek_pb2 as google_dot_type_dot_dayofweek__pb2
 from parley.type.v1 import action_pb2 as parley_dot_type_dot_v1_dot_action__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%parley/gating/v1/order_settings.proto\x12\x10parley.gating.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1bgoogle/type/dayofweek.proto\x1a\x1bparley/type/v1/action.proto\"\x99\x11\n\rOrderSettings\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\x12\x44\n\x08\x61udience\x18\x03 \x01(\x0e\x32(.parley.gating.v1.OrderSettings.AudienceB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x34\n\x05scope\x18\x04 \x01(\x0b\x32%.parley.gating.v1.OrderSettings.Scope\x12M\n\x11\x65xcluded_listings\x18\x05 \x03(\tB2\xbaH/\x92\x01,\x10\xe8\x07\x18\x01\"%r#\x18\xac\x02\x32\x1e^sellers/[^/]+/listings/[^/]+$\x12\x1a\n\ttime_zone\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x41\n\x07windows\x18\x07 \x03(\x0b\x32&.parley.gating.v1.OrderSettings.WindowB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x46\n\toverrides\x18\x08 \x03(\x0b\x32(.parley.gating.v1.OrderSettings.OverrideB\t\xbaH\x06\x92\x01\x03\x10\x90\x03\x12M\n\rbypass_policy\x18\t \x01(\x0e\x32,.parley.gating.v1.OrderSettings.BypassPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x42\n\x0brequest_ttl\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x05\x08\x80\xce\xda\x03\x32\x03\x08\x90\x1c\x12\x1e\n\x10settings_version\x18\x0b \x01(\x03\x42\x04\xe2\x41\x01\x03\x12M\n\x0finactive_reason\x18\x0c \x01(\x0e\x32..parley.gating.v1.OrderSettings.InactiveReasonB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\r \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x61llowed_actions\x18\x10 \x03(\tB\x04\xe2\x41\x01\x03\x12\x44\n\x13unavailable_actions\x18\x11 \x03(\x0b\x32!.parley.type.v1.UnavailableActionB\x04\xe2\x41\x01\x03\x1a\xe9\x01\n\x05Scope\x12\x14\n\x0c\x61ll_packages\x18\x01 \x01(\x08\x12S\n\x08packages\x18\x02 \x03(\tBA\xbaH>\x92\x01;\x10\xe8\x07\x18\x01\"4r2\x18\xac\x02\x32-^sellers/[^/]+/listings/[^/]+/packages/[^/]+$:u\xbaHr\x1ap\n\x11scope.all_or_list\x12)either all_packages or packages, not both\x1a\x30!(this.all_packages && this.packages.size() > 0)\x1a\xb9\x01\n\x06Window\x12;\n\x04\x64\x61ys\x18\x01 \x03(\x0e\x32\x16.google.type.DayOfWeekB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\x07\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x35\n\x05start\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\x12;\n\x03\x65nd\x18\x03 \x01(\tB.\xbaH+r)2\'^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$\x1a\xc8\x01\n\x08Override\x12\'\n\x04\x64\x61te\x18\x01 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12\x17\n\x04open\x18\x02 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12\x19\n\x06\x63losed\x18\x03 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12\x38\n\x07windows\x18\x04 \x01(\x0b\x32%.parley.gating.v1.OrderSettings.SpansH\x00\x12\x16\n\x05label\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x42\r\n\x04rule\x12\x05\xbaH\x02\x08\x01\x1aH\n\x05Spans\x12?\n\x05spans\x18\x01 \x03(\x0b\x32$.parley.gating.v1.OrderSettings.SpanB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\x1az\n\x04Span\x12\x35\n\x05start\x18\x01 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\x12;\n\x03\x65nd\x18\x02 \x01(\tB.\xbaH+r)2\'^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$\"V\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41UDIENCE_ALL_BUYERS\x10\x01\x12\x17\n\x13\x41UDIENCE_NEW_BUYERS\x10\x02\"\x86\x01\n\x0c\x42ypassPolicy\x12\x1d\n\x19\x42YPASS_POLICY_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x42YPASS_POLICY_OPEN_OFFER\x10\x01\x12\x17\n\x13\x42YPASS_POLICY_NEVER\x10\x02\x12 \n\x1c\x42YPASS_POLICY_ANY_PAST_OFFER\x10\x03\"\x96\x01\n\x0eInactiveReason\x12\x1f\n\x1bINACTIVE_REASON_UNSPECIFIED\x10\x00\x12 \n\x1cINACTIVE_REASON_SWITCHED_OFF\x10\x01\x12 \n\x1cINACTIVE_REASON_NOT_ENTITLED\x10\x02\x12\x1f\n\x1bINACTIVE_REASON_EMPTY_SCOPE\x10\x03:[\xea\x41X\n\x18parley.dev/OrderSettings\x12\x1esellers/{seller}/orderSettings*\rorderSettings2\rorderSettings\"\xde\x01\n\nSellerPlan\x12\x0e\n\x06seller\x18\x01 \x01(\t\x12/\n\x04tier\x18\x02 \x01(\x0e\x32!.parley.gating.v1.SellerPlan.Tier\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65ntitled\x18\x04 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\">\n\x04Tier\x12\x14\n\x10TIER_UNSPECIFIED\x10\x00\x12\x0e\n\nTIER_BASIC\x10\x01\x12\x10\n\x0cTIER_PREMIUM\x10\x02\"\x84\x01\n\x0c\x41vailability\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmessages_closed\x18\x04 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%parley/gating/v1/order_settings.proto\x12\x10parley.gating.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1bgoogle/type/dayofweek.proto\x1a\x1bparley/type/v1/action.proto\"\xd8\x13\n\rOrderSettings\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\x12\x44\n\x08\x61udience\x18\x03 \x01(\x0e\x32(.parley.gating.v1.OrderSettings.AudienceB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x34\n\x05scope\x18\x04 \x01(\x0b\x32%.parley.gating.v1.OrderSettings.Scope\x12M\n\x11\x65xcluded_listings\x18\x05 \x03(\tB2\xbaH/\x92\x01,\x10\xe8\x07\x18\x01\"%r#\x18\xac\x02\x32\x1e^sellers/[^/]+/listings/[^/]+$\x12\x1a\n\ttime_zone\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x41\n\x07windows\x18\x07 \x03(\x0b\x32&.parley.gating.v1.OrderSettings.WindowB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x46\n\toverrides\x18\x08 \x03(\x0b\x32(.parley.gating.v1.OrderSettings.OverrideB\t\xbaH\x06\x92\x01\x03\x10\x90\x03\x12M\n\rbypass_policy\x18\t \x01(\x0e\x32,.parley.gating.v1.OrderSettings.BypassPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x42\n\x0brequest_ttl\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x05\x08\x80\xce\xda\x03\x32\x03\x08\x90\x1c\x12\x1e\n\x10settings_version\x18\x0b \x01(\x03\x42\x04\xe2\x41\x01\x03\x12M\n\x0finactive_reason\x18\x0c \x01(\x0e\x32..parley.gating.v1.OrderSettings.InactiveReasonB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\r \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x61llowed_actions\x18\x10 \x03(\tB\x04\xe2\x41\x01\x03\x12\x44\n\x13unavailable_actions\x18\x11 \x03(\x0b\x32!.parley.type.v1.UnavailableActionB\x04\xe2\x41\x01\x03\x12G\n\x0freminder_points\x18\x1a \x01(\x0b\x32..parley.gating.v1.OrderSettings.ReminderPoints\x12O\n\x0ereoffer_policy\x18\x1b \x01(\x0e\x32-.parley.gating.v1.OrderSettings.ReofferPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x1a>\n\x0eReminderPoints\x12,\n\x10\x65lapsed_percents\x18\x01 \x03(\x05\x42\x12\xbaH\x0f\x92\x01\x0c\x10\x02\x18\x01\"\x06\x1a\x04\x18\x63(\x01\x1a\xe9\x01\n\x05Scope\x12\x14\n\x0c\x61ll_packages\x18\x01 \x01(\x08\x12S\n\x08packages\x18\x02 \x03(\tBA\xbaH>\x92\x01;\x10\xe8\x07\x18\x01\"4r2\x18\xac\x02\x32-^sellers/[^/]+/listings/[^/]+/packages/[^/]+$:u\xbaHr\x1ap\n\x11scope.all_or_list\x12)either all_packages or packages, not both\x1a\x30!(this.all_packages && this.packages.size() > 0)\x1a\xb9\x01\n\x06Window\x12;\n\x04\x64\x61ys\x18\x01 \x03(\x0e\x32\x16.google.type.DayOfWeekB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\x07\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x35\n\x05start\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\x12;\n\x03\x65nd\x18\x03 \x01(\tB.\xbaH+r)2\'^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$\x1a\xc8\x01\n\x08Override\x12\'\n\x04\x64\x61te\x18\x01 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12\x17\n\x04open\x18\x02 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12\x19\n\x06\x63losed\x18\x03 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12\x38\n\x07windows\x18\x04 \x01(\x0b\x32%.parley.gating.v1.OrderSettings.SpansH\x00\x12\x16\n\x05label\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x42\r\n\x04rule\x12\x05\xbaH\x02\x08\x01\x1aH\n\x05Spans\x12?\n\x05spans\x18\x01 \x03(\x0b\x32$.parley.gating.v1.OrderSettings.SpanB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\x1az\n\x04Span\x12\x35\n\x05start\x18\x01 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\x12;\n\x03\x65nd\x18\x02 \x01(\tB.\xbaH+r)2\'^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$\"V\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41UDIENCE_ALL_BUYERS\x10\x01\x12\x17\n\x13\x41UDIENCE_NEW_BUYERS\x10\x02\"\x86\x01\n\x0c\x42ypassPolicy\x12\x1d\n\x19\x42YPASS_POLICY_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x42YPASS_POLICY_OPEN_OFFER\x10\x01\x12\x17\n\x13\x42YPASS_POLICY_NEVER\x10\x02\x12 \n\x1c\x42YPASS_POLICY_ANY_PAST_OFFER\x10\x03\"\x96\x01\n\x0eInactiveReason\x12\x1f\n\x1bINACTIVE_REASON_UNSPECIFIED\x10\x00\x12 \n\x1cINACTIVE_REASON_SWITCHED_OFF\x10\x01\x12 \n\x1cINACTIVE_REASON_NOT_ENTITLED\x10\x02\x12\x1f\n\x1bINACTIVE_REASON_EMPTY_SCOPE\x10\x03\"c\n\rReofferPolicy\x12\x1e\n\x1aREOFFER_POLICY_UNSPECIFIED\x10\x00\x12\x18\n\x14REOFFER_POLICY_ALLOW\x10\x01\x12\x18\n\x14REOFFER_POLICY_CLOSE\x10\x02:[\xea\x41X\n\x18parley.dev/OrderSettings\x12\x1esellers/{seller}/orderSettings*\rorderSettings2\rorderSettings\"\xde\x01\n\nSellerPlan\x12\x0e\n\x06seller\x18\x01 \x01(\t\x12/\n\x04tier\x18\x02 \x01(\x0e\x32!.parley.gating.v1.SellerPlan.Tier\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65ntitled\x18\x04 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\">\n\x04Tier\x12\x14\n\x10TIER_UNSPECIFIED\x10\x00\x12\x0e\n\nTIER_BASIC\x10\x01\x12\x10\n\x0cTIER_PREMIUM\x10\x02\"\x84\x01\n\x0c\x41vailability\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmessages_closed\x18\x04 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x05 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.gating.v1.order_settings_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ORDERSETTINGS_REMINDERPOINTS'].fields_by_name['elapsed_percents']._loaded_options = None
+  _globals['_ORDERSETTINGS_REMINDERPOINTS'].fields_by_name['elapsed_percents']._serialized_options = b'\272H\017\222\001\014\020\002\030\001\"\006\032\004\030c(\001'
   _globals['_ORDERSETTINGS_SCOPE'].fields_by_name['packages']._loaded_options = None
   _globals['_ORDERSETTINGS_SCOPE'].fields_by_name['packages']._serialized_options = b'\272H>\222\001;\020\350\007\030\001\"4r2\030\254\0022-^sellers/[^/]+/listings/[^/]+/packages/[^/]+$'
   _globals['_ORDERSETTINGS_SCOPE']._loaded_options = None
@@ -93,30 +95,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERSETTINGS'].fields_by_name['allowed_actions']._serialized_options = b'\342A\001\003'
   _globals['_ORDERSETTINGS'].fields_by_name['unavailable_actions']._loaded_options = None
   _globals['_ORDERSETTINGS'].fields_by_name['unavailable_actions']._serialized_options = b'\342A\001\003'
+  _globals['_ORDERSETTINGS'].fields_by_name['reoffer_policy']._loaded_options = None
+  _globals['_ORDERSETTINGS'].fields_by_name['reoffer_policy']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_ORDERSETTINGS']._loaded_options = None
   _globals['_ORDERSETTINGS']._serialized_options = b'\352AX\n\030parley.dev/OrderSettings\022\036sellers/{seller}/orderSettings*\rorderSettings2\rorderSettings'
   _globals['_ORDERSETTINGS']._serialized_start=296
-  _globals['_ORDERSETTINGS']._serialized_end=2497
-  _globals['_ORDERSETTINGS_SCOPE']._serialized_start=1204
-  _globals['_ORDERSETTINGS_SCOPE']._serialized_end=1437
-  _globals['_ORDERSETTINGS_WINDOW']._serialized_start=1440
-  _globals['_ORDERSETTINGS_WINDOW']._serialized_end=1625
-  _globals['_ORDERSETTINGS_OVERRIDE']._serialized_start=1628
-  _globals['_ORDERSETTINGS_OVERRIDE']._serialized_end=1828
-  _globals['_ORDERSETTINGS_SPANS']._serialized_start=1830
-  _globals['_ORDERSETTINGS_SPANS']._serialized_end=1902
-  _globals['_ORDERSETTINGS_SPAN']._serialized_start=1904
-  _globals['_ORDERSETTINGS_SPAN']._serialized_end=2026
-  _globals['_ORDERSETTINGS_AUDIENCE']._serialized_start=2028
-  _globals['_ORDERSETTINGS_AUDIENCE']._serialized_end=2114
-  _globals['_ORDERSETTINGS_BYPASSPOLICY']._serialized_start=2117
-  _globals['_ORDERSETTINGS_BYPASSPOLICY']._serialized_end=2251
-  _globals['_ORDERSETTINGS_INACTIVEREASON']._serialized_start=2254
-  _globals['_ORDERSETTINGS_INACTIVEREASON']._serialized_end=2404
-  _globals['_SELLERPLAN']._serialized_start=2500
-  _globals['_SELLERPLAN']._serialized_end=2722
-  _globals['_SELLERPLAN_TIER']._serialized_start=2660
-  _globals['_SELLERPLAN_TIER']._serialized_end=2722
-  _globals['_AVAILABILITY']._serialized_start=2725
-  _globals['_AVAILABILITY']._serialized_end=2857
+  _globals['_ORDERSETTINGS']._serialized_end=2816
+  _globals['_ORDERSETTINGS_REMINDERPOINTS']._serialized_start=1357
+  _globals['_ORDERSETTINGS_REMINDERPOINTS']._serialized_end=1419
+  _globals['_ORDERSETTINGS_SCOPE']._serialized_start=1422
+  _globals['_ORDERSETTINGS_SCOPE']._serialized_end=1655
+  _globals['_ORDERSETTINGS_WINDOW']._serialized_start=1658
+  _globals['_ORDERSETTINGS_WINDOW']._serialized_end=1843
+  _globals['_ORDERSETTINGS_OVERRIDE']._serialized_start=1846
+  _globals['_ORDERSETTINGS_OVERRIDE']._serialized_end=2046
+  _globals['_ORDERSETTINGS_SPANS']._serialized_start=2048
+  _globals['_ORDERSETTINGS_SPANS']._serialized_end=2120
+  _globals['_ORDERSETTINGS_SPAN']._serialized_start=2122
+  _globals['_ORDERSETTINGS_SPAN']._serialized_end=2244
+  _globals['_ORDERSETTINGS_AUDIENCE']._serialized_start=2246
+  _globals['_ORDERSETTINGS_AUDIENCE']._serialized_end=2332
+  _globals['_ORDERSETTINGS_BYPASSPOLICY']._serialized_start=2335
+  _globals['_ORDERSETTINGS_BYPASSPOLICY']._serialized_end=2469
+  _globals['_ORDERSETTINGS_INACTIVEREASON']._serialized_start=2472
+  _globals['_ORDERSETTINGS_INACTIVEREASON']._serialized_end=2622
+  _globals['_ORDERSETTINGS_REOFFERPOLICY']._serialized_start=2624
+  _globals['_ORDERSETTINGS_REOFFERPOLICY']._serialized_end=2723
+  _globals['_SELLERPLAN']._serialized_start=2819
+  _globals['_SELLERPLAN']._serialized_end=3041
+  _globals['_SELLERPLAN_TIER']._serialized_start=2979
+  _globals['_SELLERPLAN_TIER']._serialized_end=3041
+  _globals['_AVAILABILITY']._serialized_start=3044
+  _globals['_AVAILABILITY']._serialized_end=3176
 # @@protoc_insertion_point(module_scope)

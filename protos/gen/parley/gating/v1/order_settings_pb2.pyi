@@ -109,6 +109,53 @@ class OrderSettings(_message.Message):
     INACTIVE_REASON_EMPTY_SCOPE: OrderSettings.InactiveReason.ValueType  # 3
     """The scope is an empty list of packages."""
 
+    class _ReofferPolicy:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ReofferPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[OrderSettings._ReofferPolicy.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        REOFFER_POLICY_UNSPECIFIED: OrderSettings._ReofferPolicy.ValueType  # 0
+        """Not chosen; read as REOFFER_POLICY_ALLOW."""
+        REOFFER_POLICY_ALLOW: OrderSettings._ReofferPolicy.ValueType  # 1
+        """It waits for the seller again, who may send another offer, with a new deadline of `request_ttl`."""
+        REOFFER_POLICY_CLOSE: OrderSettings._ReofferPolicy.ValueType  # 2
+        """It is closed."""
+
+    class ReofferPolicy(_ReofferPolicy, metaclass=_ReofferPolicyEnumTypeWrapper):
+        """What becomes of a request whose offer was declined, expired or was withdrawn."""
+
+    REOFFER_POLICY_UNSPECIFIED: OrderSettings.ReofferPolicy.ValueType  # 0
+    """Not chosen; read as REOFFER_POLICY_ALLOW."""
+    REOFFER_POLICY_ALLOW: OrderSettings.ReofferPolicy.ValueType  # 1
+    """It waits for the seller again, who may send another offer, with a new deadline of `request_ttl`."""
+    REOFFER_POLICY_CLOSE: OrderSettings.ReofferPolicy.ValueType  # 2
+    """It is closed."""
+
+    @_typing.final
+    class ReminderPoints(_message.Message):
+        """When the seller is reminded of a request that waits for him."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ELAPSED_PERCENTS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def elapsed_percents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+            """How much of `request_ttl` has gone by, in percent, at most two points. Time during which the request waits for the
+            buyer does not count. Empty: no reminders.
+            """
+
+        def __init__(
+            self,
+            *,
+            elapsed_percents: _abc.Iterable[_builtins.int] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["elapsed_percents", b"elapsed_percents"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     @_typing.final
     class Scope(_message.Message):
         """Which packages are gated. Explicit: nothing is gated by omission."""
@@ -270,6 +317,8 @@ class OrderSettings(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
+    REMINDER_POINTS_FIELD_NUMBER: _builtins.int
+    REOFFER_POLICY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`sellers/{seller}/orderSettings`."""
     enabled: _builtins.bool
@@ -288,6 +337,8 @@ class OrderSettings(_message.Message):
     """Why the settings have no effect now. Unset while they have."""
     etag: _builtins.str
     """The version, for optimistic concurrency."""
+    reoffer_policy: Global___OrderSettings.ReofferPolicy.ValueType
+    """What becomes of a request whose offer ended without acceptance. Applies to requests submitted later."""
     @_builtins.property
     def scope(self) -> Global___OrderSettings.Scope:
         """Which packages are gated. Absent: none."""
@@ -324,6 +375,10 @@ class OrderSettings(_message.Message):
     def unavailable_actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.UnavailableAction]:
         """What the caller may not do now, and why."""
 
+    @_builtins.property
+    def reminder_points(self) -> Global___OrderSettings.ReminderPoints:
+        """When the seller is reminded of a request; absent: at 50 and 90 percent. Applies to requests submitted later."""
+
     def __init__(
         self,
         *,
@@ -344,10 +399,12 @@ class OrderSettings(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
+        reminder_points: Global___OrderSettings.ReminderPoints | None = ...,
+        reoffer_policy: Global___OrderSettings.ReofferPolicy.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "request_ttl", b"request_ttl", "scope", b"scope", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "reminder_points", b"reminder_points", "request_ttl", b"request_ttl", "scope", b"scope", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "audience", b"audience", "bypass_policy", b"bypass_policy", "create_time", b"create_time", "enabled", b"enabled", "etag", b"etag", "excluded_listings", b"excluded_listings", "inactive_reason", b"inactive_reason", "name", b"name", "overrides", b"overrides", "request_ttl", b"request_ttl", "scope", b"scope", "settings_version", b"settings_version", "time_zone", b"time_zone", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "audience", b"audience", "bypass_policy", b"bypass_policy", "create_time", b"create_time", "enabled", b"enabled", "etag", b"etag", "excluded_listings", b"excluded_listings", "inactive_reason", b"inactive_reason", "name", b"name", "overrides", b"overrides", "reminder_points", b"reminder_points", "reoffer_policy", b"reoffer_policy", "request_ttl", b"request_ttl", "scope", b"scope", "settings_version", b"settings_version", "time_zone", b"time_zone", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
