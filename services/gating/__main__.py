@@ -18,7 +18,7 @@ from services.gating.adapters.repository.order_requests import OrderRequestsRepo
 from services.gating.adapters.repository.projections import ProjectionsRepository
 from services.gating.adapters.repository.sellers import SellersRepository
 from services.gating.app.gate import Gate
-from services.gating.app.order_requests import EXPIRY, OrderRequestCommands
+from services.gating.app.order_requests import EXPIRY, REMINDER, OrderRequestCommands
 from services.gating.app.ports import Monotonic
 from services.gating.app.queries import Queries
 from services.gating.app.reactions import Reactions
@@ -57,10 +57,11 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
         Queries(database, requests=requests, gate=gate, clock=clock),
     )
     reactions = Reactions(database, projections=projections, requests=requests, gate=gate, clock=clock)
+    timers = Timers(database, requests=requests, clock=clock)
     return Service(
         add_servicers=partial(add_GatingServiceServicer_to_server, servicer),
         subscriptions=subscriptions(reactions),
-        timers={EXPIRY: Timers(database, requests=requests, clock=clock).expire_order_request},
+        timers={EXPIRY: timers.expire_order_request, REMINDER: timers.remind_of_order_request},
     )
 
 

@@ -10,6 +10,7 @@ from chassis.kernel.timetable import Span, Window
 from services.gating.domain.catalogue import Package
 from services.gating.domain.gate import GateDecision, GateReason, Outcome, Verdict
 from services.gating.domain.order_request import Inquiry, Needs, PackageSnapshot
+from services.gating.domain.request_rules import DEFAULT_REMINDER_POINTS, ReofferPolicy
 from services.gating.domain.settings import Audience, BypassPolicy, DayOverride, DayRule, OrderSettings, Scope
 
 Document = dict[str, Any]
@@ -38,6 +39,8 @@ def settings_document(settings: OrderSettings) -> Document:
         ],
         "bypass_policy": settings.bypass_policy.value,
         "request_ttl_microseconds": settings.request_ttl // _MICROSECOND,
+        "reminder_points": list(settings.reminder_points),
+        "reoffer_policy": settings.reoffer_policy.value,
     }
 
 
@@ -64,6 +67,9 @@ def settings_of(
         ),
         bypass_policy=BypassPolicy(document["bypass_policy"]),
         request_ttl=timedelta(microseconds=document["request_ttl_microseconds"]),
+        # Settings that were saved before these existed have their defaults.
+        reminder_points=tuple(document.get("reminder_points", DEFAULT_REMINDER_POINTS)),
+        reoffer_policy=ReofferPolicy(document.get("reoffer_policy", ReofferPolicy.ALLOW)),
         version=version,
         create_time=create_time,
         update_time=update_time,

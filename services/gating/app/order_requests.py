@@ -21,6 +21,8 @@ from services.gating.domain.order_request import DeclineReason, Moved, Needs, Or
 
 EXPIRY: Final = "order_request_expiry"
 """The timer that ends a request which nobody answers; its key is the request's id."""
+REMINDER: Final = "order_request_reminder"
+"""The timer of the next reminder to the seller; its key is the request's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,8 @@ class OrderRequestCommands:
             chosen = None if listing is None else listing.package(package)
             if listing is None or chosen is None:
                 raise not_found(package)
-            ttl = (await self._sellers.settings(tx, seller)).request_ttl
-            submission = Submission(request_id, listing, chosen, command.needs, decision, ttl)
+            rules = (await self._sellers.settings(tx, seller)).request_rules
+            submission = Submission(request_id, listing, chosen, command.needs, decision, rules)
             request, event = order_request.submit(submission, now=now)
             await self._make_room(tx, buyer, package, now)
             if not await self._requests.add(tx, request):
@@ -204,7 +206,7 @@ class OrderRequestCommands:
 
 
 async def save_moved(tx: Transaction, requests: OrderRequests, moved: Moved) -> None:
-    """Stores a moved request with its event and its timer."""
+    """Stores a moved request with its event and its timers."""
     request, event = moved
     await requests.save(tx, request)
     tx.record(event)
@@ -212,8 +214,9 @@ async def save_moved(tx: Transaction, requests: OrderRequests, moved: Moved) -> 
 
 
 def reschedule(tx: Transaction, request: OrderRequest) -> None:
-    """Brings the timer in line with the request."""
-    if request.expire_time is None:
-        tx.unschedule(EXPIRY, request.id)
-    else:
-        tx.schedule(EXPIRY, request.id, request.expire_time)
+    """Brings the timers in line with the request."""
+    for kind, due in ((EXPIRY, request.expire_time), (REMINDER, request.next_reminder_time)):
+        if due is None:
+            tx.unschedule(kind, request.id)
+        else:
+            tx.schedule(kind, request.id, due)

@@ -27,3 +27,14 @@ class Timers:
                 await save_moved(tx, self._requests, moved)
 
         await self._database.fire(timer, work)
+
+    async def remind_of_order_request(self, timer: DueTimer) -> None:
+        """Tells the seller that somebody waits, once for each point; the next one is set together with it."""
+
+        async def work(tx: Transaction) -> None:
+            request = await self._requests.find(tx, timer.key, lock=True)
+            moved = None if request is None else order_request.remind(request, now=self._clock.now())
+            if moved is not None:
+                await save_moved(tx, self._requests, moved)
+
+        await self._database.fire(timer, work)

@@ -45,6 +45,7 @@ class RequestVerb(StrEnum):
     INFORMATION_ASKED = "informationasked"
     INFORMATION_ANSWERED = "informationanswered"
     OFFERED = "offered"
+    REMINDED = "reminded"
     REOPENED = "reopened"
     CONVERTED = "converted"
     DECLINED = "declined"

@@ -14,6 +14,7 @@ from services.gating.domain import refusals
 from services.gating.domain.catalogue import Listing, Package
 from services.gating.domain.events import OrderRequestChanged, RequestVerb
 from services.gating.domain.gate import GateDecision, Outcome
+from services.gating.domain.request_rules import ReofferPolicy, RequestRules
 
 MAX_QUESTIONS: Final = 20
 """Questions that a seller may ask about one request."""
@@ -48,9 +49,11 @@ MACHINE: Final = Machine(
         Transition(OPEN_STATES, "withdraw", (Actor.BUYER,), State.WITHDRAWN),
         Transition(_UNDECIDED, "close", (Actor.OPERATOR,), State.CLOSED),
         Transition(_UNDECIDED, "expire", (Actor.TIMER,), State.EXPIRED),
+        Transition((State.PENDING,), "remind", (Actor.TIMER,)),
         # An accepted offer is an order that exists: it wins over whatever ended the request meanwhile.
         Transition((*OPEN_STATES, *_LOST), "convert", (Actor.SERVICE,), State.CONVERTED),
         Transition((State.OFFERED,), "reopen", (Actor.SERVICE,), State.PENDING),
+        Transition((State.OFFERED,), "close", (Actor.SERVICE,), State.CLOSED),
     ),
 )
 
@@ -97,7 +100,9 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """A request. `expire_time` holds while the seller's deadline runs, `remaining` while it rests."""
+    """A request. `expire_time` holds while the deadline runs, `remaining` while it rests. `reminders`
+    counts those of this deadline.
+    """
 
     id: str
     seller: str
@@ -105,7 +110,7 @@ class OrderRequest:
     snapshot: PackageSnapshot
     needs: Needs
     decision: GateDecision
-    ttl: timedelta
+    rules: RequestRules
     create_time: datetime
     update_time: datetime
     state: State = State.PENDING
@@ -116,6 +121,7 @@ class OrderRequest:
     order: str = ""
     expire_time: datetime | None = None
     remaining: timedelta | None = None
+    reminders: int = 0
     first_response_time: datetime | None = None
     version: int = 1
 
@@ -144,6 +150,13 @@ class OrderRequest:
         """Whether it was sent while the seller or the listing took no orders."""
         return self.decision.verdict.outcome is Outcome.UNAVAILABLE
 
+    @property
+    def next_reminder_time(self) -> datetime | None:
+        """When the seller is reminded next; None where his deadline rests or nothing is left to remind of."""
+        if self.expire_time is None:
+            return None
+        return self.rules.reminder_time(self.reminders, self.expire_time)
+
     def is_due(self, now: datetime) -> bool:
         """Whether the seller's time is over, also where no timer has said so yet."""
         return self.expire_time is not None and now >= self.expire_time
@@ -165,7 +178,7 @@ class Submission:
     package: Package
     needs: Needs
     decision: GateDecision
-    ttl: timedelta
+    rules: RequestRules
 
 
 def submit(submission: Submission, *, now: datetime) -> Moved:
@@ -183,10 +196,10 @@ def submit(submission: Submission, *, now: datetime) -> Moved:
         snapshot=PackageSnapshot(submission.listing.title, submission.package),
         needs=submission.needs,
         decision=decision,
-        ttl=submission.ttl,
+        rules=submission.rules,
         create_time=now,
         update_time=now,
-        expire_time=now + submission.ttl,
+        expire_time=now + submission.rules.ttl,
     )
     return request, OrderRequestChanged(RequestVerb.SUBMITTED, request, now)
 
@@ -258,6 +271,18 @@ def expire(request: OrderRequest, *, now: datetime) -> Moved | None:
     return _changed(_ended(request, state), RequestVerb.EXPIRED, now)
 
 
+def remind(request: OrderRequest, *, now: datetime) -> Moved | None:
+    """The seller is told once more that somebody waits; None where the moment has not come, or too much time
+    has gone by.
+    """
+    due = request.next_reminder_time
+    if due is None or now < due or request.is_due(now):
+        return None
+    state = MACHINE.move(request.state, "remind", Actor.TIMER, name=request.name)
+    reminded = replace(request, state=state, reminders=request.reminders + 1)
+    return _changed(reminded, RequestVerb.REMINDED, now)
+
+
 class OfferState(StrEnum):
     """Where an offer stands, as its owner says."""
 
@@ -290,7 +315,7 @@ def follow_offers(
     """The request as all offers that answer it imply, whatever order they became known in; None: no change.
 
     An accepted offer decides for good; else the newest open one; else the request waits for the seller again,
-    with a new deadline. `answered` is when the newest of these facts happened.
+    with a new deadline, or is closed where he wanted that. `answered` is when the newest of these happened.
     """
     accepted = next((offer for offer in offers if offer.state is OfferState.ACCEPTED), None)
     if accepted is not None:
@@ -300,8 +325,11 @@ def follow_offers(
         return _offered(request, newest.name, answered=answered, now=now)
     if request.state is not State.OFFERED:
         return None
+    if request.rules.reoffer_policy is ReofferPolicy.CLOSE:
+        state = MACHINE.move(request.state, "close", Actor.SERVICE, name=request.name)
+        return _changed(_ended(request, state), RequestVerb.CLOSED, now)
     state = MACHINE.move(request.state, "reopen", Actor.SERVICE, name=request.name)
-    reopened = replace(request, state=state, expire_time=now + request.ttl)
+    reopened = replace(request, state=state, expire_time=now + request.rules.ttl, reminders=0)
     return _changed(reopened, RequestVerb.REOPENED, now)
 
 

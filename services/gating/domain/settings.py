@@ -12,8 +12,13 @@ from chassis.kernel.refusal import invalid, stale_etag
 from chassis.kernel.timetable import MINUTES_PER_DAY, Span, Window, parse_hhmm, split, zone_of
 from services.gating.domain import refusals
 from services.gating.domain.events import OrderSettingsSaved
+from services.gating.domain.request_rules import (
+    DEFAULT_REMINDER_POINTS,
+    DEFAULT_REQUEST_TTL,
+    ReofferPolicy,
+    RequestRules,
+)
 
-DEFAULT_REQUEST_TTL: Final = timedelta(days=7)
 DEFAULT_TIME_ZONE: Final = "UTC"
 MAX_WINDOWS: Final = 100
 """Stored windows of one seller, those made by splitting included."""
@@ -89,6 +94,8 @@ class OrderSettings:
     overrides: tuple[DayOverride, ...] = ()
     bypass_policy: BypassPolicy = BypassPolicy.OPEN_OFFER
     request_ttl: timedelta = DEFAULT_REQUEST_TTL
+    reminder_points: tuple[int, ...] = DEFAULT_REMINDER_POINTS
+    reoffer_policy: ReofferPolicy = ReofferPolicy.ALLOW
     version: int = 0
     create_time: datetime | None = None
     update_time: datetime | None = None
@@ -102,6 +109,11 @@ class OrderSettings:
     def etag(self) -> str:
         """The version as callers see it."""
         return f"v{self.version}"
+
+    @property
+    def request_rules(self) -> RequestRules:
+        """What holds for the requests that come now."""
+        return RequestRules(self.request_ttl, self.reminder_points, self.reoffer_policy)
 
     def inactive_reason(self, *, entitled: bool) -> InactiveReason | None:
         """Why the settings have no effect for a seller who is `entitled` or not; None where they have."""
@@ -150,6 +162,8 @@ class SettingsChange:
     overrides: tuple[GivenOverride, ...] | None = None
     bypass_policy: BypassPolicy | None = None
     request_ttl: timedelta | None = None
+    reminder_points: tuple[int, ...] | None = None
+    reoffer_policy: ReofferPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +193,8 @@ def save(current: OrderSettings, change: SettingsChange, *, etag: str, now: date
         overrides=current.overrides if change.overrides is None else _stored_overrides(change.overrides),
         bypass_policy=change.bypass_policy or current.bypass_policy,
         request_ttl=change.request_ttl or current.request_ttl,
+        reminder_points=_reminder_points(current, change),
+        reoffer_policy=change.reoffer_policy or current.reoffer_policy,
     )
     if wanted == current:
         return Saved(current, split_windows, None)
@@ -190,6 +206,12 @@ def save(current: OrderSettings, change: SettingsChange, *, etag: str, now: date
 
 def _either(wanted: bool | None, stored: bool) -> bool:
     return stored if wanted is None else wanted
+
+
+def _reminder_points(current: OrderSettings, change: SettingsChange) -> tuple[int, ...]:
+    if change.reminder_points is None:
+        return current.reminder_points
+    return tuple(sorted(change.reminder_points))
 
 
 def _zone(current: OrderSettings, change: SettingsChange) -> str:

@@ -71,6 +71,13 @@ def _described(event: Event) -> _Described:
         case AvailabilitySet(availability=found):
             declared = pb.AvailabilitySet(availability=availability_message(found), version=found.version)
             return _Described(found.name, found.subject, found.version, declared)
+        case OrderRequestChanged(verb=RequestVerb.REMINDED, request=request):
+            reminded = pb.OrderRequestReminded(
+                order_request=request_facts(request),
+                reminder=request.reminders,
+                elapsed_percent=request.rules.reminder_points[request.reminders - 1],
+            )
+            return _Described(request.name, request.name, request.version, reminded)
         case OrderRequestChanged(verb=verb, request=request):
             changed = _REQUEST_EVENTS[verb](order_request=request_facts(request))
             return _Described(request.name, request.name, request.version, changed)

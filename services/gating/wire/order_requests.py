@@ -112,6 +112,8 @@ def order_request_message(view: RequestView) -> WireRequest:
         etag=request.etag,
         create_time=timestamp(request.create_time),
         update_time=timestamp(request.update_time),
+        reminder_count=request.reminders,
+        next_reminder_time=optional_timestamp(request.next_reminder_time if state is State.PENDING else None),
         arrived_while_unavailable=request.arrived_while_unavailable,
         unavailable_until=optional_timestamp(request.decision.verdict.unavailable_until),
     )

@@ -29,8 +29,12 @@ from services.gating.app.sellers import (
 )
 from services.gating.domain.availability import Availability, Declared
 from services.gating.domain.plan import SellerPlan, Tier
-from services.gating.domain.settings import (
+from services.gating.domain.request_rules import (
+    DEFAULT_REMINDER_POINTS,
     DEFAULT_REQUEST_TTL,
+    ReofferPolicy,
+)
+from services.gating.domain.settings import (
     Audience,
     BypassPolicy,
     DayOverride,
@@ -93,6 +97,18 @@ def _request_ttl(sent: WireSettings) -> timedelta:
     return timedelta(seconds=ttl.seconds, microseconds=ttl.nanos // _NANOS_PER_MICROSECOND)
 
 
+def _reminder_points(sent: WireSettings) -> tuple[int, ...]:
+    if not sent.HasField("reminder_points"):
+        return DEFAULT_REMINDER_POINTS
+    return tuple(sent.reminder_points.elapsed_percents)
+
+
+def _reoffer_policy(value: WireSettings.ReofferPolicy.ValueType) -> ReofferPolicy:
+    if value == WireSettings.REOFFER_POLICY_UNSPECIFIED:
+        return ReofferPolicy.ALLOW
+    return ReofferPolicy(WireSettings.ReofferPolicy.Name(value).removeprefix("REOFFER_POLICY_"))
+
+
 def _given_window(window: WireSettings.Window) -> GivenWindow:
     # DayOfWeek counts from MONDAY = 1.
     return GivenWindow(tuple(day - 1 for day in window.days), window.start, window.end)
@@ -124,6 +140,8 @@ _READERS: Final[Mapping[str, Reader]] = {
     "overrides": lambda sent: {"overrides": tuple(_given_override(given) for given in sent.overrides)},
     "bypass_policy": lambda sent: {"bypass_policy": _bypass_policy(sent.bypass_policy)},
     "request_ttl": lambda sent: {"request_ttl": _request_ttl(sent)},
+    "reminder_points": lambda sent: {"reminder_points": _reminder_points(sent)},
+    "reoffer_policy": lambda sent: {"reoffer_policy": _reoffer_policy(sent.reoffer_policy)},
 }
 
 
@@ -144,6 +162,8 @@ def settings_message(settings: OrderSettings) -> WireSettings:
         windows=[_window(window) for window in settings.windows],
         overrides=[_override(override) for override in settings.overrides],
         bypass_policy=WireSettings.BypassPolicy.Value(f"BYPASS_POLICY_{settings.bypass_policy.value}"),
+        reminder_points=WireSettings.ReminderPoints(elapsed_percents=settings.reminder_points),
+        reoffer_policy=WireSettings.ReofferPolicy.Value(f"REOFFER_POLICY_{settings.reoffer_policy.value}"),
         settings_version=settings.version,
         etag=settings.etag,
         create_time=optional_timestamp(settings.create_time),

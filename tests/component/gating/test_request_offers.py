@@ -71,6 +71,24 @@ async def test_an_offer_that_ends_gives_the_seller_new_time(world: World, ending
     assert (await world.read(created.name)).offer.endswith("2")
 
 
+@pytest.mark.parametrize("ending", list(ENDED))
+async def test_a_seller_who_offers_once_closes_what_was_in_vain(world: World, ending: str) -> None:
+    once = OrderSettings.REOFFER_POLICY_CLOSE
+    assert (await world.close_gate(reoffer_policy=once)).reoffer_policy == once
+    created = await world.submit()
+    # A request keeps the policy under which it came.
+    await world.save("reoffer_policy")
+    await world.tell_offer(offers_events.OfferSent, request=created.name)
+    kind = getattr(offers_events, ending)
+    await world.tell_offer(kind, request=created.name, version=3, state=ENDED[ending])
+    closed = await world.read(created.name)
+    assert (closed.state, [*closed.allowed_actions]) == (OrderRequest.STATE_CLOSED, [])
+    assert isinstance((await world.events(created.name))[-1], gating_events.OrderRequestClosed)
+    assert await timers(world) == []
+    again = await world.submit()
+    assert again.name != created.name
+
+
 async def test_facts_of_offers_may_come_late_twice_and_in_disorder(world: World) -> None:
     await world.close_gate()
     created = await world.submit()

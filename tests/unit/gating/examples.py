@@ -28,6 +28,7 @@ from services.gating.domain.order_request import (
     submit,
 )
 from services.gating.domain.plan import SellerPlan, Tier
+from services.gating.domain.request_rules import RequestRules
 from services.gating.domain.settings import DayOverride, OrderSettings, Scope
 
 SELLER = "sellers/acme"
@@ -101,8 +102,11 @@ def decide(
     return evaluate(found, buyer=buyer, facts=facts, at=instant)
 
 
-def submitted(*, now: datetime = NOON, ttl: timedelta = timedelta(days=7)) -> OrderRequest:
-    submission = Submission(REQUEST_ID, listing(), package(), Needs("A logo"), decide(rules(), now), ttl)
+def submitted(*, now: datetime = NOON, ttl: timedelta = timedelta(days=7), **changes: Any) -> OrderRequest:
+    """A request; `changes` are those of its rules."""
+    came_under = replace(RequestRules(ttl), **changes)
+    found = decide(rules(), now)
+    submission = Submission(REQUEST_ID, listing(), package(), Needs("A logo"), found, came_under)
     return submit(submission, now=now)[0]
 
 

@@ -30,6 +30,7 @@ from services.gating.domain.order_request import (
     Submission,
     follow_offers,
 )
+from services.gating.domain.request_rules import RequestRules
 from tests.unit.gating.examples import (
     BUYER,
     FIRST_OFFER,
@@ -67,6 +68,8 @@ ALLOWED: dict[tuple[str, Actor], dict[State, State]] = {
     ("expire", Actor.TIMER): {State.PENDING: State.EXPIRED, State.INFO_REQUESTED: State.EXPIRED},
     ("convert", Actor.SERVICE): {state: State.CONVERTED for state in State if state is not State.CONVERTED},
     ("reopen", Actor.SERVICE): {State.OFFERED: State.PENDING},
+    ("close", Actor.SERVICE): {State.OFFERED: State.CLOSED},
+    ("remind", Actor.TIMER): {State.PENDING: State.PENDING},
 }
 
 
@@ -153,7 +156,9 @@ def test_the_gate_guards_submission() -> None:
     open_gate = rules(nights())
     away = rules(settings_with(), seller=Availability(SELLER, False, NOON + HOUR, messages_closed=True))
     for found, reason in ((open_gate, "REQUEST_NOT_REQUIRED"), (away, "UNAVAILABLE")):
-        submission = Submission(REQUEST_ID, listing(), package(), Needs("A logo"), decide(found), DAY)
+        submission = Submission(
+            REQUEST_ID, listing(), package(), Needs("A logo"), decide(found), RequestRules(DAY)
+        )
         with pytest.raises(Refusal) as caught:
             requests.submit(submission, now=NOON)
         assert (caught.value.kind, caught.value.reason) == (Kind.PRECONDITION, reason)
@@ -165,7 +170,7 @@ def test_the_gate_guards_submission() -> None:
 def test_a_request_that_arrives_while_nobody_is_there_is_flagged(enabled: bool) -> None:
     away = Availability(SELLER, False, NOON + HOUR)
     found = decide(rules(settings_with(enabled=enabled), seller=away))
-    submission = Submission(REQUEST_ID, listing(), package(), Needs("A logo"), found, DAY)
+    submission = Submission(REQUEST_ID, listing(), package(), Needs("A logo"), found, RequestRules(DAY))
     request, _ = requests.submit(submission, now=NOON)
     assert request.arrived_while_unavailable
     assert request.decision.verdict.unavailable_until == NOON + HOUR

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from chassis.kernel.refusal import Kind, Refusal
 from chassis.kernel.timetable import EVERY_DAY, Span, Window, format_hhmm
+from services.gating.domain.request_rules import DEFAULT_REQUEST_TTL
 from services.gating.domain.settings import (
-    DEFAULT_REQUEST_TTL,
     Audience,
     BypassPolicy,
     DayOverride,

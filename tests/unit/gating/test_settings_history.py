@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from parley.gating.v1.order_settings_pb2 import OrderSettings as WireSettings
+from services.gating.domain.request_rules import ReofferPolicy
 from services.gating.domain.settings import (
     Audience,
     BypassPolicy,
@@ -31,6 +32,8 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("overrides", {"overrides": (DayOverride(day("2026-12-24"), DayRule.CLOSED),)}),
     ("bypass_policy", {"bypass_policy": BypassPolicy.NEVER}),
     ("request_ttl", {"request_ttl": timedelta(hours=1)}),
+    ("reminder_points", {"reminder_points": (10,)}),
+    ("reoffer_policy", {"reoffer_policy": ReofferPolicy.CLOSE}),
 ]
 
 

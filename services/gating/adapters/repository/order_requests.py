@@ -23,8 +23,21 @@ from services.gating.adapters.documents import (
 )
 from services.gating.adapters.tables import order_request as table
 from services.gating.domain.order_request import OPEN_STATES, DeclineReason, OrderRequest, State
+from services.gating.domain.request_rules import ReofferPolicy, RequestRules
 
-_FIXED = ("id", "seller", "buyer", "package", "snapshot", "needs", "decision", "ttl", "create_time")
+_FIXED = (
+    "id",
+    "seller",
+    "buyer",
+    "package",
+    "snapshot",
+    "needs",
+    "decision",
+    "ttl",
+    "reminder_points",
+    "reoffer_policy",
+    "create_time",
+)
 
 _FIND = sa.select(table).where(table.c.id == sa.bindparam("key"))
 _LOCK = _FIND.with_for_update()
@@ -98,8 +111,11 @@ def _row(request: OrderRequest) -> dict[str, Any]:
         "decline_text": request.decline_text,
         "offer": request.offer,
         "order_name": request.order,
-        "ttl": request.ttl,
+        "ttl": request.rules.ttl,
+        "reminder_points": list(request.rules.reminder_points),
+        "reoffer_policy": request.rules.reoffer_policy.value,
         "remaining": request.remaining,
+        "reminders": request.reminders,
         "expire_time": request.expire_time,
         "first_response_time": request.first_response_time,
         "create_time": request.create_time,
@@ -115,7 +131,7 @@ def _request(row: Any) -> OrderRequest:
         snapshot=snapshot_of(row.snapshot),
         needs=needs_of(row.needs),
         decision=decision_of(row.decision),
-        ttl=row.ttl,
+        rules=RequestRules(row.ttl, tuple(row.reminder_points), ReofferPolicy(row.reoffer_policy)),
         create_time=row.create_time,
         update_time=row.update_time,
         state=State(row.state),
@@ -126,6 +142,7 @@ def _request(row: Any) -> OrderRequest:
         order=row.order_name,
         expire_time=row.expire_time,
         remaining=row.remaining,
+        reminders=row.reminders,
         first_response_time=row.first_response_time,
         version=row.version,
     )
