@@ -17,6 +17,7 @@ from stack.demo.marketplace import read
 
 ON_A_STACK: dict[str, Callable[[Rig], Figure]] = {
     "gate": throughput.evaluate_gate,
+    "many": throughput.evaluate_gate_of_many,
     "visible": visibility.accept_to_visible,
     "place": throughput.place_order,
     "memory": startup.memory,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
+import asyncpg
 import grpc
 
 from bench import floors, load
@@ -24,13 +25,19 @@ GATE_CALLERS = 16
 ORDER_CALLERS = 32
 EVALUATE = "/parley.gating.v1.GatingService/EvaluateGate"
 PLACE = "/parley.orders.v1.OrdersService/PlaceOrder"
-GATE_GOAL, ORDER_GOAL = 0.7, 0.4
+GATE_GOAL, MANY_GATE_GOAL, ORDER_GOAL = 0.7, 0.75, 0.4
+SELLERS, HOT_SELLERS = 100_000, 1_000
+_GATED = "sellers/kumo"
 UNGATED = "sellers/acme/listings/logo-check/packages/express"
 
 
 def evaluate_gate(rig: Rig) -> Figure:
     """EvaluateGate over every package of the demo marketplace, hot, against an echo of the same request."""
     packages = [package.name for listing in read().listings() for package in listing.packages]
+    return _evaluate(rig, packages, "EvaluateGate, calls/s", GATE_GOAL)
+
+
+def _evaluate(rig: Rig, packages: list[str], name: str, goal: float) -> Figure:
     requests = [EvaluateGateRequest(package=name).SerializeToString().hex() for name in packages]
     address, token = rig.stack.grpc["gating"], rig.stack.token("buyer", user="bench")
     with (
@@ -40,12 +47,34 @@ def evaluate_gate(rig: Rig) -> Figure:
         ours = load.Job(address, EVALUATE, requests, token, GATE_CALLERS, SECONDS)
         floor = load.Job(floor_address, floors.ECHO, requests, token, GATE_CALLERS, SECONDS)
         return _compare(
-            "EvaluateGate, calls/s",
-            goal=GATE_GOAL,
+            name,
+            goal=goal,
             ours=_Side(ours, [rig.pid("gating")]),
             floor=_Side(floor, [floor_pid]),
-            notes=("the other services are held still, so that each side is one process",),
+            notes=(
+                "the other services are held still, so that each side is one process",
+                f"{len(packages):,} packages in turn",
+            ),
         )
+
+
+def evaluate_gate_of_many(rig: Rig) -> Figure:
+    """The same with the settings of `SELLERS` in the database and the packages of `HOT_SELLERS` in demand."""
+    packages = asyncio.run(_multiply_sellers(rig))
+    return _evaluate(rig, packages, "EvaluateGate of many sellers, calls/s", MANY_GATE_GOAL)
+
+
+async def _multiply_sellers(rig: Rig) -> list[str]:
+    """Copies a gated seller of the demo many times; answers the packages that are in demand."""
+    connection = await asyncpg.connect(rig.dsn("gating"))
+    try:
+        await connection.execute(_MANY_SETTINGS, SELLERS)
+        await connection.execute(_MANY_PLANS, SELLERS)
+        rows = await connection.fetch(_MANY_LISTINGS, HOT_SELLERS)
+        await connection.execute("ANALYZE")
+    finally:
+        await connection.close()
+    return [row["package"] for row in rows]
 
 
 def place_order(rig: Rig) -> Figure:
@@ -79,6 +108,26 @@ async def _place_one(address: str, token: str, request: PlaceOrderRequest) -> No
     async with grpc.aio.insecure_channel(address) as channel:
         place: Callable[..., object] = OrdersServiceStub(channel).PlaceOrder
         await place(first, metadata=(("authorization", f"Bearer {token}"),), timeout=10)  # type: ignore[misc]
+
+
+_MANY_SETTINGS = f"""
+INSERT INTO order_settings (seller, version, document, create_time, update_time)
+SELECT 'sellers/bench-' || number, 1, document, create_time, update_time
+FROM order_settings, generate_series(1, $1) AS number WHERE seller = '{_GATED}'
+"""  # noqa: S608 - our own names
+_MANY_PLANS = f"""
+INSERT INTO seller_plan (seller, version, tier, expire_time)
+SELECT 'sellers/bench-' || number, 1, tier, expire_time
+FROM seller_plan, generate_series(1, $1) AS number WHERE seller = '{_GATED}'
+"""  # noqa: S608 - our own names
+_MANY_LISTINGS = f"""
+INSERT INTO listing (name, version, title, intake, published, packages)
+SELECT replace(name, '{_GATED}/', 'sellers/bench-' || number || '/'), 1, title, intake, published,
+    replace(packages::text, '{_GATED}/', 'sellers/bench-' || number || '/')::jsonb
+FROM (SELECT * FROM listing WHERE name LIKE '{_GATED}/%' ORDER BY name LIMIT 1) AS one,
+    generate_series(1, $1) AS number
+RETURNING packages -> 0 ->> 'name' AS package
+"""  # noqa: S608 - our own names
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,9 +78,9 @@ class Freshness:
         is_too_old = started - self._looked >= START_ANEW_SECONDS
         since = "" if before is None or is_too_old else before.snapshot
         found = await self._database.read(lambda tx: self._log.since(tx, since))
-        if before is None or is_too_old or found.epoch != before.epoch:
+        if before is None or is_too_old or found.epoch != before.epoch or found.changes is None:
             self._forget(None)
-        for change in found.changes:
+        for change in found.changes or ():
             self._forget(change)
         self._seen, self._looked = found, started
         if started >= self._prune_at:

@@ -135,11 +135,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What was committed between two looks. `epoch` differs when earlier snapshots mean nothing any more."""
+    """What was committed between two looks. `epoch` differs when earlier snapshots mean nothing any more;
+    `changes` is None when they are too many to be told.
+    """
 
     snapshot: str
     epoch: str
-    changes: tuple[Change, ...]
+    changes: tuple[Change, ...] | None
 
 
 class ChangeLog(Protocol):

@@ -351,6 +351,19 @@ async def test_another_replica_follows_within_a_second(
         assert await reason(two) == "ALWAYS"
 
 
+async def test_a_flood_of_changes_is_noticed(world: World, seconds: Seconds) -> None:
+    await world.close_gate()
+    assert await reason(world) == "ALWAYS"
+    await world.rows(
+        "WITH flood AS (INSERT INTO seller_plan (seller, version, tier) "
+        "SELECT 'sellers/s' || number, 1, 'BASIC' FROM generate_series(1, 10001) AS number), "
+        + _ENABLE.format("false").strip().replace("UPDATE", "changed AS (UPDATE", 1)
+        + ") SELECT 1"
+    )
+    seconds.now += 1.0
+    assert await reason(world) == "SWITCHED_OFF"
+
+
 async def test_changes_that_are_committed_late_are_not_missed(
     backends: Backends, clock: ManualClock, seconds: Seconds
 ) -> None:

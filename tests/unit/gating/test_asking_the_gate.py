@@ -69,7 +69,7 @@ class Store:
 
     async def since(self, _tx: Any, snapshot: str) -> Changes:
         new = self.log[int(snapshot) :] if snapshot else []
-        return Changes(str(len(self.log)), self.epoch, tuple(new))
+        return Changes(str(len(self.log)), self.epoch, None if len(new) > 5 else tuple(new))
 
     async def prune(self, _tx: Any) -> None:
         self.pruned += 1
@@ -183,6 +183,16 @@ async def test_only_what_changed_is_loaded_again() -> None:
     store.seconds = 50.0
     with pytest.raises(Refusal):
         await gate.decide(PACKAGE, BUYER)
+
+
+async def test_a_flood_of_changes_is_not_told_one_by_one() -> None:
+    store = Store()
+    gate = store.gate()
+    assert await reason(gate) is GateReason.ALWAYS
+    store.switch_off(logged=False)
+    store.log.extend(Change(f"sellers/s{number}", "") for number in range(6))
+    store.seconds = 1.0
+    assert await reason(gate) is GateReason.SWITCHED_OFF
 
 
 async def test_a_change_of_what_is_known_about_a_buyer_is_noticed() -> None:

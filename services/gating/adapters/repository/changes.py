@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import sqlalchemy as sa
 
 from chassis.db import Transaction
@@ -16,9 +18,12 @@ _SINCE = sa.text(
     "change.subject, change.buyer "
     "FROM (SELECT nullif(:snapshot, '')::pg_snapshot AS last) AS seen LEFT JOIN gate_change AS change "
     "ON change.transaction >= pg_snapshot_xmin(seen.last) "
-    "AND NOT pg_visible_in_snapshot(change.transaction, seen.last)"
+    "AND NOT pg_visible_in_snapshot(change.transaction, seen.last) LIMIT :limit"
 )
 _PRUNE = sa.delete(gate_change).where(gate_change.c.time < sa.func.now() - sa.text("interval '10 minutes'"))
+
+CHANGES_LIMIT: Final = 10_000
+"""More than these are not told one by one."""
 
 
 class ChangeLogRepository:
@@ -26,7 +31,9 @@ class ChangeLogRepository:
 
     async def since(self, tx: Transaction, snapshot: str) -> Changes:
         """What was committed after `snapshot`; nothing for an empty one. The answer's own comes with it."""
-        rows = await tx.fetch_all(_SINCE, {"snapshot": snapshot})
+        rows = await tx.fetch_all(_SINCE, {"snapshot": snapshot, "limit": CHANGES_LIMIT + 1})
+        if len(rows) > CHANGES_LIMIT:
+            return Changes(rows[0].snapshot, rows[0].epoch, None)
         changes = tuple(Change(row.subject, row.buyer) for row in rows if row.subject is not None)
         return Changes(rows[0].snapshot, rows[0].epoch, changes)
 
