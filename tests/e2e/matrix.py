@@ -134,6 +134,7 @@ OFFERS: Mapping[str, Row] = {
     "GetOffer": Row(lambda f: offers.GetOfferRequest(name=f.offer)),
     "ListOffers": Row(lambda f: offers.ListOffersRequest(seller=f.seller)),
     "ListOfferRevisions": Row(lambda f: offers.ListOfferRevisionsRequest(name=f.offer)),
+    "CompareOfferRevisions": Row(lambda f: offers.CompareOfferRevisionsRequest(name=f.offer)),
     "SendOffer": Row(lambda f: offers.SendOfferRequest(name=f.offer)),
     "OpenOffer": Row(lambda f: offers.OpenOfferRequest(name=f.offer)),
     "ReviseOffer": Row(lambda f: offers.ReviseOfferRequest(name=f.offer, terms=_terms(f))),

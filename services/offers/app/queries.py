@@ -12,8 +12,9 @@ from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import not_found
 from services.offers.app.commands.steps import party_of
 from services.offers.app.ports import Listings, Offers
-from services.offers.app.views import ListingView, OfferView, RevisionView
-from services.offers.domain.chain import State
+from services.offers.app.views import DifferenceView, ListingView, OfferView, RevisionView
+from services.offers.domain.chain import Offer, Revision, State
+from services.offers.domain.difference import difference
 from services.offers.domain.listing import ListingState
 from services.offers.domain.search import ListingSearch
 
@@ -57,6 +58,15 @@ class ListRevisions:
 
     name: str
     page: PageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class CompareRevisions:
+    """Revision 0 is the newest (`after`), or the one before `after` (`before`)."""
+
+    name: str
+    before: int
+    after: int
 
 
 class ListingQueries:
@@ -136,6 +146,29 @@ class OfferQueries:
             return Page(views, found.next_cursor)
 
         return await self._database.read(work)
+
+    async def compare(self, call: Call, query: CompareRevisions) -> DifferenceView:
+        """What differs between two revisions; a buyer compares those since the first sending.
+
+        Refusal NOT_FOUND.
+        """
+
+        async def work(tx: Transaction) -> DifferenceView:
+            offer = await self._offers.load(tx, query.name)
+            actor = party_of(call, offer)
+            first = (offer.first_sent or 1) if actor is Actor.BUYER else 1
+            after = query.after or offer.revision.number
+            before = query.before or max(after - 1, first)
+            pair = [await self._revision(tx, offer, number, first=first) for number in (before, after)]
+            return DifferenceView(offer.name, difference(*pair), actor)
+
+        return await self._database.read(work)
+
+    async def _revision(self, tx: Transaction, offer: Offer, number: int, *, first: int) -> Revision:
+        if first <= number <= offer.revision.number:
+            found = await self._offers.revisions(tx, offer.name, first=number, page=PageRequest(1))
+            return found.items[0]
+        raise not_found(f"{offer.name}/revisions/{number}")
 
 
 def _is_team(call: Call, seller: str) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from chassis.kernel.machine import Actor
 from services.offers.domain.chain import Offer, Revision
+from services.offers.domain.difference import Difference
 from services.offers.domain.listing import Listing
 
 
@@ -25,6 +26,15 @@ class RevisionView:
 
     offer: str
     revision: Revision
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceView:
+    """What differs between two revisions of the offer of that name, as `actor` sees it."""
+
+    offer: str
+    difference: Difference
     actor: Actor
 
 

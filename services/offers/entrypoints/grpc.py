@@ -71,6 +71,12 @@ class OffersServicer(OffersServiceServicer):
         encode = partial(offers.list_revisions_response, request)
         return await respond(context, query, self._offer_queries.revisions, encode)
 
+    async def CompareOfferRevisions(
+        self, request: pb.CompareOfferRevisionsRequest, context: Any
+    ) -> pb.CompareOfferRevisionsResponse:
+        query = offers.compare_revisions_query(request)
+        return await respond(context, query, self._offer_queries.compare, offers.compare_revisions_response)
+
     async def SendOffer(self, request: pb.SendOfferRequest, context: Any) -> pb.SendOfferResponse:
         command = offers.send_offer_command(request)
         return await respond(context, command, self._offer_commands.send, offers.send_offer_response)

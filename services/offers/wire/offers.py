@@ -6,7 +6,7 @@ from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page
 from chassis.paging import next_page_token, page_request
 from chassis.wire import optional_timestamp, timestamp, wire_money, write_actions
-from parley.offers.v1 import offer_pb2, offers_service_pb2
+from parley.offers.v1 import offer_difference_pb2, offer_pb2, offers_service_pb2
 from services.offers.app.commands.offer import (
     AcceptOffer,
     CounterOffer,
@@ -18,9 +18,10 @@ from services.offers.app.commands.offer import (
     SendOffer,
     WithdrawOffer,
 )
-from services.offers.app.queries import GetOffer, ListOffers, ListRevisions
-from services.offers.app.views import OfferView, RevisionView
+from services.offers.app.queries import CompareRevisions, GetOffer, ListOffers, ListRevisions
+from services.offers.app.views import DifferenceView, OfferView, RevisionView
 from services.offers.domain.chain import Acceptance, Offer, Revision, State, actions
+from services.offers.domain.difference import LineItemChange
 from services.offers.domain.offer import Consent
 from services.offers.domain.origin import OriginKind, kind_of
 from services.offers.domain.refusals import Reason, origin_required
@@ -33,6 +34,7 @@ from services.offers.wire.values import (
     read_terms,
     seller_name,
     wire_address,
+    wire_line_item,
     wire_terms,
 )
 
@@ -86,6 +88,11 @@ def list_offers_query(request: offers_service_pb2.ListOffersRequest) -> ListOffe
 def list_revisions_query(request: offers_service_pb2.ListOfferRevisionsRequest) -> ListRevisions:
     """What ListOfferRevisions asks for. Refusal PAGE_TOKEN_INVALID."""
     return ListRevisions(offer_name(request.name), page_request(request))
+
+
+def compare_revisions_query(request: offers_service_pb2.CompareOfferRevisionsRequest) -> CompareRevisions:
+    """What CompareOfferRevisions asks for."""
+    return CompareRevisions(offer_name(request.name), request.from_revision, request.to_revision)
 
 
 def send_offer_command(request: offers_service_pb2.SendOfferRequest) -> SendOffer:
@@ -184,6 +191,34 @@ def list_revisions_response(
     revisions = [_wire_revision(view.offer, view.revision, view.actor) for view in page.items]
     return offers_service_pb2.ListOfferRevisionsResponse(
         revisions=revisions, next_page_token=next_page_token(request, page.next_cursor)
+    )
+
+
+def compare_revisions_response(view: DifferenceView) -> offers_service_pb2.CompareOfferRevisionsResponse:
+    """The answer of CompareOfferRevisions."""
+    found = view.difference
+    message = offer_difference_pb2.OfferDifference(
+        to=_wire_revision(view.offer, found.after, view.actor),
+        changed_fields=found.fields,
+        line_items=[_wire_change(change) for change in found.line_items],
+        total_change=None if found.total_change is None else wire_money(found.total_change),
+    )
+    # Python cannot spell the name of this field.
+    getattr(message, "from").CopyFrom(_wire_revision(view.offer, found.before, view.actor))
+    return offers_service_pb2.CompareOfferRevisionsResponse(difference=message)
+
+
+def _wire_change(change: LineItemChange) -> offer_difference_pb2.LineItemChange:
+    kinds = offer_difference_pb2.LineItemChange
+    kind = kinds.KIND_CHANGED
+    if change.before is None:
+        kind = kinds.KIND_ADDED
+    elif change.after is None:
+        kind = kinds.KIND_REMOVED
+    return offer_difference_pb2.LineItemChange(
+        kind=kind,
+        before=None if change.before is None else wire_line_item(change.before),
+        after=None if change.after is None else wire_line_item(change.after),
     )
 
 

@@ -181,12 +181,14 @@ def _wire_date(day: LocalDay | None) -> Date | None:
 
 def wire_line_items(terms: Terms) -> list[commerce_pb2.LineItem]:
     """The wire form of the positions."""
-    return [
-        commerce_pb2.LineItem(
-            title=item.title, quantity=item.quantity, unit_price=wire_money(item.unit_price)
-        )
-        for item in terms.line_items
-    ]
+    return [wire_line_item(item) for item in terms.line_items]
+
+
+def wire_line_item(item: LineItem) -> commerce_pb2.LineItem:
+    """The wire form of a position."""
+    return commerce_pb2.LineItem(
+        title=item.title, quantity=item.quantity, unit_price=wire_money(item.unit_price)
+    )
 
 
 def wire_payment_method(method: PaymentMethod) -> commerce_pb2.PaymentMethod.ValueType:

@@ -236,6 +236,9 @@ def reading_calls() -> list[Bad]:
     def revisions(**fields: Any) -> Callable[[Ground], Any]:
         return lambda g: pb.ListOfferRevisionsRequest(name=g.open.name, **fields)
 
+    def compared(**fields: Any) -> Callable[[Ground], Any]:
+        return lambda g: pb.CompareOfferRevisionsRequest(name=g.open.name, **fields)
+
     failed = (INVALID, "VALIDATION_FAILED")
     return [
         *by_name("GetOffer", pb.GetOfferRequest, ANA),
@@ -244,6 +247,11 @@ def reading_calls() -> list[Bad]:
         Bad("ListOfferRevisions", ANA, revisions(page_token="x"), INVALID, "PAGE_TOKEN_INVALID"),
         Bad("ListOfferRevisions", ORDERS, revisions(), NOT_FOUND, "NOT_FOUND"),
         Bad("GetOffer", ANA, lambda g: pb.GetOfferRequest(name=g.draft.name), NOT_FOUND, "NOT_FOUND"),
+        *by_name("CompareOfferRevisions", pb.CompareOfferRevisionsRequest, ANA),
+        Bad("CompareOfferRevisions", ANA, compared(from_revision=-1), *failed, {"field": "from_revision"}),
+        Bad("CompareOfferRevisions", ANA, compared(to_revision=-1), *failed, {"field": "to_revision"}),
+        Bad("CompareOfferRevisions", ANA, compared(to_revision=2), NOT_FOUND, "NOT_FOUND"),
+        Bad("CompareOfferRevisions", ANA, compared(from_revision=2), NOT_FOUND, "NOT_FOUND"),
         Bad("ListOffers", ANONYMOUS, listed(), Kind.UNAUTHENTICATED, "UNAUTHENTICATED"),
         Bad("ListOffers", ORDERS, listed(), DENIED, "PERMISSION_DENIED"),
         Bad("ListOffers", ANA, listed(page_size=-1), *failed, {"field": "page_size"}),

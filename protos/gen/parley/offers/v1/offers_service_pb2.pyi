@@ -13,6 +13,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
 from google.type import money_pb2 as _money_pb2
 from parley.offers.v1 import listing_pb2 as _listing_pb2
+from parley.offers.v1 import offer_difference_pb2 as _offer_difference_pb2
 from parley.offers.v1 import offer_pb2 as _offer_pb2
 from parley.type.v1 import commerce_pb2 as _commerce_pb2
 import builtins as _builtins
@@ -565,6 +566,60 @@ class ListOfferRevisionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListOfferRevisionsResponse: _TypeAlias = ListOfferRevisionsResponse  # noqa: Y015
+
+@_typing.final
+class CompareOfferRevisionsRequest(_message.Message):
+    """What CompareOfferRevisions needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FROM_REVISION_FIELD_NUMBER: _builtins.int
+    TO_REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`offers/{offer}`."""
+    from_revision: _builtins.int
+    """The number of the revision to compare. 0: the one before `to_revision`, or the same where that is the first one."""
+    to_revision: _builtins.int
+    """The number of the revision to compare it with. 0: the newest."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        from_revision: _builtins.int = ...,
+        to_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_revision", b"from_revision", "name", b"name", "to_revision", b"to_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareOfferRevisionsRequest: _TypeAlias = CompareOfferRevisionsRequest  # noqa: Y015
+
+@_typing.final
+class CompareOfferRevisionsResponse(_message.Message):
+    """What differs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def difference(self) -> _offer_difference_pb2.OfferDifference:
+        """The difference."""
+
+    def __init__(
+        self,
+        *,
+        difference: _offer_difference_pb2.OfferDifference | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareOfferRevisionsResponse: _TypeAlias = CompareOfferRevisionsResponse  # noqa: Y015
 
 @_typing.final
 class SendOfferRequest(_message.Message):

@@ -119,6 +119,11 @@ class OffersServiceStub:
                 request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ReviveOfferRequest.SerializeToString,
                 response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ReviveOfferResponse.FromString,
                 _registered_method=True)
+        self.CompareOfferRevisions = channel.unary_unary(
+                '/parley.offers.v1.OffersService/CompareOfferRevisions',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.CompareOfferRevisionsRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.CompareOfferRevisionsResponse.FromString,
+                _registered_method=True)
 
 
 class OffersServiceServicer:
@@ -256,6 +261,14 @@ class OffersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompareOfferRevisions(self, request, context):
+        """Says what differs between two revisions of an offer, in either direction. A buyer compares what he was sent.
+        Errors: NOT_FOUND, also for a revision that does not exist.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OffersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -338,6 +351,11 @@ def add_OffersServiceServicer_to_server(servicer, server):
                     servicer.ReviveOffer,
                     request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ReviveOfferRequest.FromString,
                     response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ReviveOfferResponse.SerializeToString,
+            ),
+            'CompareOfferRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareOfferRevisions,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.CompareOfferRevisionsRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.CompareOfferRevisionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -777,6 +795,33 @@ class OffersService:
             '/parley.offers.v1.OffersService/ReviveOffer',
             parley_dot_offers_dot_v1_dot_offers__service__pb2.ReviveOfferRequest.SerializeToString,
             parley_dot_offers_dot_v1_dot_offers__service__pb2.ReviveOfferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareOfferRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/CompareOfferRevisions',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.CompareOfferRevisionsRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.CompareOfferRevisionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

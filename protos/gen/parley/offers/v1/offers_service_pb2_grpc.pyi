@@ -95,6 +95,10 @@ class OffersServiceStub:
     """Opens an expired offer again as a new revision with the same terms and a new expiry.
     Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
     """
+    CompareOfferRevisions: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.CompareOfferRevisionsRequest, _offers_service_pb2.CompareOfferRevisionsResponse]
+    """Says what differs between two revisions of an offer, in either direction. A buyer compares what he was sent.
+    Errors: NOT_FOUND, also for a revision that does not exist.
+    """
 
 @_typing.type_check_only
 class OffersServiceAsyncStub(OffersServiceStub):
@@ -162,6 +166,10 @@ class OffersServiceAsyncStub(OffersServiceStub):
     ReviveOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ReviveOfferRequest, _offers_service_pb2.ReviveOfferResponse]  # type: ignore[assignment]
     """Opens an expired offer again as a new revision with the same terms and a new expiry.
     Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
+    """
+    CompareOfferRevisions: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.CompareOfferRevisionsRequest, _offers_service_pb2.CompareOfferRevisionsResponse]  # type: ignore[assignment]
+    """Says what differs between two revisions of an offer, in either direction. A buyer compares what he was sent.
+    Errors: NOT_FOUND, also for a revision that does not exist.
     """
 
 class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -323,6 +331,16 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_offers_service_pb2.ReviveOfferResponse, _abc.Awaitable[_offers_service_pb2.ReviveOfferResponse]]:
         """Opens an expired offer again as a new revision with the same terms and a new expiry.
         Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
+        """
+
+    @_abc_1.abstractmethod
+    def CompareOfferRevisions(
+        self,
+        request: _offers_service_pb2.CompareOfferRevisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.CompareOfferRevisionsResponse, _abc.Awaitable[_offers_service_pb2.CompareOfferRevisionsResponse]]:
+        """Says what differs between two revisions of an offer, in either direction. A buyer compares what he was sent.
+        Errors: NOT_FOUND, also for a revision that does not exist.
         """
 
 def add_OffersServiceServicer_to_server(servicer: OffersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
