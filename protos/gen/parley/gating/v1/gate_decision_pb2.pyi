@@ -91,6 +91,10 @@ class GateDecision(_message.Message):
         """REQUEST_REQUIRED: an override closes the gate at this local time."""
         REASON_INTAKE_NOT_INSTANT: GateDecision._Reason.ValueType  # 15
         """ALLOWED: the listing does not sell at once (its orders wait for the seller anyway), so the gate does not apply."""
+        REASON_AT_CAPACITY: GateDecision._Reason.ValueType  # 16
+        """REQUEST_REQUIRED: the clock leaves the gate open, but the seller has as many open orders as he takes at once."""
+        REASON_BELOW_CAPACITY: GateDecision._Reason.ValueType  # 17
+        """ALLOWED: only the capacity closes this gate, and the seller has fewer open orders than he takes at once."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """Which rule decided. Availability comes first, then the switches, the scope and the clock; the buyer's history and his
@@ -129,6 +133,10 @@ class GateDecision(_message.Message):
     """REQUEST_REQUIRED: an override closes the gate at this local time."""
     REASON_INTAKE_NOT_INSTANT: GateDecision.Reason.ValueType  # 15
     """ALLOWED: the listing does not sell at once (its orders wait for the seller anyway), so the gate does not apply."""
+    REASON_AT_CAPACITY: GateDecision.Reason.ValueType  # 16
+    """REQUEST_REQUIRED: the clock leaves the gate open, but the seller has as many open orders as he takes at once."""
+    REASON_BELOW_CAPACITY: GateDecision.Reason.ValueType  # 17
+    """ALLOWED: only the capacity closes this gate, and the seller has fewer open orders than he takes at once."""
 
     PACKAGE_FIELD_NUMBER: _builtins.int
     BUYER_FIELD_NUMBER: _builtins.int
@@ -172,7 +180,9 @@ class GateDecision(_message.Message):
 
     @_builtins.property
     def next_change_time(self) -> _timestamp_pb2.Timestamp:
-        """The next instant at which the clock alone can change the answer; absent where only an edit or an event can."""
+        """The next instant at which the clock alone can change the answer; absent where only an edit or an event can, as with
+        a seller at capacity.
+        """
 
     @_builtins.property
     def unavailable_until(self) -> _timestamp_pb2.Timestamp:

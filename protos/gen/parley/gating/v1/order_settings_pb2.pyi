@@ -43,7 +43,9 @@ class OrderSettings(_message.Message):
         AUDIENCE_ALL_BUYERS: OrderSettings._Audience.ValueType  # 1
         """Every buyer."""
         AUDIENCE_NEW_BUYERS: OrderSettings._Audience.ValueType  # 2
-        """Buyers without a confirmed order with this seller. Declined orders do not count."""
+        """Buyers without a confirmed order with this seller. Declined orders do not count. In other words: returning buyers
+        order at once, whatever the clock and the capacity say.
+        """
 
     class Audience(_Audience, metaclass=_AudienceEnumTypeWrapper):
         """Which buyers must ask."""
@@ -53,7 +55,9 @@ class OrderSettings(_message.Message):
     AUDIENCE_ALL_BUYERS: OrderSettings.Audience.ValueType  # 1
     """Every buyer."""
     AUDIENCE_NEW_BUYERS: OrderSettings.Audience.ValueType  # 2
-    """Buyers without a confirmed order with this seller. Declined orders do not count."""
+    """Buyers without a confirmed order with this seller. Declined orders do not count. In other words: returning buyers
+    order at once, whatever the clock and the capacity say.
+    """
 
     class _BypassPolicy:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -96,6 +100,8 @@ class OrderSettings(_message.Message):
         """The seller's plan does not include the gate, or it lapsed. The settings are kept."""
         INACTIVE_REASON_EMPTY_SCOPE: OrderSettings._InactiveReason.ValueType  # 3
         """The scope is an empty list of packages."""
+        INACTIVE_REASON_ALL_EXCLUDED: OrderSettings._InactiveReason.ValueType  # 4
+        """The scope lists packages, and the listings of all of them are excluded."""
 
     class InactiveReason(_InactiveReason, metaclass=_InactiveReasonEnumTypeWrapper):
         """Why settings that are switched on have no effect."""
@@ -108,6 +114,8 @@ class OrderSettings(_message.Message):
     """The seller's plan does not include the gate, or it lapsed. The settings are kept."""
     INACTIVE_REASON_EMPTY_SCOPE: OrderSettings.InactiveReason.ValueType  # 3
     """The scope is an empty list of packages."""
+    INACTIVE_REASON_ALL_EXCLUDED: OrderSettings.InactiveReason.ValueType  # 4
+    """The scope lists packages, and the listings of all of them are excluded."""
 
     class _ReofferPolicy:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -317,6 +325,8 @@ class OrderSettings(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
+    MAX_OPEN_ORDERS_FIELD_NUMBER: _builtins.int
+    CAPACITY_ONLY_FIELD_NUMBER: _builtins.int
     REMINDER_POINTS_FIELD_NUMBER: _builtins.int
     REOFFER_POLICY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
@@ -337,6 +347,14 @@ class OrderSettings(_message.Message):
     """Why the settings have no effect now. Unset while they have."""
     etag: _builtins.str
     """The version, for optimistic concurrency."""
+    max_open_orders: _builtins.int
+    """With this many open orders the gate is closed although the clock would leave it open, 1 to 100,000; 0: no limit. Open
+    is an order from its confirmation on until orders say that it is over, whoever confirmed it. Switches, scope, audience
+    and bypass hold as ever. Orders are counted as their events arrive, so that those placed in the same moment may go
+    beyond the limit together.
+    """
+    capacity_only: _builtins.bool
+    """Only the capacity closes the gate: windows and overrides are kept and not looked at. Needs `max_open_orders`."""
     reoffer_policy: Global___OrderSettings.ReofferPolicy.ValueType
     """What becomes of a request whose offer ended without acceptance. Applies to requests submitted later."""
     @_builtins.property
@@ -399,12 +417,14 @@ class OrderSettings(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
+        max_open_orders: _builtins.int = ...,
+        capacity_only: _builtins.bool = ...,
         reminder_points: Global___OrderSettings.ReminderPoints | None = ...,
         reoffer_policy: Global___OrderSettings.ReofferPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "reminder_points", b"reminder_points", "request_ttl", b"request_ttl", "scope", b"scope", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "audience", b"audience", "bypass_policy", b"bypass_policy", "create_time", b"create_time", "enabled", b"enabled", "etag", b"etag", "excluded_listings", b"excluded_listings", "inactive_reason", b"inactive_reason", "name", b"name", "overrides", b"overrides", "reminder_points", b"reminder_points", "reoffer_policy", b"reoffer_policy", "request_ttl", b"request_ttl", "scope", b"scope", "settings_version", b"settings_version", "time_zone", b"time_zone", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "audience", b"audience", "bypass_policy", b"bypass_policy", "capacity_only", b"capacity_only", "create_time", b"create_time", "enabled", b"enabled", "etag", b"etag", "excluded_listings", b"excluded_listings", "inactive_reason", b"inactive_reason", "max_open_orders", b"max_open_orders", "name", b"name", "overrides", b"overrides", "reminder_points", b"reminder_points", "reoffer_policy", b"reoffer_policy", "request_ttl", b"request_ttl", "scope", b"scope", "settings_version", b"settings_version", "time_zone", b"time_zone", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
