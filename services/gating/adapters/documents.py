@@ -11,7 +11,15 @@ from services.gating.domain.catalogue import Package
 from services.gating.domain.gate import GateDecision, GateReason, Outcome, Verdict
 from services.gating.domain.order_request import Inquiry, Needs, PackageSnapshot
 from services.gating.domain.request_rules import DEFAULT_REMINDER_POINTS, ReofferPolicy
-from services.gating.domain.settings import Audience, BypassPolicy, DayOverride, DayRule, OrderSettings, Scope
+from services.gating.domain.settings import (
+    NO_LIMIT,
+    Audience,
+    BypassPolicy,
+    DayOverride,
+    DayRule,
+    OrderSettings,
+    Scope,
+)
 
 Document = dict[str, Any]
 
@@ -41,6 +49,8 @@ def settings_document(settings: OrderSettings) -> Document:
         "request_ttl_microseconds": settings.request_ttl // _MICROSECOND,
         "reminder_points": list(settings.reminder_points),
         "reoffer_policy": settings.reoffer_policy.value,
+        "max_open_orders": settings.max_open_orders,
+        "capacity_only": settings.capacity_only,
     }
 
 
@@ -70,6 +80,8 @@ def settings_of(
         # Settings that were saved before these existed have their defaults.
         reminder_points=tuple(document.get("reminder_points", DEFAULT_REMINDER_POINTS)),
         reoffer_policy=ReofferPolicy(document.get("reoffer_policy", ReofferPolicy.ALLOW)),
+        max_open_orders=document.get("max_open_orders", NO_LIMIT),
+        capacity_only=document.get("capacity_only", False),
         version=version,
         create_time=create_time,
         update_time=update_time,

@@ -123,6 +123,21 @@ confirmed_order = sa.Table(
     sa.Index("ix_confirmed_order_buyer_seller", "buyer", "seller"),
 )
 
+known_order = sa.Table(
+    "known_order",
+    METADATA,
+    _text("name", primary_key=True),
+    _version(),
+    _text("seller"),
+    _text("buyer"),
+    _text("package"),
+    _text("intake"),
+    _instant("place_time", nullable=True),
+    sa.Column("is_open", sa.Boolean, nullable=False),
+    sa.Index("ix_known_order_open", "seller", postgresql_where=sa.text("is_open")),
+    sa.Index("ix_known_order_seller_place_time", "seller", "place_time"),
+)
+
 gate_change = sa.Table(
     "gate_change",
     METADATA,

@@ -6,7 +6,7 @@ Bounded staleness: what this replica writes is seen at once, what another one wr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,7 +16,16 @@ from chassis.kernel.ids import parse_name
 from chassis.kernel.refusal import Kind, Refusal, not_found
 from services.gating.app.cache import LoadingCache
 from services.gating.app.freshness import Freshness
-from services.gating.app.ports import Change, ChangeLog, ListingSource, Monotonic, Projections, Sellers
+from services.gating.app.ports import (
+    Change,
+    ChangeLog,
+    ListingSource,
+    Monotonic,
+    Projections,
+    Sellers,
+    open_orders_of,
+    seller_of_open_orders,
+)
 from services.gating.domain import gate
 from services.gating.domain.availability import Availability
 from services.gating.domain.catalogue import Listing, listing_of, seller_of
@@ -33,6 +42,7 @@ from services.gating.domain.plan import SellerPlan
 SELLERS_CAPACITY: Final = 10_000
 LISTINGS_CAPACITY: Final = 50_000
 BUYERS_CAPACITY: Final = 50_000
+OPEN_ORDERS_CAPACITY: Final = 10_000
 STANDINGS_CAPACITY: Final = 50_000
 
 _ONE_MINUTE = timedelta(minutes=1)
@@ -66,6 +76,7 @@ class Standing:
     since: datetime
     until: datetime
     asks_for_buyer: bool
+    max_open_orders: int
 
 
 class Gate:
@@ -97,6 +108,9 @@ class Gate:
         self._buyers: LoadingCache[tuple[str, str], BuyerFacts] = LoadingCache(
             self._load_buyer, capacity=BUYERS_CAPACITY
         )
+        self._open_orders: LoadingCache[str, int] = LoadingCache(
+            self._load_open_orders, capacity=OPEN_ORDERS_CAPACITY
+        )
         self._freshness = Freshness(database, changes, self._forget, monotonic)
 
     # ------------------------------------------------------------------------------------------ decisions
@@ -112,6 +126,8 @@ class Gate:
             now = self._clock.now()
             if not standing.since <= now < standing.until:
                 standing = _standing(standing.seller, standing.listing, package, now)
+        if standing.max_open_orders:
+            standing = await self._by_capacity(standing, now)
         verdict = standing.verdict
         if standing.asks_for_buyer:
             facts = await self._facts(buyer, standing)
@@ -132,6 +148,9 @@ class Gate:
             listing,
             await self._sellers.availability(tx, name),
         )
+        limit = rules.compiled.settings.max_open_orders
+        if limit:
+            rules = replace(rules, is_full=await self._projections.open_orders(tx, seller) >= limit)
         verdict = gate.verdict_of(rules, now)
         facts = NOTHING_KNOWN
         if gate.asks_for_buyer(rules, verdict):
@@ -151,19 +170,26 @@ class Gate:
         self._forget(Change(subject, ""))
 
     def buyer_changed(self, buyer: str, seller: str) -> None:
-        """An offer to a buyer or an order of his changed here."""
+        """An offer to a buyer changed here."""
         self._forget(Change(seller, buyer))
+
+    def orders_changed(self, buyer: str, seller: str) -> None:
+        """An order of a buyer changed here."""
+        self._forget(Change(seller, buyer))
+        self._forget(Change(open_orders_of(seller), ""))
 
     def _forget(self, change: Change | None) -> None:
         if change is None:
             self._seller_entries.clear()
             self._listing_entries.clear()
             self._buyers.clear()
+            self._open_orders.clear()
         elif change.buyer:
             self._buyers.forget((change.buyer, change.subject))
         else:
             self._seller_entries.forget(change.subject)
             self._listing_entries.forget(change.subject)
+            self._open_orders.forget(change.subject)
 
     # ------------------------------------------------------------------------------------------ inside
 
@@ -186,6 +212,23 @@ class Gate:
             self._standings.clear()
         self._standings[package] = standing
         return standing
+
+    async def _by_capacity(self, standing: Standing, now: datetime) -> Standing:
+        """The standing as it holds with the orders that are open now."""
+        subject = open_orders_of(standing.rules.listing.seller)
+        try:
+            is_full = await self._open_orders.get(subject) >= standing.max_open_orders
+        except Refusal as refusal:
+            if refusal.kind is not Kind.UNAVAILABLE:
+                raise
+            # In doubt the seller is full, and the buyer asks.
+            is_full = True
+        if is_full is standing.rules.is_full:
+            return standing
+        package = standing.rules.package
+        found = _standing(standing.seller, standing.listing, package, now, is_full=is_full)
+        self._standings[package] = found
+        return found
 
     async def _facts(self, buyer: str, standing: Standing) -> BuyerFacts:
         key = (buyer, standing.rules.listing.seller)
@@ -224,19 +267,39 @@ class Gate:
             await self._database.transact(lambda tx: self._projections.store_listing(tx, fetched))
         return listing
 
+    async def _load_open_orders(self, subject: str) -> int:
+        seller = seller_of_open_orders(subject)
+        return await self._database.read(lambda tx: self._projections.open_orders(tx, seller))
+
     async def _load_buyer(self, key: tuple[str, str]) -> BuyerFacts:
         buyer, seller = key
         return await self._database.read(lambda tx: self._projections.buyer_facts(tx, buyer, seller))
 
 
-def _standing(seller: SellerEntry, listing: ListingEntry, package: str, now: datetime) -> Standing:
+def _standing(
+    seller: SellerEntry, listing: ListingEntry, package: str, now: datetime, *, is_full: bool = False
+) -> Standing:
     assert listing.listing is not None
     rules = GateRules(
-        package, seller.compiled, seller.plan, seller.availability, listing.listing, listing.availability
+        package,
+        seller.compiled,
+        seller.plan,
+        seller.availability,
+        listing.listing,
+        listing.availability,
+        is_full,
     )
     verdict = gate.verdict_of(rules, now)
-    asks = gate.asks_for_buyer(rules, verdict)
-    return Standing(seller, listing, rules, verdict, now, _constant_until(rules, verdict, now), asks)
+    return Standing(
+        seller,
+        listing,
+        rules,
+        verdict,
+        now,
+        _constant_until(rules, verdict, now),
+        gate.asks_for_buyer(rules, verdict),
+        seller.compiled.settings.max_open_orders,
+    )
 
 
 def _constant_until(rules: GateRules, verdict: Verdict, now: datetime) -> datetime:

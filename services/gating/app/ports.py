@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from chassis.db import Transaction
 from chassis.kernel.page import Page, PageRequest
@@ -59,6 +59,23 @@ class Sellers(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class OrderFact:
+    """What the orders service said of an order at a version. `place_time` only where the placement was told,
+    `confirm_time` None before it was confirmed. `intake` as `parley.orders.v1` names it, without prefix.
+    """
+
+    name: str
+    version: int
+    seller: str
+    buyer: str
+    package: str
+    intake: str
+    place_time: datetime | None
+    confirm_time: datetime | None
+    is_open: bool
+
+
 class Projections(Protocol):
     """What gating keeps of the facts of others."""
 
@@ -82,10 +99,14 @@ class Projections(Protocol):
         """Every offer that answers a request."""
         ...
 
-    async def store_confirmed_order(
-        self, tx: Transaction, order: str, *, buyer: str, seller: str, time: datetime
-    ) -> bool:
-        """Keeps that an order was confirmed, in one statement; answers whether that was news."""
+    async def store_order(self, tx: Transaction, order: OrderFact) -> bool:
+        """Keeps what is known of an order, in whatever order the facts come, by one statement; answers
+        whether anything was news.
+        """
+        ...
+
+    async def open_orders(self, tx: Transaction, seller: str) -> int:
+        """How many orders of a seller are open."""
         ...
 
 
@@ -125,12 +146,25 @@ class ListingSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a committed transaction touched: the rules of a seller or a listing (`subject`), or, with a
-    `buyer`, what is known about this buyer at the seller `subject`.
+    """What a committed transaction touched: the rules of a seller or a listing (`subject`), the number of his
+    open orders (`open_orders_of`), or, with a `buyer`, what is known of this buyer at the seller `subject`.
     """
 
     subject: str
     buyer: str
+
+
+OPEN_ORDERS: Final = "/openOrders"
+
+
+def open_orders_of(seller: str) -> str:
+    """The subject of a change in the number of a seller's open orders, as the log names it."""
+    return f"{seller}{OPEN_ORDERS}"
+
+
+def seller_of_open_orders(subject: str) -> str:
+    """The other way round."""
+    return subject.removesuffix(OPEN_ORDERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
+from typing import Final
 
 from chassis.db import Database, Transaction
 from chassis.envelope import Delivery
 from chassis.kernel.clock import Clock
 from services.gating.app.gate import Gate
 from services.gating.app.order_requests import id_of, save_moved
-from services.gating.app.ports import OrderRequests, Projections
+from services.gating.app.ports import OrderFact, OrderRequests, Projections
 from services.gating.domain import order_request
 from services.gating.domain.catalogue import Listing
 from services.gating.domain.order_request import OfferFact
 
-
-@dataclass(frozen=True, slots=True)
-class OrderFact:
-    """What the orders service said of an order. `confirm_time` is None before it was confirmed."""
-
-    name: str
-    seller: str
-    buyer: str
-    confirm_time: datetime | None
+PLACED_VERSION: Final = 1
+"""The version that an order has when it comes into existence: its event's time is that of the placement."""
 
 
 class Reactions:
@@ -72,17 +65,12 @@ class Reactions:
         await self._database.react(delivery, work)
         self._gate.buyer_changed(offer.buyer, offer.seller)
 
-    async def order_changed(self, _delivery: Delivery, order: OrderFact) -> None:
-        """Keeps who has a confirmed order with whom."""
-        confirmed = order.confirm_time
-        if confirmed is None:
-            return
+    async def order_changed(self, delivery: Delivery, order: OrderFact) -> None:
+        """Keeps who placed what when, who has a confirmed order with whom, and which orders are open."""
+        fact = order
+        if order.version == PLACED_VERSION:
+            fact = replace(order, place_time=delivery.time)
 
-        async def work(tx: Transaction) -> bool:
-            return await self._projections.store_confirmed_order(
-                tx, order.name, buyer=order.buyer, seller=order.seller, time=confirmed
-            )
-
-        # A confirmation is the same fact in every later event of the order.
-        if await self._database.write_once(work):
-            self._gate.buyer_changed(order.buyer, order.seller)
+        # A row knows its newest version, and a confirmation is the same fact in every later event.
+        if await self._database.write_once(lambda tx: self._projections.store_order(tx, fact)):
+            self._gate.orders_changed(order.buyer, order.seller)

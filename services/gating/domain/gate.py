@@ -1,9 +1,10 @@
 """The gate: may this buyer order this package at this instant, and why. Total, pure, exact.
 
 The rules in their order: availability; whether the listing sells at once at all; the switches (master
-switch, plan, excluded listing, scope); the clock (overrides, windows); and, only where all of these ask for a
-request, what lets one buyer pass: an offer that he holds, or earlier orders. So nothing about the buyer needs
-to be known while the gate stands open.
+switch, plan, excluded listing, scope); the clock (overrides, windows); the seller's capacity, where the clock
+leaves the gate open; and, only where one of the last two asks for a request, what lets one buyer pass: an
+offer that he holds, or earlier orders. So nothing about the buyer needs to be known while the gate stands
+open.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ class GateReason(StrEnum):
     INSIDE_WINDOW = "INSIDE_WINDOW"
     OVERRIDE_CLOSED = "OVERRIDE_CLOSED"
     INTAKE_NOT_INSTANT = "INTAKE_NOT_INSTANT"
+    AT_CAPACITY = "AT_CAPACITY"
+    BELOW_CAPACITY = "BELOW_CAPACITY"
 
 
 class CompiledSettings:
@@ -97,7 +100,10 @@ def _spans(override: DayOverride) -> tuple[Span, ...]:
 
 @dataclass(frozen=True, slots=True)
 class GateRules:
-    """Everything that decides about `package` apart from the buyer and the instant."""
+    """Everything that decides about `package` apart from the buyer and the instant.
+
+    `is_full`: the seller has as many open orders as his settings allow.
+    """
 
     package: str
     compiled: CompiledSettings
@@ -105,6 +111,7 @@ class GateRules:
     seller_availability: Availability
     listing: Listing
     listing_availability: Availability
+    is_full: bool = False
 
     @property
     def bounds(self) -> tuple[datetime, ...]:
@@ -308,7 +315,15 @@ def _switches(rules: GateRules, at: datetime) -> Verdict | None:
 
 def _clock(rules: GateRules, at: datetime) -> Verdict:
     compiled = rules.compiled
-    ends = _earliest(compiled.timetable.next_change(at), rules.plan.expire_time)
+    ends = rules.plan.expire_time
+    if compiled.settings.capacity_only:
+        if rules.is_full:
+            return _at_capacity(ends)
+        said = "The seller has fewer open orders than he takes at once: order at once."
+        return Verdict(Outcome.ALLOWED, GateReason.BELOW_CAPACITY, said, next_change_time=ends)
+    if not rules.is_full:
+        # A full seller is asked first before a window, in it and after it.
+        ends = _earliest(compiled.timetable.next_change(at), ends)
     match = compiled.timetable.is_active(at)
     if match is not None:
         reason, matched = _cause(compiled, match)
@@ -319,12 +334,19 @@ def _clock(rules: GateRules, at: datetime) -> Verdict:
         }[reason]
         said = f"It is {_wall(rules, at)}, {where}: an order request is needed."
         return Verdict(Outcome.REQUEST_REQUIRED, reason, said, matched, ends)
+    if rules.is_full:
+        return _at_capacity(ends)
     day = local_time(at, compiled.zone).date()
     if day in compiled.overrides:
         said = f"It is {_wall(rules, at)}, and the seller opened the gate for the day: order at once."
         return Verdict(Outcome.ALLOWED, GateReason.OVERRIDE_OPEN, said, f"{day} open", ends)
     said = f"It is {_wall(rules, at)}, outside of the seller's windows: order at once."
     return Verdict(Outcome.ALLOWED, GateReason.OUTSIDE_WINDOWS, said, next_change_time=ends)
+
+
+def _at_capacity(ends: datetime | None) -> Verdict:
+    said = "The seller has as many open orders as he takes at once: an order request is needed."
+    return Verdict(Outcome.REQUEST_REQUIRED, GateReason.AT_CAPACITY, said, next_change_time=ends)
 
 
 def _cause(compiled: CompiledSettings, match: Match) -> tuple[GateReason, str]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from chassis.kernel.refusal import invalid, stale_etag
 from chassis.kernel.timetable import MINUTES_PER_DAY, Span, Window, parse_hhmm, split, zone_of
 from services.gating.domain import refusals
+from services.gating.domain.catalogue import listing_of
 from services.gating.domain.events import OrderSettingsSaved
 from services.gating.domain.request_rules import (
     DEFAULT_REMINDER_POINTS,
@@ -19,6 +20,9 @@ from services.gating.domain.request_rules import (
     RequestRules,
 )
 
+T = TypeVar("T")
+
+NO_LIMIT: Final = 0
 DEFAULT_TIME_ZONE: Final = "UTC"
 MAX_WINDOWS: Final = 100
 """Stored windows of one seller, those made by splitting included."""
@@ -47,6 +51,7 @@ class InactiveReason(StrEnum):
     SWITCHED_OFF = "SWITCHED_OFF"
     NOT_ENTITLED = "NOT_ENTITLED"
     EMPTY_SCOPE = "EMPTY_SCOPE"
+    ALL_EXCLUDED = "ALL_EXCLUDED"
 
 
 class DayRule(StrEnum):
@@ -82,7 +87,11 @@ class DayOverride:
 
 @dataclass(frozen=True, slots=True)
 class OrderSettings:
-    """The saved settings of one seller. Version 0: never saved, the defaults hold."""
+    """The saved settings of one seller. Version 0: never saved, the defaults hold.
+
+    `max_open_orders`: with as many the gate is closed; NO_LIMIT: no such rule. `capacity_only`: nothing else
+    closes it.
+    """
 
     seller: str
     enabled: bool = False
@@ -96,6 +105,8 @@ class OrderSettings:
     request_ttl: timedelta = DEFAULT_REQUEST_TTL
     reminder_points: tuple[int, ...] = DEFAULT_REMINDER_POINTS
     reoffer_policy: ReofferPolicy = ReofferPolicy.ALLOW
+    max_open_orders: int = NO_LIMIT
+    capacity_only: bool = False
     version: int = 0
     create_time: datetime | None = None
     update_time: datetime | None = None
@@ -121,7 +132,12 @@ class OrderSettings:
             return InactiveReason.SWITCHED_OFF
         if not entitled:
             return InactiveReason.NOT_ENTITLED
-        return InactiveReason.EMPTY_SCOPE if self.scope.is_empty else None
+        if self.scope.is_empty:
+            return InactiveReason.EMPTY_SCOPE
+        packages = self.scope.packages
+        if packages and {listing_of(package) for package in packages} <= {*self.excluded_listings}:
+            return InactiveReason.ALL_EXCLUDED
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +180,8 @@ class SettingsChange:
     request_ttl: timedelta | None = None
     reminder_points: tuple[int, ...] | None = None
     reoffer_policy: ReofferPolicy | None = None
+    max_open_orders: int | None = None
+    capacity_only: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +213,11 @@ def save(current: OrderSettings, change: SettingsChange, *, etag: str, now: date
         request_ttl=change.request_ttl or current.request_ttl,
         reminder_points=_reminder_points(current, change),
         reoffer_policy=change.reoffer_policy or current.reoffer_policy,
+        max_open_orders=_either(change.max_open_orders, current.max_open_orders),
+        capacity_only=_either(change.capacity_only, current.capacity_only),
     )
+    if wanted.capacity_only and wanted.max_open_orders == NO_LIMIT:
+        raise invalid("order_settings.capacity_only", "needs max_open_orders")
     if wanted == current:
         return Saved(current, split_windows, None)
     saved = replace(
@@ -204,7 +226,7 @@ def save(current: OrderSettings, change: SettingsChange, *, etag: str, now: date
     return Saved(saved, split_windows, OrderSettingsSaved(saved, now))
 
 
-def _either(wanted: bool | None, stored: bool) -> bool:
+def _either(wanted: T | None, stored: T) -> T:
     return stored if wanted is None else wanted
 
 

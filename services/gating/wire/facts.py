@@ -10,11 +10,14 @@ from parley.offers.v1.listing_pb2 import Listing as WireListing
 from parley.offers.v1.offer_pb2 import Offer, OfferRevision
 from parley.orders.v1 import events_pb2 as orders_events
 from parley.orders.v1.order_pb2 import Order
-from services.gating.app.reactions import OrderFact
+from services.gating.app.ports import OrderFact
 from services.gating.domain.catalogue import Intake, Listing, Package
 from services.gating.domain.order_request import OfferFact, OfferState
 
 _OFFER_STATES: Final = {Offer.State.Value(f"STATE_{state.value}"): state for state in OfferState}
+OPEN_STATES: Final = frozenset({Order.STATE_CONFIRMED})
+"""An order in one of these takes up the seller's capacity."""
+
 _INTAKES: Final = {WireListing.Intake.Value(f"INTAKE_{intake.value}"): intake for intake in Intake}
 
 
@@ -63,7 +66,15 @@ def offer_fact(message: Any) -> OfferFact:
 def order_fact(message: orders_events.OrderPlaced | orders_events.OrderConfirmed) -> OrderFact:
     """An order after a change."""
     facts = message.order
-    confirmed = facts.state == Order.STATE_CONFIRMED and facts.HasField("confirm_time")
+    is_confirmed = facts.state in OPEN_STATES and facts.HasField("confirm_time")
     return OrderFact(
-        facts.name, facts.seller, facts.buyer, instant(facts.confirm_time) if confirmed else None
+        name=facts.name,
+        version=facts.version,
+        seller=facts.seller,
+        buyer=facts.buyer,
+        package=facts.package,
+        intake=Order.Intake.Name(facts.intake).removeprefix("INTAKE_"),
+        place_time=None,
+        confirm_time=instant(facts.confirm_time) if is_confirmed else None,
+        is_open=facts.state in OPEN_STATES,
     )

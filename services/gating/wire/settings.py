@@ -142,6 +142,8 @@ _READERS: Final[Mapping[str, Reader]] = {
     "request_ttl": lambda sent: {"request_ttl": _request_ttl(sent)},
     "reminder_points": lambda sent: {"reminder_points": _reminder_points(sent)},
     "reoffer_policy": lambda sent: {"reoffer_policy": _reoffer_policy(sent.reoffer_policy)},
+    "max_open_orders": lambda sent: {"max_open_orders": sent.max_open_orders},
+    "capacity_only": lambda sent: {"capacity_only": sent.capacity_only},
 }
 
 
@@ -164,6 +166,8 @@ def settings_message(settings: OrderSettings) -> WireSettings:
         bypass_policy=WireSettings.BypassPolicy.Value(f"BYPASS_POLICY_{settings.bypass_policy.value}"),
         reminder_points=WireSettings.ReminderPoints(elapsed_percents=settings.reminder_points),
         reoffer_policy=WireSettings.ReofferPolicy.Value(f"REOFFER_POLICY_{settings.reoffer_policy.value}"),
+        max_open_orders=settings.max_open_orders,
+        capacity_only=settings.capacity_only,
         settings_version=settings.version,
         etag=settings.etag,
         create_time=optional_timestamp(settings.create_time),

@@ -75,6 +75,16 @@ def submit(package: str = PACKAGE, **needs: Any) -> pb.CreateOrderRequestRequest
 SETTINGS_CASES = [
     Case("GetOrderSettings", OWNER, pb.GetOrderSettingsRequest(name="sellers/acme/settings"), field="name"),
     Case("GetOrderSettings", OWNER, pb.GetOrderSettingsRequest(), field="name"),
+    Case(
+        "ListOrderSettingsVersions", OWNER, pb.ListOrderSettingsVersionsRequest(parent=SELLER), field="parent"
+    ),
+    Case(
+        "ListOrderSettingsVersions",
+        OWNER,
+        pb.ListOrderSettingsVersionsRequest(parent="sellers/acme/orderSettings", page_token="x"),
+        "PAGE_TOKEN_INVALID",
+        "page_token",
+    ),
     Case("UpdateOrderSettings", OWNER, pb.UpdateOrderSettingsRequest()),
     Case("UpdateOrderSettings", OWNER, save("color"), "UNKNOWN_FIELD_PATH", "update_mask"),
     Case("UpdateOrderSettings", OWNER, save("settings_version"), "UNKNOWN_FIELD_PATH", "update_mask"),

@@ -57,7 +57,7 @@ async def test_everything_is_saved_at_once_and_read_back(world: World) -> None:
         enabled=True,
         audience=OrderSettings.AUDIENCE_NEW_BUYERS,
         scope=OrderSettings.Scope(packages=[PACKAGE]),
-        excluded_listings=[LISTING],
+        excluded_listings=[f"{SELLER}/listings/other"],
         time_zone="Asia/Kathmandu",
         windows=windows(("08:00", "12:30"), days=[1, 5]),
         overrides=[
@@ -69,6 +69,8 @@ async def test_everything_is_saved_at_once_and_read_back(world: World) -> None:
         ],
         bypass_policy=OrderSettings.BYPASS_POLICY_NEVER,
         request_ttl=hours(1.5),
+        max_open_orders=5,
+        capacity_only=True,
     )
     request = pb.UpdateOrderSettingsRequest(order_settings=wanted, update_mask=FieldMask(paths=["*"]))
     saved = (await world.stub(OWNER).UpdateOrderSettings(request)).order_settings
@@ -79,6 +81,7 @@ async def test_everything_is_saved_at_once_and_read_back(world: World) -> None:
     for field in ("enabled", "audience", "scope", "excluded_listings", "time_zone", "windows", "overrides"):
         assert getattr(saved, field) == getattr(wanted, field)
     assert (saved.bypass_policy, saved.request_ttl) == (wanted.bypass_policy, wanted.request_ttl)
+    assert (saved.max_open_orders, saved.capacity_only) == (5, True)
     (event,) = await world.events(SETTINGS)
     assert isinstance(event, gating_events.OrderSettingsSaved)
     assert event.order_settings.windows == wanted.windows

@@ -31,6 +31,7 @@ class Store:
         self.listings: dict[str, Listing] = {LISTING: listing()}
         self.elsewhere: dict[str, Listing] = {}
         self.facts = BuyerFacts()
+        self.open_orders = 0
         self.is_up = True
         self.reads = 0
         self.log: list[Change] = []
@@ -96,6 +97,9 @@ class Known:
     async def buyer_facts(self, _tx: Any, _buyer: str, _seller: str) -> BuyerFacts:
         return self.store.facts
 
+    async def open_orders(self, _tx: Any, _seller: str) -> int:
+        return self.store.open_orders
+
 
 class Elsewhere:
     """The owner of the listings."""
@@ -122,6 +126,44 @@ async def test_when_facts_about_a_buyer_cannot_be_read_he_has_to_ask() -> None:
     assert await reason(gate) is GateReason.ALWAYS
     store.is_up = True
     assert await reason(gate) is GateReason.OPEN_OFFER
+
+
+@pytest.mark.covers("X17")
+async def test_open_orders_are_counted_only_where_they_matter_and_followed() -> None:
+    store = Store()
+    store.found, store.open_orders = settings_with(windows=nights().windows), 9
+    store.clock.set(at("2026-06-01T12:00:00"))
+    gate = store.gate()
+    assert await reason(gate) is GateReason.OUTSIDE_WINDOWS
+    assert store.reads == 4
+    store.found = replace(store.found, max_open_orders=10)
+    gate.rules_changed(SELLER)
+    assert await reason(gate) is GateReason.OUTSIDE_WINDOWS
+    store.open_orders = 10
+    gate.orders_changed(BUYER, SELLER)
+    assert await reason(gate) is GateReason.AT_CAPACITY
+    # Another replica heard of an order that is over.
+    store.open_orders = 9
+    store.log.append(Change(f"{SELLER}/openOrders", ""))
+    store.seconds = 1.0
+    before = store.reads
+    assert await reason(gate) is GateReason.OUTSIDE_WINDOWS
+    # The log and the number, and not the seller's settings again.
+    assert store.reads == before + 2
+
+
+@pytest.mark.covers("X17")
+async def test_when_open_orders_cannot_be_counted_the_seller_is_full() -> None:
+    store = Store()
+    store.found = settings_with(windows=nights().windows, max_open_orders=1)
+    store.clock.set(at("2026-06-01T12:00:00"))
+    gate = store.gate()
+    assert await reason(gate) is GateReason.OUTSIDE_WINDOWS
+    gate.orders_changed(BUYER, SELLER)
+    store.is_up = False
+    assert await reason(gate) is GateReason.AT_CAPACITY
+    store.is_up = True
+    assert await reason(gate) is GateReason.OUTSIDE_WINDOWS
 
 
 async def test_settings_that_cannot_be_read_are_never_guessed() -> None:

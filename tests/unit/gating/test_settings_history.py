@@ -34,6 +34,8 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("request_ttl", {"request_ttl": timedelta(hours=1)}),
     ("reminder_points", {"reminder_points": (10,)}),
     ("reoffer_policy", {"reoffer_policy": ReofferPolicy.CLOSE}),
+    ("max_open_orders", {"max_open_orders": 4}),
+    ("capacity_only", {"capacity_only": True}),
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import asdict
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from chassis.db import Transaction
 from services.gating.adapters.documents import package_document, package_of
-from services.gating.adapters.tables import confirmed_order, listing, offer, offered_package
+from services.gating.adapters.tables import confirmed_order, known_order, listing, offer, offered_package
+from services.gating.app.ports import OrderFact
 from services.gating.domain.catalogue import Intake, Listing
 from services.gating.domain.gate import BuyerFacts, HeldOffer
 from services.gating.domain.order_request import OfferFact, OfferState
@@ -35,7 +36,27 @@ _LISTING = sa.select(listing).where(listing.c.name == sa.bindparam("name"))
 _STORE_LISTING = _newer(listing)
 _STORE_OFFER = _newer(offer)
 _STORE_OFFERED_PACKAGE = insert(offered_package).on_conflict_do_nothing()
-_STORE_CONFIRMED_ORDER = insert(confirmed_order).on_conflict_do_nothing()
+# Events come in any order: the placement may be told after the confirmation, and is then still taken in.
+_STORE_ORDER = sa.text(
+    "WITH confirmed AS (INSERT INTO confirmed_order (name, buyer, seller, confirm_time) "
+    "SELECT :name, :buyer, :seller, CAST(:confirm_time AS timestamptz) "
+    "WHERE CAST(:confirm_time AS timestamptz) IS NOT NULL ON CONFLICT DO NOTHING RETURNING name), "
+    "kept AS (INSERT INTO known_order AS known "
+    "(name, version, seller, buyer, package, intake, place_time, is_open) "
+    "VALUES (:name, :version, :seller, :buyer, :package, :intake, :place_time, :is_open) "
+    "ON CONFLICT (name) DO UPDATE SET version = greatest(known.version, excluded.version), "
+    "package = excluded.package, intake = excluded.intake, "
+    "place_time = coalesce(known.place_time, excluded.place_time), "
+    "is_open = CASE WHEN known.version < excluded.version THEN excluded.is_open ELSE known.is_open END "
+    "WHERE known.version < excluded.version "
+    "OR (known.place_time IS NULL AND excluded.place_time IS NOT NULL) RETURNING name) "
+    "SELECT (SELECT count(*) FROM confirmed) + (SELECT count(*) FROM kept)"
+)
+_OPEN_ORDERS = (
+    sa.select(sa.func.count())
+    .select_from(known_order)
+    .where(known_order.c.seller == sa.bindparam("seller"), known_order.c.is_open)
+)
 _OFFERS_FOR = sa.select(offer).where(offer.c.order_request == sa.bindparam("order_request"))
 _IS_OPEN = (
     (offer.c.state == OfferState.OPEN.value)
@@ -133,9 +154,12 @@ class ProjectionsRepository:
             for row in rows
         ]
 
-    async def store_confirmed_order(
-        self, tx: Transaction, order: str, *, buyer: str, seller: str, time: datetime
-    ) -> bool:
-        """Keeps that an order was confirmed, in one statement; answers whether that was news."""
-        row = {"name": order, "buyer": buyer, "seller": seller, "confirm_time": time}
-        return (await tx.execute(_STORE_CONFIRMED_ORDER, row)).rowcount == 1
+    async def store_order(self, tx: Transaction, order: OrderFact) -> bool:
+        """Keeps what is known of an order, in whatever order the facts come, by one statement; answers
+        whether anything was news.
+        """
+        return bool(await tx.scalar(_STORE_ORDER, asdict(order)))
+
+    async def open_orders(self, tx: Transaction, seller: str) -> int:
+        """How many orders of a seller are open."""
+        return int(await tx.scalar(_OPEN_ORDERS, {"seller": seller}))
