@@ -142,6 +142,21 @@ async def test_the_seller_sees_when_the_buyer_opened_the_offer(gated: Shop, ana:
     assert (await gated.owner.get(found["name"]))["offer"]["firstOpenTime"] == first
 
 
+@pytest.mark.covers("V06")
+async def test_an_offer_with_online_payment_is_charged_by_being_accepted(gated: Shop, ana: Party) -> None:
+    found = await offered(gated, ana, terms(gated.basic, "120.00 EUR"))
+    assert found["currentRevision"]["terms"]["paymentMethod"] == "PAYMENT_METHOD_ONLINE"
+    missing = {"revision": 1}
+    await refusal(ana.post(f"{found['name']}:accept", missing), "PAYMENT_TOKEN_REQUIRED", 400)
+    order = await paid(ana, (await accept(ana, found))["order"])
+    assert order["paymentMethod"] == "PAYMENT_METHOD_ONLINE"
+    (payment,) = (await ana.get(f"{order['name']}/payments"))["payments"]
+    assert payment["amount"] == order["total"] == money_json(money("120.00 EUR"))
+    assert payment["state"] == "STATE_CAPTURED"
+    again = (await gated.owner.get(f"{order['name']}/payments"))["payments"]
+    assert [held["name"] for held in again] == [payment["name"]]
+
+
 @pytest.mark.covers("X01")
 async def test_one_key_is_one_acceptance_however_often_it_is_sent(gated: Shop, ana: Party) -> None:
     found = await offered(gated, ana)
