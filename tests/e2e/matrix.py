@@ -142,6 +142,7 @@ OFFERS: Mapping[str, Row] = {
     "AcceptOffer": Row(lambda f: offers.AcceptOfferRequest(name=f.offer, revision=1)),
     "DeclineOffer": Row(lambda f: offers.DeclineOfferRequest(name=f.offer)),
     "WithdrawOffer": Row(lambda f: offers.WithdrawOfferRequest(name=f.offer)),
+    "RequestNewQuote": Row(lambda f: offers.RequestNewQuoteRequest(name=f.offer)),
     "ReviveOffer": Row(lambda f: offers.ReviveOfferRequest(name=f.offer)),
 }
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from chassis.kernel.money import Money
-from services.offers.domain.chain import Acceptance, Author, Revision
+from services.offers.domain.chain import Acceptance, Author, NewQuote, Revision
 from services.offers.domain.listing import Package
 from services.offers.domain.terms import Address, Interval, LineItem, LocalDay, PaymentMethod, Plan, Terms
 
@@ -126,6 +126,25 @@ def read_acceptance(document: Document | None) -> Acceptance | None:
         billing_address=_read_address(document["billing_address"]),
         delivery_address=_read_address(document["delivery_address"]),
     )
+
+
+def new_quote_document(new_quote: NewQuote | None) -> Document | None:
+    """The stored form of a wish for a new quote."""
+    if new_quote is None:
+        return None
+    return {
+        "revision": new_quote.revision,
+        "request_time": _instant_document(new_quote.request_time),
+        "text": new_quote.text,
+    }
+
+
+def read_new_quote(document: Document | None) -> NewQuote | None:
+    """What `new_quote_document` stored."""
+    if document is None:
+        return None
+    time = datetime.fromisoformat(document["request_time"])
+    return NewQuote(document["revision"], time, document["text"])
 
 
 def _money_document(money: Money) -> Document:

@@ -69,6 +69,7 @@ offer = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False),
     _instant("create_time"),
     _instant("update_time"),
+    sa.Column("new_quote", JSONB(none_as_null=True), nullable=True),
 )
 
 offer_revision = sa.Table(

@@ -50,6 +50,8 @@ MACHINE: Final = Machine(
         Transition((State.OPEN,), "withdraw", (Actor.SERVICE,), State.WITHDRAWN),
         Transition((State.OPEN,), "expire", (Actor.TIMER,), State.EXPIRED),
         Transition((State.EXPIRED,), "revive", (Actor.SELLER,), State.OPEN),
+        # It is the origin that waits for the seller then, as it has done since the offer expired.
+        Transition((State.EXPIRED,), "requestNewQuote", (Actor.BUYER,)),
     ),
 )
 
@@ -83,6 +85,15 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True)
+class NewQuote:
+    """The buyer's wish for a new quote, after `revision` had expired."""
+
+    revision: int
+    request_time: datetime
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """A chain. `first_sent` is the first revision that the buyer may see; None while there is none."""
 
@@ -100,6 +111,7 @@ class Offer:
     acceptance: Acceptance | None = None
     decline_reason: str = ""
     close_time: datetime | None = None
+    new_quote: NewQuote | None = None
 
     @property
     def name(self) -> str:

@@ -77,3 +77,8 @@ class OfferExpired(OfferEvent):
 @dataclass(frozen=True, slots=True)
 class OfferRevived(OfferEvent):
     """The seller opened an expired offer again."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferNewQuoteRequested(OfferEvent):
+    """The buyer of an expired offer asked for a new quote."""

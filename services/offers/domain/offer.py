@@ -12,6 +12,7 @@ from services.offers.domain.chain import (
     SIDES,
     Acceptance,
     Author,
+    NewQuote,
     Offer,
     Revision,
     State,
@@ -25,6 +26,7 @@ from services.offers.domain.events import (
     OfferCountered,
     OfferDeclined,
     OfferExpired,
+    OfferNewQuoteRequested,
     OfferOpened,
     OfferRevised,
     OfferRevived,
@@ -185,6 +187,21 @@ def expire(offer: Offer, *, now: datetime) -> tuple[Offer, OfferExpired | None]:
     state = MACHINE.move(offer.state, "expire", Actor.TIMER, name=offer.name)
     changed = replace(moved(offer, state, now=now), close_time=now)
     return changed, OfferExpired(changed)
+
+
+def request_new_quote(
+    offer: Offer, *, actor: Actor, text: str, now: datetime
+) -> tuple[Offer, tuple[OfferExpired | OfferNewQuoteRequested, ...]]:
+    """The buyer asks for a new quote in the place of an expired offer; once for each revision is enough. One
+    that no sweeper has met yet expires first. Refusal TRANSITION_FORBIDDEN.
+    """
+    ended, expired = expire(offer, now=now)
+    state = require(ended, "requestNewQuote", actor, now=now)
+    if ended.new_quote is not None and ended.new_quote.revision == ended.revision.number:
+        return offer, ()
+    changed = replace(moved(ended, state, now=now), new_quote=NewQuote(ended.revision.number, now, text))
+    asked = OfferNewQuoteRequested(changed)
+    return changed, (expired, asked) if expired else (asked,)
 
 
 def revive(

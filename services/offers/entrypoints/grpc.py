@@ -108,3 +108,11 @@ class OffersServicer(OffersServiceServicer):
     async def ReviveOffer(self, request: pb.ReviveOfferRequest, context: Any) -> pb.ReviveOfferResponse:
         command = offers.revive_offer_command(request)
         return await respond(context, command, self._offer_commands.revive, offers.revive_offer_response)
+
+    async def RequestNewQuote(
+        self, request: pb.RequestNewQuoteRequest, context: Any
+    ) -> pb.RequestNewQuoteResponse:
+        command = offers.request_new_quote_command(request)
+        return await respond(
+            context, command, self._offer_commands.request_new_quote, offers.request_new_quote_response
+        )

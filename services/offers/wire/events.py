@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Final
+
 from google.protobuf.message import Message
 
 from chassis.envelope import EventRecord, record_for
@@ -17,7 +20,7 @@ from services.offers.domain import events
 from services.offers.domain.chain import Offer
 from services.offers.domain.origin import OriginKind, kind_of
 from services.offers.wire.listings import wire_listing
-from services.offers.wire.offers import wire_author, wire_on_accept, wire_state
+from services.offers.wire.offer_resource import wire_author, wire_on_accept, wire_state
 from services.offers.wire.values import wire_line_items, wire_payment_method, wire_plan
 
 Event = events.ListingEvent | events.OfferEvent
@@ -67,29 +70,28 @@ def _listing_message(event: events.ListingEvent) -> Message:
     return events_pb2.ListingUpdated(listing=message, version=listing.version)
 
 
+# Events that say nothing beside the facts.
+_PLAIN: Final[Mapping[type[events.OfferEvent], Callable[..., Message]]] = {
+    events.OfferSent: events_pb2.OfferSent,
+    events.OfferRevised: events_pb2.OfferRevised,
+    events.OfferCountered: events_pb2.OfferCountered,
+    events.OfferDeclined: events_pb2.OfferDeclined,
+    events.OfferWithdrawn: events_pb2.OfferWithdrawn,
+    events.OfferExpired: events_pb2.OfferExpired,
+    events.OfferRevived: events_pb2.OfferRevived,
+    events.OfferNewQuoteRequested: events_pb2.OfferNewQuoteRequested,
+}
+
+
 def _offer_message(event: events.OfferEvent) -> Message:
     facts = _facts(event.offer)
     match event:
-        case events.OfferSent():
-            return events_pb2.OfferSent(offer=facts)
         case events.OfferOpened():
             opened = optional_timestamp(event.offer.first_open_time)
             return events_pb2.OfferOpened(offer=facts, first_open_time=opened)
-        case events.OfferRevised():
-            return events_pb2.OfferRevised(offer=facts)
-        case events.OfferCountered():
-            return events_pb2.OfferCountered(offer=facts)
         case events.OfferAccepted():
             return _accepted(event.offer, facts)
-        case events.OfferDeclined():
-            return events_pb2.OfferDeclined(offer=facts)
-        case events.OfferWithdrawn():
-            return events_pb2.OfferWithdrawn(offer=facts)
-        case events.OfferExpired():
-            return events_pb2.OfferExpired(offer=facts)
-        case events.OfferRevived():
-            return events_pb2.OfferRevived(offer=facts)
-    raise TypeError(f"{type(event).__name__} has no message")
+    return _PLAIN[type(event)](offer=facts)
 
 
 def _accepted(offer: Offer, facts: events_pb2.OfferFacts) -> events_pb2.OfferAccepted:

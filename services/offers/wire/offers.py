@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page
 from chassis.paging import next_page_token, page_request
-from chassis.wire import optional_timestamp, timestamp, wire_money, write_actions
+from chassis.wire import wire_money
 from parley.offers.v1 import offer_difference_pb2, offer_pb2, offers_service_pb2
 from services.offers.app.commands.offer import (
     AcceptOffer,
@@ -13,6 +12,7 @@ from services.offers.app.commands.offer import (
     CreateOffer,
     DeclineOffer,
     OpenOffer,
+    RequestNewQuote,
     ReviseOffer,
     ReviveOffer,
     SendOffer,
@@ -20,12 +20,12 @@ from services.offers.app.commands.offer import (
 )
 from services.offers.app.queries import CompareRevisions, GetOffer, ListOffers, ListRevisions
 from services.offers.app.views import DifferenceView, OfferView, RevisionView
-from services.offers.domain.chain import Acceptance, Offer, Revision, State, actions
+from services.offers.domain.chain import State
 from services.offers.domain.difference import LineItemChange
 from services.offers.domain.offer import Consent
-from services.offers.domain.origin import OriginKind, kind_of
-from services.offers.domain.refusals import Reason, origin_required
+from services.offers.domain.refusals import origin_required
 from services.offers.domain.terms import check_text
+from services.offers.wire.offer_resource import STATE_PREFIX, wire_offer, wire_revision
 from services.offers.wire.values import (
     offer_name,
     origin_name,
@@ -33,23 +33,8 @@ from services.offers.wire.values import (
     read_expiry,
     read_terms,
     seller_name,
-    wire_address,
     wire_line_item,
-    wire_terms,
 )
-
-_STATE_PREFIX = "STATE_"
-_AUTHOR_PREFIX = "AUTHOR_"
-_ON_ACCEPT_PREFIX = "ON_ACCEPT_"
-_PARTIES = frozenset({Actor.BUYER, Actor.SELLER})
-# Whoever makes the order reads where it goes from here, because events carry no contact data.
-_MAY_SEE_ADDRESSES = _PARTIES | {Actor.SERVICE}
-_EXPLANATIONS = {
-    Reason.OFFER_EXPIRED.value: "its time ran out",
-    Reason.NOT_YOUR_TURN.value: "the other side is to answer this revision",
-    Reason.TOO_MANY_REVISIONS.value: "the chain has reached its maximum of revisions",
-}
-
 
 # ------------------------------------------------------------------------------------------- requests
 
@@ -78,7 +63,7 @@ def list_offers_query(request: offers_service_pb2.ListOffersRequest) -> ListOffe
     return ListOffers(
         seller=seller_name(request.seller, field="seller") if request.seller else "",
         states=frozenset(
-            State(offer_pb2.Offer.State.Name(state).removeprefix(_STATE_PREFIX)) for state in request.states
+            State(offer_pb2.Offer.State.Name(state).removeprefix(STATE_PREFIX)) for state in request.states
         ),
         origin=origin_name(request.origin, field="origin") if request.origin else "",
         page=page_request(request),
@@ -156,6 +141,12 @@ def withdraw_offer_command(request: offers_service_pb2.WithdrawOfferRequest) -> 
     return WithdrawOffer(offer_name(request.name), etag=request.etag)
 
 
+def request_new_quote_command(request: offers_service_pb2.RequestNewQuoteRequest) -> RequestNewQuote:
+    """What RequestNewQuote asks for."""
+    text = check_text(request.text, field="text")
+    return RequestNewQuote(offer_name(request.name), text=text, etag=request.etag)
+
+
 def revive_offer_command(request: offers_service_pb2.ReviveOfferRequest) -> ReviveOffer:
     """What ReviveOffer asks for. Refusal TIME_OUT_OF_RANGE."""
     return ReviveOffer(offer_name(request.name), expiry=read_expiry(request, path=""), etag=request.etag)
@@ -188,7 +179,7 @@ def list_revisions_response(
     request: offers_service_pb2.ListOfferRevisionsRequest, page: Page[RevisionView]
 ) -> offers_service_pb2.ListOfferRevisionsResponse:
     """The answer of ListOfferRevisions."""
-    revisions = [_wire_revision(view.offer, view.revision, view.actor) for view in page.items]
+    revisions = [wire_revision(view.offer, view.revision, view.actor) for view in page.items]
     return offers_service_pb2.ListOfferRevisionsResponse(
         revisions=revisions, next_page_token=next_page_token(request, page.next_cursor)
     )
@@ -198,13 +189,13 @@ def compare_revisions_response(view: DifferenceView) -> offers_service_pb2.Compa
     """The answer of CompareOfferRevisions."""
     found = view.difference
     message = offer_difference_pb2.OfferDifference(
-        to=_wire_revision(view.offer, found.after, view.actor),
+        to=wire_revision(view.offer, found.after, view.actor),
         changed_fields=found.fields,
         line_items=[_wire_change(change) for change in found.line_items],
         total_change=None if found.total_change is None else wire_money(found.total_change),
     )
     # Python cannot spell the name of this field.
-    getattr(message, "from").CopyFrom(_wire_revision(view.offer, found.before, view.actor))
+    getattr(message, "from").CopyFrom(wire_revision(view.offer, found.before, view.actor))
     return offers_service_pb2.CompareOfferRevisionsResponse(difference=message)
 
 
@@ -262,78 +253,6 @@ def revive_offer_response(view: OfferView) -> offers_service_pb2.ReviveOfferResp
     return offers_service_pb2.ReviveOfferResponse(offer=wire_offer(view))
 
 
-# ------------------------------------------------------------------------------------------- resources
-
-
-def wire_offer(view: OfferView) -> offer_pb2.Offer:
-    """An offer as one caller sees it: words and addresses are for the parties."""
-    offer, actor = view.offer, view.actor
-    message = offer_pb2.Offer(
-        name=offer.name,
-        seller=offer.seller,
-        buyer=offer.buyer,
-        on_accept=wire_on_accept(offer),
-        state=wire_state(offer.state),
-        current_revision=_wire_revision(offer.name, offer.revision, actor),
-        first_open_time=optional_timestamp(offer.first_open_time),
-        acceptance=_wire_acceptance(offer.acceptance, actor),
-        decline_reason=offer.decline_reason if actor in _PARTIES else "",
-        close_time=optional_timestamp(offer.close_time),
-        etag=offer.etag,
-        create_time=timestamp(offer.create_time),
-        update_time=timestamp(offer.update_time),
-    )
-    match kind_of(offer.origin):
-        case OriginKind.ORDER_REQUEST:
-            message.order_request = offer.origin
-        case OriginKind.ORDER:
-            message.order = offer.origin
-        case OriginKind.CONVERSATION:
-            message.conversation = offer.origin
-    write_actions(message, actions(offer, actor, now=view.now), explanations=_EXPLANATIONS)
-    return message
-
-
-def wire_state(state: State) -> offer_pb2.Offer.State.ValueType:
-    """The wire form of a state."""
-    return offer_pb2.Offer.State.Value(_STATE_PREFIX + state)
-
-
-def wire_author(revision: Revision) -> offer_pb2.OfferRevision.Author.ValueType:
-    """The wire form of a revision's author."""
-    return offer_pb2.OfferRevision.Author.Value(_AUTHOR_PREFIX + revision.author)
-
-
-def wire_on_accept(offer: Offer) -> offer_pb2.Offer.OnAccept.ValueType:
-    """The wire form of what acceptance does."""
-    return offer_pb2.Offer.OnAccept.Value(_ON_ACCEPT_PREFIX + offer.on_accept)
-
-
-def _wire_revision(offer: str, revision: Revision, actor: Actor) -> offer_pb2.OfferRevision:
-    return offer_pb2.OfferRevision(
-        name=f"{offer}/revisions/{revision.number}",
-        number=revision.number,
-        author=wire_author(revision),
-        terms=wire_terms(revision.terms),
-        total=wire_money(revision.total),
-        note=revision.note if actor in _PARTIES else "",
-        create_time=timestamp(revision.create_time),
-    )
-
-
-def _wire_acceptance(acceptance: Acceptance | None, actor: Actor) -> offer_pb2.Acceptance | None:
-    if acceptance is None:
-        return None
-    message = offer_pb2.Acceptance(
-        revision=acceptance.revision,
-        accept_time=timestamp(acceptance.accept_time),
-        order=acceptance.order,
-    )
-    if actor in _MAY_SEE_ADDRESSES:
-        message.MergeFrom(
-            offer_pb2.Acceptance(
-                billing_address=wire_address(acceptance.billing_address),
-                delivery_address=wire_address(acceptance.delivery_address),
-            )
-        )
-    return message
+def request_new_quote_response(view: OfferView) -> offers_service_pb2.RequestNewQuoteResponse:
+    """The answer of RequestNewQuote."""
+    return offers_service_pb2.RequestNewQuoteResponse(offer=wire_offer(view))

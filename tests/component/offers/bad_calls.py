@@ -298,6 +298,7 @@ def changing_calls() -> list[Bad]:
         *writing("DeclineOffer", pb.DeclineOfferRequest, ANA),
         *writing("WithdrawOffer", pb.WithdrawOfferRequest, ACME),
         *writing("ReviveOffer", pb.ReviveOfferRequest, ACME),
+        *writing("RequestNewQuote", pb.RequestNewQuoteRequest, ANA),
         *proposing("ReviseOffer", lambda g, t: pb.ReviseOfferRequest(name=g.open.name, terms=t), ACME),
         *proposing("CounterOffer", lambda g, t: counter(name=g.open.name, revision=1, terms=t), ANA),
     ]
@@ -334,6 +335,8 @@ def untimely_calls() -> list[Bad]:
         on("DeclineOffer", ANA, "accepted", forbidden),
         on("WithdrawOffer", ACME, "accepted", forbidden),
         on("ReviveOffer", ACME, "open", forbidden),
+        on("RequestNewQuote", ANA, "open", forbidden),
+        on("RequestNewQuote", ANA, "accepted", forbidden),
         on("ReviveOffer", ACME, "accepted", forbidden),
     ]
 
@@ -360,6 +363,8 @@ def incomplete_calls() -> list[Bad]:
         ),
         on("AcceptOffer", ANA, "open", failed, field="payment_token", revision=1, payment_token="x" * 201),
         on("DeclineOffer", ANA, "open", failed, field="reason", reason="x" * 2001),
+        on("RequestNewQuote", ANA, "open", failed, field="text", text="x" * 2001),
+        on("RequestNewQuote", ANA, "open", failed, field="text", text="\x00"),
         on("ReviveOffer", ACME, "open", late, field="expire_time", expire_time=Timestamp(seconds=2**60)),
     ]
 

@@ -309,7 +309,8 @@ async def test_everybody_is_told_what_he_can_do_and_why_not_the_rest(scene: Scen
         assert all(action.explanation for action in seen.unavailable_actions)
         return list(seen.allowed_actions), {a.action: a.reason for a in seen.unavailable_actions}
 
-    assert await actions(ANA) == (["open", "counter", "accept", "decline"], {})
+    not_yet = {"requestNewQuote": "TRANSITION_FORBIDDEN"}
+    assert await actions(ANA) == (["open", "counter", "accept", "decline"], not_yet)
     assert await actions(ACME) == (
         ["revise", "withdraw"],
         {"send": "TRANSITION_FORBIDDEN", "counter": "NOT_YOUR_TURN", "revive": "TRANSITION_FORBIDDEN"},
@@ -320,14 +321,14 @@ async def test_everybody_is_told_what_he_can_do_and_why_not_the_rest(scene: Scen
     await scene.by(ANA).CounterOffer(counter)
     assert await actions(ANA) == (
         ["open", "decline"],
-        {"counter": "NOT_YOUR_TURN", "accept": "NOT_YOUR_TURN"},
+        {"counter": "NOT_YOUR_TURN", "accept": "NOT_YOUR_TURN", **not_yet},
     )
     assert (await actions(ACME))[0] == ["revise", "counter", "withdraw"]
     # Time is up, and the sweeper has not come by yet.
     await scene.service.host.background.stop("timers")
     scene.clock.advance(HOUR)
     assert await actions(ANA) == (
-        [],
+        ["requestNewQuote"],
         {
             "open": "TRANSITION_FORBIDDEN",
             "counter": "OFFER_EXPIRED",

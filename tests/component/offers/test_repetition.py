@@ -44,6 +44,14 @@ async def revival(scene: Scene) -> tuple[Any, Any]:
     )
 
 
+async def wish(scene: Scene) -> tuple[Any, Any]:
+    offer = await scene.offer(expires_in=HOUR)
+    await scene.service.advance(HOUR)
+    return pb.RequestNewQuoteRequest(name=offer.name, request_id=KEY), pb.RequestNewQuoteRequest(
+        name=offer.name, text="please", request_id=KEY
+    )
+
+
 async def listing_change(scene: Scene) -> tuple[Any, Any]:
     await scene.listing("logo")
     name = "sellers/acme/listings/logo"
@@ -84,6 +92,7 @@ PLAYS: list[tuple[str, Identity, Callable[[Scene], Any]]] = [
     ),
     ("WithdrawOffer", ACME, lambda s: on_offer(s, pb.WithdrawOfferRequest, other={"etag": "v1"})),
     ("ReviveOffer", ACME, revival),
+    ("RequestNewQuote", ANA, wish),
 ]
 
 

@@ -103,6 +103,11 @@ class Chain(RuleBasedStateMachine):
         expire_time = None if lifetime is None else self.now + timedelta(hours=lifetime)
         self.play(lambda: offers.revive(self.offer, actor=actor, expiry=Expiry(expire_time), now=self.now))
 
+    @precondition(lambda self: self.offer.state_at(self.now) is State.EXPIRED)
+    @rule(actor=PARTIES)
+    def request_new_quote(self, actor: Actor) -> None:
+        self.play(lambda: offers.request_new_quote(self.offer, actor=actor, text="", now=self.now))
+
     # ---------------------------------------------------------------------------------------- play
 
     def proposal(self, amount: int, lifetime: int | None) -> Terms:

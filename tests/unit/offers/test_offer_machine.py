@@ -35,6 +35,7 @@ COMMANDS: dict[str, Callable[[Offer, Actor], tuple[Offer, Any]]] = {
     "decline": lambda offer, actor: offers.decline(offer, actor=actor, seen=0, reason="", now=LATER),
     "withdraw": lambda offer, actor: offers.withdraw(offer, actor=actor, now=LATER),
     "revive": lambda offer, actor: offers.revive(offer, actor=actor, expiry=Expiry(), now=LATER),
+    "requestNewQuote": lambda offer, actor: offers.request_new_quote(offer, actor=actor, text="", now=LATER),
 }
 
 # What happens, written down a second time: (state, newest author, command, actor) -> state after it.
@@ -56,6 +57,7 @@ ALLOWED: dict[tuple[State, Author, str, Actor], State] = {
     (State.OPEN, Author.BUYER, "withdraw", Actor.SELLER): State.WITHDRAWN,
     (State.OPEN, Author.BUYER, "withdraw", Actor.SERVICE): State.WITHDRAWN,
     (State.EXPIRED, Author.SELLER, "revive", Actor.SELLER): State.OPEN,
+    (State.EXPIRED, Author.SELLER, "requestNewQuote", Actor.BUYER): State.EXPIRED,
 }
 # Moves that happened already: nothing changes, nothing is told.
 REPEATED: set[tuple[State, str, Actor]] = {
@@ -78,6 +80,7 @@ MAY: dict[str, set[Actor]] = {
     "decline": {Actor.BUYER},
     "withdraw": {Actor.SELLER, Actor.SERVICE},
     "revive": {Actor.SELLER},
+    "requestNewQuote": {Actor.BUYER},
 }
 STATES = [
     *((state, Author.SELLER) for state in State),

@@ -24,8 +24,10 @@ from parley.orders.v1 import order_pb2
 from parley.type.v1 import commerce_pb2
 from services.offers.adapters.documents import (
     acceptance_document,
+    new_quote_document,
     packages_document,
     read_acceptance,
+    read_new_quote,
     read_packages,
     read_revision,
     revision_document,
@@ -34,7 +36,7 @@ from services.offers.app.reactions import OriginEnded
 from services.offers.app.views import OfferView
 from services.offers.domain import events
 from services.offers.domain import offer as offers
-from services.offers.domain.chain import Acceptance, Author, Offer, Revision, State
+from services.offers.domain.chain import Acceptance, Author, NewQuote, Offer, Revision, State
 from services.offers.domain.listing import Package
 from services.offers.domain.offer import Consent
 from services.offers.domain.refusals import Reason
@@ -49,7 +51,8 @@ from services.offers.domain.terms import (
     Terms,
 )
 from services.offers.wire.events import event_record, order_ended_fact, request_ended_fact
-from services.offers.wire.offers import create_offer_command, wire_offer
+from services.offers.wire.offer_resource import wire_offer
+from services.offers.wire.offers import create_offer_command
 from services.offers.wire.origins import origin_of_conversation, origin_of_order, origin_of_request
 from services.offers.wire.values import read_address, read_terms, wire_terms
 from tests.unit.offers.negotiation import NOW, ORDER, REQUEST, drafted, expired, terms
@@ -115,6 +118,11 @@ def test_acceptances_survive_storage(acceptance: Acceptance | None) -> None:
     assert read_acceptance(acceptance_document(acceptance)) == acceptance
 
 
+@given(new_quote=st.none() | st.builds(NewQuote, st.integers(1, 100), st.just(NOW), TEXT))
+def test_wishes_survive_storage(new_quote: NewQuote | None) -> None:
+    assert read_new_quote(new_quote_document(new_quote)) == new_quote
+
+
 @given(packages=st.lists(st.builds(Package, TEXT, TEXT, TEXT, MONEY, st.integers(1, 365), PLANS)).map(tuple))
 def test_packages_survive_storage(packages: tuple[Package, ...]) -> None:
     assert read_packages(packages_document(packages)) == packages
@@ -144,7 +152,11 @@ def whole_story() -> list[events.OfferEvent]:
     _, told_revived = offers.revive(
         expired(), actor=Actor.SELLER, expiry=Expiry(), now=NOW + timedelta(days=1)
     )
+    _, told_asked = offers.request_new_quote(
+        expired(), actor=Actor.BUYER, text="SECRET", now=NOW + timedelta(days=1)
+    )
     told = [
+        *told_asked,
         told_sent,
         told_opened,
         told_revised,

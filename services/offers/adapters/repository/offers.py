@@ -16,7 +16,9 @@ from chassis.paging import cursor_of, keyset
 from services.offers.adapters import tables
 from services.offers.adapters.documents import (
     acceptance_document,
+    new_quote_document,
     read_acceptance,
+    read_new_quote,
     read_revision,
     revision_document,
 )
@@ -48,6 +50,7 @@ _CHANGING: Final = (
     "close_time",
     "version",
     "update_time",
+    "new_quote",
 )
 _SAVE_OFFER: Final = (
     sa.update(tables.offer)
@@ -176,6 +179,7 @@ def _changing_values(offer: Offer) -> dict[str, Any]:
         "close_time": offer.close_time,
         "version": offer.version,
         "update_time": offer.update_time,
+        "new_quote": new_quote_document(offer.new_quote),
     }
 
 
@@ -201,4 +205,5 @@ def _offer(row: Row[Any]) -> Offer:
         acceptance=read_acceptance(row.acceptance),
         decline_reason=row.decline_reason,
         close_time=row.close_time,
+        new_quote=read_new_quote(row.new_quote),
     )

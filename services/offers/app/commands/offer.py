@@ -103,6 +103,15 @@ class ReviveOffer:
     etag: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RequestNewQuote:
+    """The buyer of an expired offer would like another; `text` is for the seller alone."""
+
+    name: str
+    text: str = ""
+    etag: str = ""
+
+
 class OfferCommands:
     """One method per mutating RPC.
 
@@ -274,6 +283,22 @@ class OfferCommands:
             require_open(told(origin.answer))
             await self._steps.occupy_origin(tx, changed, ended=ended, now=now)
             await self._steps.store(tx, changed, *events, before=offer)
+            return OfferView(changed, actor, now)
+
+        return await self._database.command(call, work)
+
+    async def request_new_quote(self, call: Call, command: RequestNewQuote) -> OfferView:
+        """Asks for another in the place of an expired offer. Refusals ORIGIN_CLOSED, OPEN_OFFER_EXISTS."""
+        origin = await self._steps.origin_of(call, command.name)
+
+        async def work(tx: Transaction) -> OfferView:
+            ended = await self._offers.lock_origin(tx, origin.name)
+            offer, actor, now = await self._steps.load(tx, call, command.name, etag=command.etag)
+            changed, events = offers.request_new_quote(offer, actor=actor, text=command.text, now=now)
+            if events:
+                require_open(told(origin.answer))
+                await self._steps.occupy_origin(tx, changed, ended=ended, now=now)
+                await self._steps.store(tx, changed, *events, before=offer)
             return OfferView(changed, actor, now)
 
         return await self._database.command(call, work)

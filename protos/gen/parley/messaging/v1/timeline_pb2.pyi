@@ -161,6 +161,8 @@ class TimelineEvent(_message.Message):
         """The request waits for the seller again."""
         TYPE_INQUIRY_STARTED: TimelineEvent._Type.ValueType  # 27
         """A buyer began the inquiry."""
+        TYPE_OFFER_NEW_QUOTE_REQUESTED: TimelineEvent._Type.ValueType  # 28
+        """The buyer of an expired offer asked for a new quote."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What happened."""
@@ -221,6 +223,8 @@ class TimelineEvent(_message.Message):
     """The request waits for the seller again."""
     TYPE_INQUIRY_STARTED: TimelineEvent.Type.ValueType  # 27
     """A buyer began the inquiry."""
+    TYPE_OFFER_NEW_QUOTE_REQUESTED: TimelineEvent.Type.ValueType  # 28
+    """The buyer of an expired offer asked for a new quote."""
 
     TYPE_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int

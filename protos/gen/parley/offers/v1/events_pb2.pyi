@@ -418,3 +418,27 @@ class OfferRevived(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OfferRevived: _TypeAlias = OfferRevived  # noqa: Y015
+
+@_typing.final
+class OfferNewQuoteRequested(_message.Message):
+    """The buyer of an expired offer asked for a new quote."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offer(self) -> Global___OfferFacts:
+        """The offer after the change."""
+
+    def __init__(
+        self,
+        *,
+        offer: Global___OfferFacts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferNewQuoteRequested: _TypeAlias = OfferNewQuoteRequested  # noqa: Y015

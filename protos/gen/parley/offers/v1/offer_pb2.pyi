@@ -110,6 +110,7 @@ class Offer(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
+    NEW_QUOTE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`offers/{offer}`."""
     seller: _builtins.str
@@ -162,6 +163,10 @@ class Offer(_message.Message):
     def unavailable_actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.UnavailableAction]:
         """What the caller may not do now, and why."""
 
+    @_builtins.property
+    def new_quote(self) -> Global___NewQuote:
+        """What the buyer asked for after it had expired. Absent until then; it stays when the seller has answered."""
+
     def __init__(
         self,
         *,
@@ -183,10 +188,11 @@ class Offer(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
+        new_quote: Global___NewQuote | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "close_time", b"close_time", "conversation", b"conversation", "create_time", b"create_time", "current_revision", b"current_revision", "first_open_time", b"first_open_time", "order", b"order", "order_request", b"order_request", "origin", b"origin", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "close_time", b"close_time", "conversation", b"conversation", "create_time", b"create_time", "current_revision", b"current_revision", "first_open_time", b"first_open_time", "new_quote", b"new_quote", "order", b"order", "order_request", b"order_request", "origin", b"origin", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "allowed_actions", b"allowed_actions", "buyer", b"buyer", "close_time", b"close_time", "conversation", b"conversation", "create_time", b"create_time", "current_revision", b"current_revision", "decline_reason", b"decline_reason", "etag", b"etag", "first_open_time", b"first_open_time", "name", b"name", "on_accept", b"on_accept", "order", b"order", "order_request", b"order_request", "origin", b"origin", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "allowed_actions", b"allowed_actions", "buyer", b"buyer", "close_time", b"close_time", "conversation", b"conversation", "create_time", b"create_time", "current_revision", b"current_revision", "decline_reason", b"decline_reason", "etag", b"etag", "first_open_time", b"first_open_time", "name", b"name", "new_quote", b"new_quote", "on_accept", b"on_accept", "order", b"order", "order_request", b"order_request", "origin", b"origin", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_origin: _TypeAlias = _typing.Literal["order_request", "order", "conversation"]  # noqa: Y015
     _WhichOneofArgType_origin: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015
@@ -344,6 +350,38 @@ class OfferTerms(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OfferTerms: _TypeAlias = OfferTerms  # noqa: Y015
+
+@_typing.final
+class NewQuote(_message.Message):
+    """A buyer's wish for a new quote."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_TIME_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The number of the revision that had expired."""
+    text: _builtins.str
+    """What he said to it. Visible to the two parties only."""
+    @_builtins.property
+    def request_time(self) -> _timestamp_pb2.Timestamp:
+        """When he asked."""
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        request_time: _timestamp_pb2.Timestamp | None = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request_time", b"request_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_time", b"request_time", "revision", b"revision", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NewQuote: _TypeAlias = NewQuote  # noqa: Y015
 
 @_typing.final
 class Acceptance(_message.Message):

@@ -1128,3 +1128,61 @@ class ReviveOfferResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReviveOfferResponse: _TypeAlias = ReviveOfferResponse  # noqa: Y015
+
+@_typing.final
+class RequestNewQuoteRequest(_message.Message):
+    """What RequestNewQuote needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`offers/{offer}`."""
+    text: _builtins.str
+    """What to say to it, up to 2,000 characters. Visible to the two parties only, never part of an event."""
+    etag: _builtins.str
+    """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        text: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestNewQuoteRequest: _TypeAlias = RequestNewQuoteRequest  # noqa: Y015
+
+@_typing.final
+class RequestNewQuoteResponse(_message.Message):
+    """The offer after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offer(self) -> _offer_pb2.Offer:
+        """The offer after the call."""
+
+    def __init__(
+        self,
+        *,
+        offer: _offer_pb2.Offer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestNewQuoteResponse: _TypeAlias = RequestNewQuoteResponse  # noqa: Y015

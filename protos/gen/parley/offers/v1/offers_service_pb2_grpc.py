@@ -124,6 +124,11 @@ class OffersServiceStub:
                 request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.CompareOfferRevisionsRequest.SerializeToString,
                 response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.CompareOfferRevisionsResponse.FromString,
                 _registered_method=True)
+        self.RequestNewQuote = channel.unary_unary(
+                '/parley.offers.v1.OffersService/RequestNewQuote',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.RequestNewQuoteRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.RequestNewQuoteResponse.FromString,
+                _registered_method=True)
 
 
 class OffersServiceServicer:
@@ -269,6 +274,16 @@ class OffersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RequestNewQuote(self, request, context):
+        """The buyer of an expired offer asks for a new quote. The offer stays expired, and the seller answers by reviving it or
+        by another offer: what it answers waits for him again since it expired. Asking again before he answered changes
+        nothing. Errors: ORIGIN_CLOSED where that has ended meanwhile, so that only a new request, order or inquiry helps;
+        OPEN_OFFER_EXISTS where another offer is open for it already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OffersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -356,6 +371,11 @@ def add_OffersServiceServicer_to_server(servicer, server):
                     servicer.CompareOfferRevisions,
                     request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.CompareOfferRevisionsRequest.FromString,
                     response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.CompareOfferRevisionsResponse.SerializeToString,
+            ),
+            'RequestNewQuote': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestNewQuote,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.RequestNewQuoteRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.RequestNewQuoteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -822,6 +842,33 @@ class OffersService:
             '/parley.offers.v1.OffersService/CompareOfferRevisions',
             parley_dot_offers_dot_v1_dot_offers__service__pb2.CompareOfferRevisionsRequest.SerializeToString,
             parley_dot_offers_dot_v1_dot_offers__service__pb2.CompareOfferRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestNewQuote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/RequestNewQuote',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.RequestNewQuoteRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.RequestNewQuoteResponse.FromString,
             options,
             channel_credentials,
             insecure,

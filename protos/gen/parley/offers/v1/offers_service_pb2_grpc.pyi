@@ -99,6 +99,12 @@ class OffersServiceStub:
     """Says what differs between two revisions of an offer, in either direction. A buyer compares what he was sent.
     Errors: NOT_FOUND, also for a revision that does not exist.
     """
+    RequestNewQuote: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.RequestNewQuoteRequest, _offers_service_pb2.RequestNewQuoteResponse]
+    """The buyer of an expired offer asks for a new quote. The offer stays expired, and the seller answers by reviving it or
+    by another offer: what it answers waits for him again since it expired. Asking again before he answered changes
+    nothing. Errors: ORIGIN_CLOSED where that has ended meanwhile, so that only a new request, order or inquiry helps;
+    OPEN_OFFER_EXISTS where another offer is open for it already.
+    """
 
 @_typing.type_check_only
 class OffersServiceAsyncStub(OffersServiceStub):
@@ -170,6 +176,12 @@ class OffersServiceAsyncStub(OffersServiceStub):
     CompareOfferRevisions: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.CompareOfferRevisionsRequest, _offers_service_pb2.CompareOfferRevisionsResponse]  # type: ignore[assignment]
     """Says what differs between two revisions of an offer, in either direction. A buyer compares what he was sent.
     Errors: NOT_FOUND, also for a revision that does not exist.
+    """
+    RequestNewQuote: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.RequestNewQuoteRequest, _offers_service_pb2.RequestNewQuoteResponse]  # type: ignore[assignment]
+    """The buyer of an expired offer asks for a new quote. The offer stays expired, and the seller answers by reviving it or
+    by another offer: what it answers waits for him again since it expired. Asking again before he answered changes
+    nothing. Errors: ORIGIN_CLOSED where that has ended meanwhile, so that only a new request, order or inquiry helps;
+    OPEN_OFFER_EXISTS where another offer is open for it already.
     """
 
 class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -341,6 +353,18 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_offers_service_pb2.CompareOfferRevisionsResponse, _abc.Awaitable[_offers_service_pb2.CompareOfferRevisionsResponse]]:
         """Says what differs between two revisions of an offer, in either direction. A buyer compares what he was sent.
         Errors: NOT_FOUND, also for a revision that does not exist.
+        """
+
+    @_abc_1.abstractmethod
+    def RequestNewQuote(
+        self,
+        request: _offers_service_pb2.RequestNewQuoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.RequestNewQuoteResponse, _abc.Awaitable[_offers_service_pb2.RequestNewQuoteResponse]]:
+        """The buyer of an expired offer asks for a new quote. The offer stays expired, and the seller answers by reviving it or
+        by another offer: what it answers waits for him again since it expired. Asking again before he answered changes
+        nothing. Errors: ORIGIN_CLOSED where that has ended meanwhile, so that only a new request, order or inquiry helps;
+        OPEN_OFFER_EXISTS where another offer is open for it already.
         """
 
 def add_OffersServiceServicer_to_server(servicer: OffersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
