@@ -428,12 +428,15 @@ class ListOrderRequestsRequest(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SHOW_DISMISSED_FIELD_NUMBER: _builtins.int
     seller: _builtins.str
     """`sellers/{seller}`: the requests to this team, of which the caller must be a member. Empty: those of the caller."""
     page_size: _builtins.int
     """How many to return, at most 1000; 0 means 50."""
     page_token: _builtins.str
     """The `next_page_token` of the page before. All other arguments must be the same."""
+    show_dismissed: _builtins.bool
+    """Whether requests that the team dismissed are listed too. Without `seller` it means nothing: a buyer sees all of his."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_order_request_pb2.OrderRequest.State.ValueType]:
         """Only requests in one of these states. Empty: all."""
@@ -445,10 +448,11 @@ class ListOrderRequestsRequest(_message.Message):
         states: _abc.Iterable[_order_request_pb2.OrderRequest.State.ValueType] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        show_dismissed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "seller", b"seller", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "seller", b"seller", "show_dismissed", b"show_dismissed", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -825,3 +829,57 @@ class ListOrderSettingsVersionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListOrderSettingsVersionsResponse: _TypeAlias = ListOrderSettingsVersionsResponse  # noqa: Y015
+
+@_typing.final
+class DismissOrderRequestRequest(_message.Message):
+    """What DismissOrderRequest needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`orderRequests/{order_request}`."""
+    etag: _builtins.str
+    """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DismissOrderRequestRequest: _TypeAlias = DismissOrderRequestRequest  # noqa: Y015
+
+@_typing.final
+class DismissOrderRequestResponse(_message.Message):
+    """The request after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order_request(self) -> _order_request_pb2.OrderRequest:
+        """The request after the call."""
+
+    def __init__(
+        self,
+        *,
+        order_request: _order_request_pb2.OrderRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order_request", b"order_request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_request", b"order_request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DismissOrderRequestResponse: _TypeAlias = DismissOrderRequestResponse  # noqa: Y015

@@ -109,6 +109,11 @@ class GatingServiceStub:
                 request_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.ListOrderSettingsVersionsRequest.SerializeToString,
                 response_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.ListOrderSettingsVersionsResponse.FromString,
                 _registered_method=True)
+        self.DismissOrderRequest = channel.unary_unary(
+                '/parley.gating.v1.GatingService/DismissOrderRequest',
+                request_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.DismissOrderRequestRequest.SerializeToString,
+                response_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.DismissOrderRequestResponse.FromString,
+                _registered_method=True)
 
 
 class GatingServiceServicer:
@@ -172,14 +177,15 @@ class GatingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetOrderRequest(self, request, context):
-        """Returns a request to one of its parties.
+        """Returns a request to one of its parties; to the seller's team with what it knows of the buyer (`buyer_history`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOrderRequests(self, request, context):
-        """Lists requests, newest first: as a buyer his own, as a seller those of the team that `seller` names.
+        """Lists requests, newest first: as a buyer his own, as a seller those of the team that `seller` names, without those that
+        the team dismissed unless `show_dismissed`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,6 +229,15 @@ class GatingServiceServicer:
     def ListOrderSettingsVersions(self, request, context):
         """Lists every version of a seller's settings, newest first: who saved it, when, and what changed. None were saved: an
         empty page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DismissOrderRequest(self, request, context):
+        """Takes a request that is over off the list of the seller's team. Neither its state nor what the buyer sees changes, and
+        the list shows it again where it is asked to. Dismissing twice changes nothing. An order that comes of it after all, by
+        an acceptance on its way, brings it back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -300,6 +315,11 @@ def add_GatingServiceServicer_to_server(servicer, server):
                     servicer.ListOrderSettingsVersions,
                     request_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.ListOrderSettingsVersionsRequest.FromString,
                     response_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.ListOrderSettingsVersionsResponse.SerializeToString,
+            ),
+            'DismissOrderRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.DismissOrderRequest,
+                    request_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.DismissOrderRequestRequest.FromString,
+                    response_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.DismissOrderRequestResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -685,6 +705,33 @@ class GatingService:
             '/parley.gating.v1.GatingService/ListOrderSettingsVersions',
             parley_dot_gating_dot_v1_dot_gating__service__pb2.ListOrderSettingsVersionsRequest.SerializeToString,
             parley_dot_gating_dot_v1_dot_gating__service__pb2.ListOrderSettingsVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DismissOrderRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.gating.v1.GatingService/DismissOrderRequest',
+            parley_dot_gating_dot_v1_dot_gating__service__pb2.DismissOrderRequestRequest.SerializeToString,
+            parley_dot_gating_dot_v1_dot_gating__service__pb2.DismissOrderRequestResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -66,9 +66,11 @@ class GatingServiceStub:
     Errors: REQUEST_NOT_REQUIRED, UNAVAILABLE, OPEN_REQUEST_EXISTS, OWN_LISTING.
     """
     GetOrderRequest: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.GetOrderRequestRequest, _gating_service_pb2.GetOrderRequestResponse]
-    """Returns a request to one of its parties."""
+    """Returns a request to one of its parties; to the seller's team with what it knows of the buyer (`buyer_history`)."""
     ListOrderRequests: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.ListOrderRequestsRequest, _gating_service_pb2.ListOrderRequestsResponse]
-    """Lists requests, newest first: as a buyer his own, as a seller those of the team that `seller` names."""
+    """Lists requests, newest first: as a buyer his own, as a seller those of the team that `seller` names, without those that
+    the team dismissed unless `show_dismissed`.
+    """
     AskInformation: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.AskInformationRequest, _gating_service_pb2.AskInformationResponse]
     """Asks the buyer a question. The decision deadline rests until he answers. Errors: TOO_MANY_QUESTIONS."""
     AnswerInformation: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.AnswerInformationRequest, _gating_service_pb2.AnswerInformationResponse]
@@ -82,6 +84,11 @@ class GatingServiceStub:
     ListOrderSettingsVersions: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.ListOrderSettingsVersionsRequest, _gating_service_pb2.ListOrderSettingsVersionsResponse]
     """Lists every version of a seller's settings, newest first: who saved it, when, and what changed. None were saved: an
     empty page.
+    """
+    DismissOrderRequest: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.DismissOrderRequestRequest, _gating_service_pb2.DismissOrderRequestResponse]
+    """Takes a request that is over off the list of the seller's team. Neither its state nor what the buyer sees changes, and
+    the list shows it again where it is asked to. Dismissing twice changes nothing. An order that comes of it after all, by
+    an acceptance on its way, brings it back.
     """
 
 @_typing.type_check_only
@@ -122,9 +129,11 @@ class GatingServiceAsyncStub(GatingServiceStub):
     Errors: REQUEST_NOT_REQUIRED, UNAVAILABLE, OPEN_REQUEST_EXISTS, OWN_LISTING.
     """
     GetOrderRequest: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.GetOrderRequestRequest, _gating_service_pb2.GetOrderRequestResponse]  # type: ignore[assignment]
-    """Returns a request to one of its parties."""
+    """Returns a request to one of its parties; to the seller's team with what it knows of the buyer (`buyer_history`)."""
     ListOrderRequests: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.ListOrderRequestsRequest, _gating_service_pb2.ListOrderRequestsResponse]  # type: ignore[assignment]
-    """Lists requests, newest first: as a buyer his own, as a seller those of the team that `seller` names."""
+    """Lists requests, newest first: as a buyer his own, as a seller those of the team that `seller` names, without those that
+    the team dismissed unless `show_dismissed`.
+    """
     AskInformation: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.AskInformationRequest, _gating_service_pb2.AskInformationResponse]  # type: ignore[assignment]
     """Asks the buyer a question. The decision deadline rests until he answers. Errors: TOO_MANY_QUESTIONS."""
     AnswerInformation: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.AnswerInformationRequest, _gating_service_pb2.AnswerInformationResponse]  # type: ignore[assignment]
@@ -138,6 +147,11 @@ class GatingServiceAsyncStub(GatingServiceStub):
     ListOrderSettingsVersions: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.ListOrderSettingsVersionsRequest, _gating_service_pb2.ListOrderSettingsVersionsResponse]  # type: ignore[assignment]
     """Lists every version of a seller's settings, newest first: who saved it, when, and what changed. None were saved: an
     empty page.
+    """
+    DismissOrderRequest: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.DismissOrderRequestRequest, _gating_service_pb2.DismissOrderRequestResponse]  # type: ignore[assignment]
+    """Takes a request that is over off the list of the seller's team. Neither its state nor what the buyer sees changes, and
+    the list shows it again where it is asked to. Dismissing twice changes nothing. An order that comes of it after all, by
+    an acceptance on its way, brings it back.
     """
 
 class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -217,7 +231,7 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gating_service_pb2.GetOrderRequestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gating_service_pb2.GetOrderRequestResponse, _abc.Awaitable[_gating_service_pb2.GetOrderRequestResponse]]:
-        """Returns a request to one of its parties."""
+        """Returns a request to one of its parties; to the seller's team with what it knows of the buyer (`buyer_history`)."""
 
     @_abc_1.abstractmethod
     def ListOrderRequests(
@@ -225,7 +239,9 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gating_service_pb2.ListOrderRequestsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gating_service_pb2.ListOrderRequestsResponse, _abc.Awaitable[_gating_service_pb2.ListOrderRequestsResponse]]:
-        """Lists requests, newest first: as a buyer his own, as a seller those of the team that `seller` names."""
+        """Lists requests, newest first: as a buyer his own, as a seller those of the team that `seller` names, without those that
+        the team dismissed unless `show_dismissed`.
+        """
 
     @_abc_1.abstractmethod
     def AskInformation(
@@ -275,6 +291,17 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gating_service_pb2.ListOrderSettingsVersionsResponse, _abc.Awaitable[_gating_service_pb2.ListOrderSettingsVersionsResponse]]:
         """Lists every version of a seller's settings, newest first: who saved it, when, and what changed. None were saved: an
         empty page.
+        """
+
+    @_abc_1.abstractmethod
+    def DismissOrderRequest(
+        self,
+        request: _gating_service_pb2.DismissOrderRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gating_service_pb2.DismissOrderRequestResponse, _abc.Awaitable[_gating_service_pb2.DismissOrderRequestResponse]]:
+        """Takes a request that is over off the list of the seller's team. Neither its state nor what the buyer sees changes, and
+        the list shows it again where it is asked to. Dismissing twice changes nothing. An order that comes of it after all, by
+        an acceptance on its way, brings it back.
         """
 
 def add_GatingServiceServicer_to_server(servicer: GatingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

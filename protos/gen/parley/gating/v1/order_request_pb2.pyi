@@ -193,6 +193,62 @@ class OrderRequest(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class BuyerHistory(_message.Message):
+        """A buyer as this seller knows him from their own dealings; of those with other sellers it says nothing."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class StateCount(_message.Message):
+            """How many earlier requests stand in one state."""
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            STATE_FIELD_NUMBER: _builtins.int
+            COUNT_FIELD_NUMBER: _builtins.int
+            state: Global___OrderRequest.State.ValueType
+            """The state."""
+            count: _builtins.int
+            """How many requests stand in it, at least 1."""
+            def __init__(
+                self,
+                *,
+                state: Global___OrderRequest.State.ValueType = ...,
+                count: _builtins.int = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "state", b"state"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        CONFIRMED_ORDERS_FIELD_NUMBER: _builtins.int
+        REQUESTS_FIELD_NUMBER: _builtins.int
+        FIRST_SEEN_TIME_FIELD_NUMBER: _builtins.int
+        confirmed_orders: _builtins.int
+        """How many orders of the buyer this seller has had confirmed."""
+        @_builtins.property
+        def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderRequest.BuyerHistory.StateCount]:
+            """His requests to this seller before this one, by the state in which they stand now; empty for the first one."""
+
+        @_builtins.property
+        def first_seen_time(self) -> _timestamp_pb2.Timestamp:
+            """When he first sent a request to this seller or had an order confirmed, this request included."""
+
+        def __init__(
+            self,
+            *,
+            confirmed_orders: _builtins.int = ...,
+            requests: _abc.Iterable[Global___OrderRequest.BuyerHistory.StateCount] | None = ...,
+            first_seen_time: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen_time", b"first_seen_time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_orders", b"confirmed_orders", "first_seen_time", b"first_seen_time", "requests", b"requests"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     SELLER_FIELD_NUMBER: _builtins.int
     BUYER_FIELD_NUMBER: _builtins.int
@@ -218,6 +274,8 @@ class OrderRequest(_message.Message):
     UNAVAILABLE_UNTIL_FIELD_NUMBER: _builtins.int
     REMINDER_COUNT_FIELD_NUMBER: _builtins.int
     NEXT_REMINDER_TIME_FIELD_NUMBER: _builtins.int
+    BUYER_HISTORY_FIELD_NUMBER: _builtins.int
+    DISMISSED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orderRequests/{order_request}`."""
     seller: _builtins.str
@@ -244,6 +302,8 @@ class OrderRequest(_message.Message):
     """Whether it was sent while the seller or the listing took no orders, so that nobody was expected to answer at once."""
     reminder_count: _builtins.int
     """How often the seller was reminded of the present deadline, or of the last one where none runs."""
+    dismissed: _builtins.bool
+    """Whether the seller's team took it off its list; told to this team only."""
     @_builtins.property
     def package_snapshot(self) -> Global___OrderRequest.PackageSnapshot:
         """The package as it was at submission."""
@@ -292,6 +352,10 @@ class OrderRequest(_message.Message):
     def next_reminder_time(self) -> _timestamp_pb2.Timestamp:
         """When he will be reminded next; absent while it waits for the buyer, is over, or has no reminder left."""
 
+    @_builtins.property
+    def buyer_history(self) -> Global___OrderRequest.BuyerHistory:
+        """What the seller knows of the buyer. Only in the answer of GetOrderRequest to the seller's team."""
+
     def __init__(
         self,
         *,
@@ -320,10 +384,12 @@ class OrderRequest(_message.Message):
         unavailable_until: _timestamp_pb2.Timestamp | None = ...,
         reminder_count: _builtins.int = ...,
         next_reminder_time: _timestamp_pb2.Timestamp | None = ...,
+        buyer_history: Global___OrderRequest.BuyerHistory | None = ...,
+        dismissed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "needs", b"needs", "next_reminder_time", b"next_reminder_time", "package_snapshot", b"package_snapshot", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["buyer_history", b"buyer_history", "create_time", b"create_time", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "needs", b"needs", "next_reminder_time", b"next_reminder_time", "package_snapshot", b"package_snapshot", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "arrived_while_unavailable", b"arrived_while_unavailable", "buyer", b"buyer", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "etag", b"etag", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "inquiries", b"inquiries", "name", b"name", "needs", b"needs", "next_reminder_time", b"next_reminder_time", "offer", b"offer", "order", b"order", "package", b"package", "package_snapshot", b"package_snapshot", "reminder_count", b"reminder_count", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "arrived_while_unavailable", b"arrived_while_unavailable", "buyer", b"buyer", "buyer_history", b"buyer_history", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "dismissed", b"dismissed", "etag", b"etag", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "inquiries", b"inquiries", "name", b"name", "needs", b"needs", "next_reminder_time", b"next_reminder_time", "offer", b"offer", "order", b"order", "package", b"package", "package_snapshot", b"package_snapshot", "reminder_count", b"reminder_count", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
