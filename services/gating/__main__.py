@@ -54,7 +54,7 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
             clock=clock,
             ids=runtime.ids,
         ),
-        Queries(database, requests=requests, gate=gate, clock=clock),
+        Queries(database, requests=requests, projections=projections, gate=gate, clock=clock),
     )
     reactions = Reactions(database, projections=projections, requests=requests, gate=gate, clock=clock)
     timers = Timers(database, requests=requests, clock=clock)

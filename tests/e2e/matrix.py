@@ -117,6 +117,7 @@ GATING: Mapping[str, Row] = {
     ),
     "WithdrawOrderRequest": Row(lambda f: gating.WithdrawOrderRequestRequest(name=f.request)),
     "CloseOrderRequest": Row(lambda f: gating.CloseOrderRequestRequest(name=f.request)),
+    "DismissOrderRequest": Row(lambda f: gating.DismissOrderRequestRequest(name=f.request)),
     "ListOrderSettingsVersions": Row(
         lambda f: gating.ListOrderSettingsVersionsRequest(parent=f"{f.seller}/orderSettings")
     ),

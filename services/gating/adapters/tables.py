@@ -176,6 +176,7 @@ order_request = sa.Table(
     _text("reoffer_policy"),
     sa.Column("remaining", sa.Interval, nullable=True),
     sa.Column("reminders", sa.SmallInteger, nullable=False),
+    sa.Column("dismissed", sa.Boolean, nullable=False),
     _instant("expire_time", nullable=True),
     _instant("first_response_time", nullable=True),
     _instant("create_time"),
@@ -188,5 +189,14 @@ order_request = sa.Table(
         postgresql_where=sa.text("state IN ('pending', 'info_requested', 'offered')"),
     ),
     sa.Index("ix_order_request_buyer_create_time_id", "buyer", "create_time", "id"),
-    sa.Index("ix_order_request_seller_create_time_id", "seller", "create_time", "id"),
+    # What a page skips must lie elsewhere in the index, or a page costs as much as all that was dismissed.
+    sa.Index("ix_order_request_seller_dismissed_create_time_id", "seller", "dismissed", "create_time", "id"),
+    sa.Index(
+        "ix_order_request_seller_state_dismissed_create_time_id",
+        "seller",
+        "state",
+        "dismissed",
+        "create_time",
+        "id",
+    ),
 )

@@ -16,6 +16,7 @@ from chassis.kernel.refusal import not_found
 from services.gating.app.gate import Gate
 from services.gating.app.ports import OrderRequests, Projections, Sellers
 from services.gating.domain import order_request, refusals
+from services.gating.domain.buyer_history import BuyerHistory
 from services.gating.domain.catalogue import listing_of, seller_of
 from services.gating.domain.order_request import DeclineReason, Moved, Needs, OrderRequest, Submission
 
@@ -63,7 +64,7 @@ class DeclineOrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class EndOrderRequest:
-    """Withdraw or close."""
+    """Withdraw, close or dismiss."""
 
     name: str
     etag: str
@@ -71,11 +72,12 @@ class EndOrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestView:
-    """A request as `actor` sees it at an instant."""
+    """A request as `actor` sees it at an instant; `history` where the seller reads it by itself."""
 
     request: OrderRequest
     actor: Actor
     now: datetime
+    history: BuyerHistory | None = None
 
 
 def id_of(name: str) -> str:
@@ -177,6 +179,28 @@ class OrderRequestCommands:
             return order_request.close(request, actor=actor, now=now)
 
         return await self._move(call, command.name, command.etag, move)
+
+    async def dismiss_order_request(self, call: Call, command: EndOrderRequest) -> RequestView:
+        """Takes an ended request off the team's list. The buyer notices nothing: no version, no event."""
+
+        async def work(tx: Transaction) -> RequestView:
+            request = await self._requests.find(tx, id_of(command.name), lock=True)
+            if request is None:
+                raise not_found(command.name)
+            actor = call.party(buyer=request.buyer, seller=request.seller, name=command.name)
+            order_request.check_etag(request, command.etag)
+            now = self._clock.now()
+            expired = order_request.expire(request, now=now)
+            if expired is not None:
+                # Its timer is late; what is dismissed has ended.
+                await save_moved(tx, self._requests, expired)
+                request = expired[0]
+            dismissed = order_request.dismiss(request, actor=actor)
+            if dismissed != request:
+                await self._requests.save_dismissal(tx, request.id)
+            return RequestView(dismissed, actor, now)
+
+        return await self._database.command(call, work)
 
     async def _move(
         self, call: Call, name: str, etag: str, move: Callable[[OrderRequest, Actor, datetime], Moved]

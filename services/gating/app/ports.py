@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from chassis.db import Transaction
 from chassis.kernel.page import Page, PageRequest
 from services.gating.domain.availability import Availability
+from services.gating.domain.buyer_history import ConfirmedOrders, EarlierRequests
 from services.gating.domain.catalogue import Listing
 from services.gating.domain.gate import BuyerFacts
 from services.gating.domain.order_request import OfferFact, OrderRequest, State
@@ -109,6 +110,10 @@ class Projections(Protocol):
         """How many orders of a seller are open."""
         ...
 
+    async def confirmed_orders(self, tx: Transaction, buyer: str, seller: str) -> ConfirmedOrders:
+        """How many orders of a buyer a seller has had confirmed, and since when."""
+        ...
+
 
 class OrderRequests(Protocol):
     """The requests."""
@@ -129,10 +134,30 @@ class OrderRequests(Protocol):
         """Stores the next version of a locked request."""
         ...
 
-    async def page(
-        self, tx: Transaction, *, buyer: str, seller: str, states: Sequence[State], page: PageRequest
+    async def save_dismissal(self, tx: Transaction, request_id: str) -> None:
+        """Notes that a locked request was dismissed; its version stays what the buyer saw."""
+        ...
+
+    async def page_of_buyer(
+        self, tx: Transaction, buyer: str, *, states: Sequence[State], page: PageRequest
     ) -> Page[OrderRequest]:
-        """Requests of a buyer, or to a seller, newest first; exactly one of the two is given."""
+        """Requests of a buyer, newest first."""
+        ...
+
+    async def page_of_seller(
+        self,
+        tx: Transaction,
+        seller: str,
+        *,
+        states: Sequence[State],
+        show_dismissed: bool,
+        page: PageRequest,
+    ) -> Page[OrderRequest]:
+        """Requests to a seller, newest first; dismissed ones only where they are asked for."""
+        ...
+
+    async def earlier(self, tx: Transaction, request: OrderRequest, now: datetime) -> EarlierRequests:
+        """What the buyer of a request had asked the same seller before."""
         ...
 
 

@@ -13,7 +13,8 @@ from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import denied, invalid, not_found
 from services.gating.app.gate import Gate
 from services.gating.app.order_requests import RequestView, id_of
-from services.gating.app.ports import OrderRequests
+from services.gating.app.ports import OrderRequests, Projections
+from services.gating.domain.buyer_history import history_of
 from services.gating.domain.gate import GateDecision
 from services.gating.domain.order_request import State
 
@@ -28,19 +29,29 @@ class EvaluateGate:
 
 @dataclass(frozen=True, slots=True)
 class ListOrderRequests:
-    """Requests to `seller`; empty: those of the caller. No states: all."""
+    """Requests to `seller`; empty: those of the caller. No states: all. `show_dismissed` is for sellers."""
 
     seller: str
     states: tuple[State, ...]
+    show_dismissed: bool
     page: PageRequest
 
 
 class Queries:
     """One method for each reading RPC."""
 
-    def __init__(self, database: Database, *, requests: OrderRequests, gate: Gate, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        requests: OrderRequests,
+        projections: Projections,
+        gate: Gate,
+        clock: Clock,
+    ) -> None:
         self._database = database
         self._requests = requests
+        self._projections = projections
         self._gate = gate
         self._clock = clock
 
@@ -56,19 +67,27 @@ class Queries:
         return await self._gate.decide(query.package, caller.user)
 
     async def get_order_request(self, call: Call, name: str) -> RequestView:
-        """A request, for its parties."""
+        """A request, for its parties; for the seller with what he knows of the buyer."""
         request_id = id_of(name)
-        request = await self._database.read(lambda tx: self._requests.find(tx, request_id))
-        if request is None:
-            raise not_found(name)
-        actor = call.party(buyer=request.buyer, seller=request.seller, name=name)
-        return RequestView(request, actor, self._clock.now())
+
+        async def work(tx: Transaction) -> RequestView:
+            request = await self._requests.find(tx, request_id)
+            if request is None:
+                raise not_found(name)
+            actor, now = call.party(buyer=request.buyer, seller=request.seller, name=name), self._clock.now()
+            if actor is not Actor.SELLER:
+                return RequestView(request, actor, now)
+            earlier = await self._requests.earlier(tx, request, now)
+            orders = await self._projections.confirmed_orders(tx, request.buyer, request.seller)
+            known = history_of(earlier, orders, create_time=request.create_time)
+            return RequestView(request, actor, now, known)
+
+        return await self._database.read(work)
 
     async def list_order_requests(self, call: Call, query: ListOrderRequests) -> Page[RequestView]:
         """The requests of the caller, or to a team of his."""
-        caller, actor, buyer = call.caller, Actor.BUYER, call.caller.user
+        caller, actor = call.caller, Actor.BUYER
         if query.seller:
-            buyer = ""
             if caller.role_in(query.seller) is not None:
                 actor = Actor.SELLER
             elif caller.is_operator and Role.OPERATOR in call.rule.roles:
@@ -78,9 +97,18 @@ class Queries:
         call.scoped()
 
         async def work(tx: Transaction) -> Page[RequestView]:
-            found = await self._requests.page(
-                tx, buyer=buyer, seller=query.seller, states=query.states, page=query.page
-            )
+            if query.seller:
+                found = await self._requests.page_of_seller(
+                    tx,
+                    query.seller,
+                    states=query.states,
+                    show_dismissed=query.show_dismissed,
+                    page=query.page,
+                )
+            else:
+                found = await self._requests.page_of_buyer(
+                    tx, caller.user, states=query.states, page=query.page
+                )
             now = self._clock.now()
             views = tuple(RequestView(request, actor, now) for request in found.items)
             return Page(views, found.next_cursor)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from chassis.kernel.machine import Actor, Machine, Transition
+from chassis.kernel.machine import ActionState, Actor, Machine, Transition
 from chassis.kernel.refusal import stale_etag
 from services.gating.domain import refusals
 from services.gating.domain.catalogue import Listing, Package
@@ -37,6 +37,7 @@ OPEN_STATES: Final = (State.PENDING, State.INFO_REQUESTED, State.OFFERED)
 """A buyer has at most one request in these for a package."""
 
 _UNDECIDED = (State.PENDING, State.INFO_REQUESTED)
+_ENDED = (State.CONVERTED, State.DECLINED, State.WITHDRAWN, State.EXPIRED, State.CLOSED)
 _LOST = (State.DECLINED, State.WITHDRAWN, State.EXPIRED, State.CLOSED)
 
 MACHINE: Final = Machine(
@@ -50,6 +51,7 @@ MACHINE: Final = Machine(
         Transition(_UNDECIDED, "close", (Actor.OPERATOR,), State.CLOSED),
         Transition(_UNDECIDED, "expire", (Actor.TIMER,), State.EXPIRED),
         Transition((State.PENDING,), "remind", (Actor.TIMER,)),
+        Transition(_ENDED, "dismiss", (Actor.SELLER,)),
         # An accepted offer is an order that exists: it wins over whatever ended the request meanwhile.
         Transition((*OPEN_STATES, *_LOST), "convert", (Actor.SERVICE,), State.CONVERTED),
         Transition((State.OFFERED,), "reopen", (Actor.SERVICE,), State.PENDING),
@@ -101,7 +103,7 @@ class Inquiry:
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
     """A request. `expire_time` holds while the deadline runs, `remaining` while it rests. `reminders`
-    counts those of this deadline.
+    counts those of this deadline; `dismissed` is for the seller's team alone.
     """
 
     id: str
@@ -122,6 +124,7 @@ class OrderRequest:
     expire_time: datetime | None = None
     remaining: timedelta | None = None
     reminders: int = 0
+    dismissed: bool = False
     first_response_time: datetime | None = None
     version: int = 1
 
@@ -263,6 +266,22 @@ def close(request: OrderRequest, *, actor: Actor, now: datetime) -> Moved:
     return _changed(_ended(request, _move(request, "close", actor, now)), RequestVerb.CLOSED, now)
 
 
+def dismiss(request: OrderRequest, *, actor: Actor) -> OrderRequest:
+    """The seller's team has seen enough of a request that is over. No new version: nothing happened to it."""
+    MACHINE.move(request.state, "dismiss", actor, name=request.name)
+    return replace(request, dismissed=True)
+
+
+def explain(request: OrderRequest, actor: Actor, now: datetime) -> tuple[ActionState, ...]:
+    """What `actor` may do with a request, and why not the rest; what is done already is not offered again."""
+    return tuple(
+        ActionState(found.action, False, "TRANSITION_FORBIDDEN")
+        if request.dismissed and found.action == "dismiss"
+        else found
+        for found in MACHINE.explain(request.state_at(now), actor)
+    )
+
+
 def expire(request: OrderRequest, *, now: datetime) -> Moved | None:
     """The seller's time ran out; None while it did not, or where something else came first."""
     if not request.is_due(now):
@@ -337,7 +356,8 @@ def _converted(request: OrderRequest, accepted: OfferFact, now: datetime) -> Mov
     if request.state is State.CONVERTED:
         return None
     state = MACHINE.move(request.state, "convert", Actor.SERVICE, name=request.name)
-    changed = replace(_ended(request, state), offer=accepted.name, order=accepted.order)
+    # An order is news, also where the request was dismissed.
+    changed = replace(_ended(request, state), offer=accepted.name, order=accepted.order, dismissed=False)
     return _changed(changed, RequestVerb.CONVERTED, now)
 
 

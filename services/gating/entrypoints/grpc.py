@@ -112,6 +112,13 @@ class GatingServicer(GatingServiceServicer):
         handler = self._requests.close_order_request
         return await respond(context, command, handler, order_requests.close_order_request_response)
 
+    async def DismissOrderRequest(
+        self, request: pb.DismissOrderRequestRequest, context: Any
+    ) -> pb.DismissOrderRequestResponse:
+        command = order_requests.end_order_request_command(request)
+        handler = self._requests.dismiss_order_request
+        return await respond(context, command, handler, order_requests.dismiss_order_request_response)
+
     async def ListOrderSettingsVersions(
         self, request: pb.ListOrderSettingsVersionsRequest, context: Any
     ) -> pb.ListOrderSettingsVersionsResponse:

@@ -20,13 +20,14 @@ from services.gating.app.order_requests import (
     RequestView,
 )
 from services.gating.app.queries import ListOrderRequests
+from services.gating.domain.buyer_history import BuyerHistory
 from services.gating.domain.order_request import (
-    MACHINE,
     DeclineReason,
     Inquiry,
     Needs,
     PackageSnapshot,
     State,
+    explain,
 )
 from services.gating.wire.gate import decision_message
 
@@ -63,7 +64,8 @@ def create_order_request_command(request: pb.CreateOrderRequestRequest) -> Creat
 def list_order_requests_query(request: pb.ListOrderRequestsRequest, *, caller: str) -> ListOrderRequests:
     """Which requests, from where on."""
     states = tuple(_STATES_BACK[state] for state in request.states)
-    return ListOrderRequests(request.seller, states, page_request(request, scope=caller))
+    page = page_request(request, scope=caller)
+    return ListOrderRequests(request.seller, states, request.show_dismissed, page)
 
 
 def ask_information_command(request: pb.AskInformationRequest) -> AskInformation:
@@ -83,9 +85,9 @@ def decline_order_request_command(request: pb.DeclineOrderRequestRequest) -> Dec
 
 
 def end_order_request_command(
-    request: pb.WithdrawOrderRequestRequest | pb.CloseOrderRequestRequest,
+    request: pb.WithdrawOrderRequestRequest | pb.CloseOrderRequestRequest | pb.DismissOrderRequestRequest,
 ) -> EndOrderRequest:
-    """An end."""
+    """An end, or what follows it."""
     return EndOrderRequest(request.name, request.etag)
 
 
@@ -120,8 +122,23 @@ def order_request_message(view: RequestView) -> WireRequest:
     if request.decline_reason is not None:
         message.decline_reason = DECLINE_REASONS[request.decline_reason]
     if view.actor in _ACTING:
-        write_actions(message, MACHINE.explain(state, view.actor), explanations={})
+        write_actions(message, explain(request, view.actor, view.now), explanations={})
+    if view.actor is Actor.SELLER:
+        message.dismissed = request.dismissed
+    if view.history is not None:
+        message.buyer_history.CopyFrom(_history(view.history))
     return message
+
+
+def _history(history: BuyerHistory) -> WireRequest.BuyerHistory:
+    return WireRequest.BuyerHistory(
+        confirmed_orders=history.confirmed_orders,
+        requests=[
+            WireRequest.BuyerHistory.StateCount(state=STATES[state], count=count)
+            for state, count in history.requests
+        ],
+        first_seen_time=timestamp(history.first_seen_time),
+    )
 
 
 def _snapshot(snapshot: PackageSnapshot) -> WireRequest.PackageSnapshot:
@@ -187,6 +204,11 @@ def withdraw_order_request_response(view: RequestView) -> pb.WithdrawOrderReques
 def close_order_request_response(view: RequestView) -> pb.CloseOrderRequestResponse:
     """The request."""
     return pb.CloseOrderRequestResponse(order_request=order_request_message(view))
+
+
+def dismiss_order_request_response(view: RequestView) -> pb.DismissOrderRequestResponse:
+    """The request."""
+    return pb.DismissOrderRequestResponse(order_request=order_request_message(view))
 
 
 def list_order_requests_response(

@@ -47,5 +47,11 @@ async def close(world: World, name: str) -> OrderRequest:
     return found
 
 
+async def dismiss(world: World, name: str, who: Any = AGENT, **fields: Any) -> OrderRequest:
+    request = pb.DismissOrderRequestRequest(name=name, **fields)
+    found: OrderRequest = (await world.stub(who).DismissOrderRequest(request)).order_request
+    return found
+
+
 async def timers(world: World) -> list[str]:
     return [row.key for row in await world.rows("SELECT key FROM timer WHERE kind = 'order_request_expiry'")]

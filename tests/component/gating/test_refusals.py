@@ -178,6 +178,12 @@ SETTINGS_CASES = [
     ),
     Case("SetAvailability", AGENT, pb.SetAvailabilityRequest(name=SELLER, etag="v3"), "ETAG_MISMATCH"),
     Case("SetAvailability", AGENT, pb.SetAvailabilityRequest(name=f"{SELLER}/listings/none"), "NOT_FOUND"),
+    Case(
+        "ListOrderSettingsVersions",
+        OWNER,
+        pb.ListOrderSettingsVersionsRequest(parent=SELLER),
+        field="parent",
+    ),
 ]
 
 REQUEST_CASES = [
@@ -220,6 +226,8 @@ REQUEST_CASES = [
     Case("WithdrawOrderRequest", ANA, pb.WithdrawOrderRequestRequest(name=REQUEST), "NOT_FOUND"),
     Case("CloseOrderRequest", OPERATOR, pb.CloseOrderRequestRequest(name="orderRequests/a/b"), field="name"),
     Case("CloseOrderRequest", OPERATOR, pb.CloseOrderRequestRequest(name=REQUEST), "NOT_FOUND"),
+    Case("DismissOrderRequest", OWNER, pb.DismissOrderRequestRequest(name="orderRequests/"), field="name"),
+    Case("DismissOrderRequest", OWNER, pb.DismissOrderRequestRequest(name=REQUEST), "NOT_FOUND"),
 ]
 
 CODES = {

@@ -30,7 +30,7 @@ async def test_each_party_sees_its_own_actions_with_the_reason_for_what_is_missi
     name = (await world.submit()).name
     expected = {
         ANA: (["withdraw"], ["answerInformation"]),
-        OWNER: (["sendOffer", "askInformation", "decline"], []),
+        OWNER: (["sendOffer", "askInformation", "decline"], ["dismiss"]),
         OPERATOR: (["close"], []),
         service("offers"): ([], []),
     }

@@ -70,6 +70,9 @@ ALLOWED: dict[tuple[str, Actor], dict[State, State]] = {
     ("reopen", Actor.SERVICE): {State.OFFERED: State.PENDING},
     ("close", Actor.SERVICE): {State.OFFERED: State.CLOSED},
     ("remind", Actor.TIMER): {State.PENDING: State.PENDING},
+    ("dismiss", Actor.SELLER): {
+        state: state for state in State if state not in {State.PENDING, State.INFO_REQUESTED, State.OFFERED}
+    },
 }
 
 
@@ -126,7 +129,7 @@ def test_every_command_in_every_state_by_every_actor(state: State, command: str,
 @pytest.mark.covers("X06")
 def test_each_party_learns_what_it_can_do_and_why_not() -> None:
     seller = {a.action: a.allowed for a in MACHINE.explain(State.INFO_REQUESTED, Actor.SELLER)}
-    assert seller == {"sendOffer": True, "askInformation": False, "decline": True}
+    assert seller == {"sendOffer": True, "askInformation": False, "decline": True, "dismiss": False}
     buyer = {a.action: (a.allowed, a.reason) for a in MACHINE.explain(State.OFFERED, Actor.BUYER)}
     assert buyer == {"answerInformation": (False, "TRANSITION_FORBIDDEN"), "withdraw": (True, "")}
 
@@ -134,7 +137,7 @@ def test_each_party_learns_what_it_can_do_and_why_not() -> None:
 @pytest.mark.covers("G34")
 def test_there_is_no_bare_approve() -> None:
     by_seller = {event for (event, actor) in ALLOWED if actor is Actor.SELLER}
-    assert by_seller == {"sendOffer", "askInformation", "decline"}
+    assert by_seller == {"sendOffer", "askInformation", "decline", "dismiss"}
 
 
 @pytest.mark.covers("G05", "G11")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from services.gating.adapters.documents import (
     snapshot_of,
 )
 from services.gating.adapters.tables import order_request as table
+from services.gating.domain.buyer_history import EarlierRequests
 from services.gating.domain.order_request import OPEN_STATES, DeclineReason, OrderRequest, State
 from services.gating.domain.request_rules import ReofferPolicy, RequestRules
 
@@ -56,6 +58,25 @@ _SAVE = (
     .where(table.c.id == sa.bindparam("key"), table.c.version == sa.bindparam("before", type_=sa.BigInteger))
     .values({c.name: sa.bindparam(f"new_{c.name}", type_=c.type) for c in table.c if c.name not in _FIXED})
 )
+_DISMISS = sa.update(table).where(table.c.id == sa.bindparam("key")).values(dismissed=True)
+_STATE_NOW = sa.case(
+    (table.c.expire_time <= sa.bindparam("now", type_=table.c.expire_time.type), State.EXPIRED.value),
+    else_=table.c.state,
+)
+_EARLIER = (
+    sa.select(
+        _STATE_NOW.label("state_now"),
+        sa.func.count().label("number"),
+        sa.func.min(table.c.create_time).label("first_time"),
+    )
+    .where(
+        table.c.buyer == sa.bindparam("buyer"),
+        table.c.seller == sa.bindparam("seller"),
+        sa.tuple_(table.c.create_time, table.c.id)
+        < sa.tuple_(sa.bindparam("create_time", type_=table.c.create_time.type), sa.bindparam("key")),
+    )
+    .group_by("state_now")
+)
 _AGE = (table.c.create_time, table.c.id)
 
 
@@ -83,16 +104,72 @@ class OrderRequestsRepository:
         result = await tx.execute(_SAVE, {"key": request.id, "before": request.version - 1, **row})
         assert result.rowcount == 1
 
-    async def page(
-        self, tx: Transaction, *, buyer: str, seller: str, states: Sequence[State], page: PageRequest
+    async def save_dismissal(self, tx: Transaction, request_id: str) -> None:
+        """Notes that a locked request was dismissed; its version stays what the buyer saw."""
+        await tx.execute(_DISMISS, {"key": request_id})
+
+    async def page_of_buyer(
+        self, tx: Transaction, buyer: str, *, states: Sequence[State], page: PageRequest
     ) -> Page[OrderRequest]:
-        """Requests of a buyer, or to a seller, newest first."""
-        owner = table.c.seller == seller if seller else table.c.buyer == buyer
-        statement = sa.select(table).where(owner)
+        """Requests of a buyer, newest first."""
+        statement = sa.select(table).where(table.c.buyer == buyer)
         if states:
             statement = statement.where(table.c.state.in_([state.value for state in states]))
-        rows = await tx.fetch_all(keyset(statement, _AGE, page, descending=True))
-        return page_of([_request(row) for row in rows], page, lambda r: cursor_of(r.create_time, r.id))
+        return await _page(tx, keyset(statement, _AGE, page, descending=True), page)
+
+    async def page_of_seller(
+        self,
+        tx: Transaction,
+        seller: str,
+        *,
+        states: Sequence[State],
+        show_dismissed: bool,
+        page: PageRequest,
+    ) -> Page[OrderRequest]:
+        """Requests to a seller, newest first; dismissed ones only where they are asked for."""
+        parts: list[sa.ColumnElement[bool]] = [
+            table.c.dismissed.is_(found) for found in ((False, True) if show_dismissed else (False,))
+        ]
+        if states:
+            kinds = [table.c.state == state.value for state in dict.fromkeys(states)]
+            parts = [sa.and_(kind, part) for kind in kinds for part in parts]
+        return await _page(tx, _merged(seller, parts, page), page)
+
+    async def earlier(self, tx: Transaction, request: OrderRequest, now: datetime) -> EarlierRequests:
+        """What the buyer of a request had asked the same seller before."""
+        bound = {
+            "buyer": request.buyer,
+            "seller": request.seller,
+            "create_time": request.create_time,
+            "key": request.id,
+            "now": now,
+        }
+        rows = await tx.fetch_all(_EARLIER, bound)
+        counts = {State(row.state_now): row.number for row in rows}
+        first = min((row.first_time for row in rows), default=None)
+        return EarlierRequests(tuple((state, counts[state]) for state in State if state in counts), first)
+
+
+async def _page(tx: Transaction, statement: sa.Select[Any], page: PageRequest) -> Page[OrderRequest]:
+    rows = await tx.fetch_all(statement)
+    return page_of([_request(row) for row in rows], page, lambda r: cursor_of(r.create_time, r.id))
+
+
+def _merged(seller: str, parts: Sequence[sa.ColumnElement[bool]], page: PageRequest) -> sa.Select[Any]:
+    """The newest of several parts of a seller's list.
+
+    Each part is a range of one index in the wanted order, so that none is read further than a page, however
+    much lies behind or between.
+    """
+    mine = sa.select(*_AGE).where(table.c.seller == seller)
+    if len(parts) == 1:
+        return keyset(sa.select(table).where(table.c.seller == seller, parts[0]), _AGE, page, descending=True)
+    ranges = [keyset(mine.where(part), _AGE, page, descending=True).subquery() for part in parts]
+    keys = sa.union_all(*(sa.select(found) for found in ranges)).subquery()
+    newest = keyset(sa.select(keys), (keys.c.create_time, keys.c.id), page, descending=True).subquery()
+    return (
+        sa.select(table).join(newest, newest.c.id == table.c.id).order_by(*(column.desc() for column in _AGE))
+    )
 
 
 def _row(request: OrderRequest) -> dict[str, Any]:
@@ -116,6 +193,7 @@ def _row(request: OrderRequest) -> dict[str, Any]:
         "reoffer_policy": request.rules.reoffer_policy.value,
         "remaining": request.remaining,
         "reminders": request.reminders,
+        "dismissed": request.dismissed,
         "expire_time": request.expire_time,
         "first_response_time": request.first_response_time,
         "create_time": request.create_time,
@@ -143,6 +221,7 @@ def _request(row: Any) -> OrderRequest:
         expire_time=row.expire_time,
         remaining=row.remaining,
         reminders=row.reminders,
+        dismissed=row.dismissed,
         first_response_time=row.first_response_time,
         version=row.version,
     )

@@ -13,6 +13,7 @@ from chassis.db import Transaction
 from services.gating.adapters.documents import package_document, package_of
 from services.gating.adapters.tables import confirmed_order, known_order, listing, offer, offered_package
 from services.gating.app.ports import OrderFact
+from services.gating.domain.buyer_history import ConfirmedOrders
 from services.gating.domain.catalogue import Intake, Listing
 from services.gating.domain.gate import BuyerFacts, HeldOffer
 from services.gating.domain.order_request import OfferFact, OfferState
@@ -72,6 +73,9 @@ _HELD_OFFERS = (
     .order_by(_IS_OPEN.desc(), offer.c.name.desc())
     .limit(HELD_OFFERS_LIMIT)
 )
+_CONFIRMED_ORDERS = sa.select(
+    sa.func.count().label("number"), sa.func.min(confirmed_order.c.confirm_time).label("first_time")
+).where(confirmed_order.c.buyer == sa.bindparam("buyer"), confirmed_order.c.seller == sa.bindparam("seller"))
 _HAS_CONFIRMED_ORDER = sa.select(
     sa.exists().where(
         confirmed_order.c.buyer == sa.bindparam("buyer"), confirmed_order.c.seller == sa.bindparam("seller")
@@ -163,3 +167,8 @@ class ProjectionsRepository:
     async def open_orders(self, tx: Transaction, seller: str) -> int:
         """How many orders of a seller are open."""
         return int(await tx.scalar(_OPEN_ORDERS, {"seller": seller}))
+
+    async def confirmed_orders(self, tx: Transaction, buyer: str, seller: str) -> ConfirmedOrders:
+        """How many orders of a buyer a seller has had confirmed, and since when."""
+        rows = await tx.fetch_all(_CONFIRMED_ORDERS, {"buyer": buyer, "seller": seller})
+        return ConfirmedOrders(rows[0].number, rows[0].first_time)
