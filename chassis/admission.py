@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
 from chassis import metrics
@@ -35,7 +36,7 @@ class Unreadable:
 class Method:
     """What is known about a method before any call arrives."""
 
-    __slots__ = ("authorize", "declared", "mutating", "path", "request_class", "rule", "seconds")
+    __slots__ = ("authorize", "declared", "mutating", "path", "request_class", "rule", "seconds", "valid")
 
     def __init__(self, path: str) -> None:
         """KeyError where no descriptor of this method is loaded."""
@@ -47,6 +48,7 @@ class Method:
         self.request_class = message_factory.GetMessageClass(descriptor.input_type)
         self.mutating = REQUEST_ID in descriptor.input_type.fields_by_name
         self.authorize = _authorization(self)
+        self.valid = None if self.mutating else known_requests(descriptor.input_type)
         self.seconds: dict[grpc.StatusCode, Callable[[float], None]] = {}
         self.measure(grpc.StatusCode.OK)
 
@@ -58,6 +60,46 @@ class Method:
                 self.path.lstrip("/"), code.name
             ).observe
         return observe
+
+
+# -------------------------------------------------------------------------------- validation
+
+KNOWN_REQUESTS = 2_048
+KNOWN_REQUEST_BYTES = 256
+
+
+class KnownRequests:
+    """Requests of one method that kept all rules, by their encoding.
+
+    A reading method is asked about the same package or order again and again, and evaluating the rules costs
+    more than the rest of the admission.
+    """
+
+    __slots__ = ("_encodings",)
+
+    def __init__(self) -> None:
+        self._encodings: set[bytes] = set()
+
+    def __contains__(self, encoding: bytes) -> bool:
+        return encoding in self._encodings
+
+    def add(self, encoding: bytes) -> None:
+        """Remembers a request without violations; a long one is not worth the room."""
+        if len(encoding) > KNOWN_REQUEST_BYTES:
+            return
+        if len(self._encodings) >= KNOWN_REQUESTS:
+            self._encodings.clear()
+        self._encodings.add(encoding)
+
+
+def known_requests(request: Descriptor) -> KnownRequests | None:
+    """None where what the rules say may depend on more than the request, namely on the present time."""
+    options = [request.GetOptions(), *(field.GetOptions() for field in request.fields)]
+    if any(field.message_type is not None for field in request.fields) or any(
+        b"now" in held.SerializeToString() for held in options
+    ):
+        return None
+    return KnownRequests()
 
 
 # -------------------------------------------------------------------------------- authorization

@@ -220,11 +220,21 @@ class Chain:
             identified(method, call)
             raise request.refusal
         method.authorize(call, request)
+        self._validate(method, request)
+        if method.mutating and request.request_id and call.caller is not ANONYMOUS:
+            call.idempotency = idempotency_key(method, call, request)
+
+    def _validate(self, method: Method, request: Any) -> None:
+        known, encoding = method.valid, b""
+        if known is not None:
+            encoding = request.SerializeToString()
+            if encoding in known:
+                return
         violations = self._violations(request)
         if violations:
             raise violated(violations)
-        if method.mutating and request.request_id and call.caller is not ANONYMOUS:
-            call.idempotency = idempotency_key(method, call, request)
+        if known is not None:
+            known.add(encoding)
 
     def _admit_stream(self, method: Method, call: Call, token: str, requests: AsyncIterator[Any]) -> Any:
         """The same for a stream of requests: what needs no request is decided now, the rest for each of them.

@@ -81,6 +81,18 @@ async def test_party_methods_that_forget_to_decide_answer_nothing(stage: Stage) 
 # ------------------------------------------------------------------------------------------ what is refused
 
 
+async def test_a_rule_is_asked_as_strictly_the_second_time(stage: Stage) -> None:
+    for _ in range(2):
+        assert (await stage.stub.Mine(ReadRequest(name="x" * 100), **stage.buyer)).text
+        assert (
+            await reason(stage.stub.Mine(ReadRequest(name="x" * 101), **stage.buyer)) == "VALIDATION_FAILED"
+        )
+    # What is remembered of one method says nothing about another one.
+    assert (
+        await reason(stage.stub.TeamRead(ReadRequest(name="x" * 100), **stage.owner)) == "VALIDATION_FAILED"
+    )
+
+
 async def test_broken_rules_of_fields_are_all_listed(stage: Stage) -> None:
     request = ReadRequest(name="x" * 101, size=-1)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
