@@ -42,6 +42,7 @@ _UNSCHEDULE = (
     "DELETE FROM timer USING {source}unnest({0}::text[], {1}::text[]) AS gone (kind, key) "
     "WHERE timer.kind = gone.kind AND timer.key = gone.key"
 )
+_BESIDE = "{0} FROM {{source}}(SELECT 1) AS once ON CONFLICT DO NOTHING"
 _ANSWER = "UPDATE idempotency SET answer = {0} WHERE principal = {1} AND method = {2} AND key = {3}"
 _GRANT = (
     "INSERT INTO idempotency (principal, method, key, fingerprint, answer, create_time) "
@@ -132,9 +133,8 @@ def single_statement(
     else:
         script.add(_GRANT, key.principal, key.method, key.key, key.fingerprint, answer, now)
     for table, row in single.inserts:
-        insert, processors = _insert(table, tuple(row))
-        values = row.values()
-        script.add(insert, *(v if p is None else p(v) for v, p in zip(values, processors, strict=True)))
+        insert, values = _insert(table, row)
+        script.add(f"{insert} FROM part_0", *values)
     timers = {(kind, name): TimerSetting(due, payload) for kind, name, due, payload in single.timers}
     _add_effects(script, Effects(list(single.events), dict(timers)), encode)
     text = _text(tuple(script.shape), source="part_0, ", result="SELECT count(*) FROM part_0")
@@ -158,6 +158,9 @@ def _add_effects(script: _Script, effects: Effects, encode: Callable[[Any], Even
             [record.traceparent for record in records],
             bodies,
         )
+        for table, row in (pair for record in records for pair in record.rows):
+            insert, values = _insert(table, row)
+            script.add(_BESIDE.format(insert), *values)
     timers = [(name, setting) for name, setting in effects.timers.items() if setting is not None]
     if timers:
         script.add(
@@ -172,9 +175,15 @@ def _add_effects(script: _Script, effects: Effects, encode: Callable[[Any], Even
         script.add(_UNSCHEDULE, [kind for kind, _ in gone], [key for _, key in gone])
 
 
+def _insert(table: sa.Table, row: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """An insert of one row by a SELECT that lacks its FROM, and its arguments."""
+    text, processors = _insert_text(table, tuple(row))
+    return text, [v if p is None else p(v) for v, p in zip(row.values(), processors, strict=True)]
+
+
 @lru_cache(maxsize=512)
-def _insert(table: sa.Table, columns: tuple[str, ...]) -> tuple[str, list[Any]]:
-    """An insert of one row that happens only when the key was granted, and what each value passes through."""
+def _insert_text(table: sa.Table, columns: tuple[str, ...]) -> tuple[str, list[Any]]:
+    """The text, and what each value passes through."""
     used = [table.c[name] for name in columns]
     quote = DIALECT.identifier_preparer.quote
     names = ", ".join(quote(column.name) for column in used)
@@ -183,7 +192,7 @@ def _insert(table: sa.Table, columns: tuple[str, ...]) -> tuple[str, list[Any]]:
     processors = [column.type._cached_bind_processor(DIALECT) for column in used]  # noqa: SLF001
     target = DIALECT.identifier_preparer.format_table(table)
     # Identifiers come from our own tables, and every value is a parameter.
-    return f"INSERT INTO {target} ({names}) SELECT {values} FROM part_0", processors  # noqa: S608
+    return f"INSERT INTO {target} ({names}) SELECT {values}", processors
 
 
 @lru_cache(maxsize=512)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
@@ -34,6 +34,10 @@ class EventRecord:
     subject: str
     time: datetime
     traceparent: str
+    rows: tuple[tuple[Any, Mapping[str, Any]], ...] = ()
+    """Rows that tell the same fact in tables of the service's own, as (table, every column): written together
+    with the event, so that no path that records it can leave them out. A row that is there already stays.
+    """
 
     @property
     def type(self) -> str:

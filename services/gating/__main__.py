@@ -14,10 +14,12 @@ from chassis.serve import Definition, Runtime, Service, main
 from parley.gating.v1.gating_service_pb2_grpc import add_GatingServiceServicer_to_server
 from services.gating.adapters.offers_client import OffersClient
 from services.gating.adapters.repository.changes import ChangeLogRepository
+from services.gating.adapters.repository.metrics import RecordRepository, with_fact
 from services.gating.adapters.repository.order_requests import OrderRequestsRepository
 from services.gating.adapters.repository.projections import ProjectionsRepository
 from services.gating.adapters.repository.sellers import SellersRepository
 from services.gating.app.gate import Gate
+from services.gating.app.metrics import Metrics
 from services.gating.app.order_requests import EXPIRY, REMINDER, OrderRequestCommands
 from services.gating.app.ports import Monotonic
 from services.gating.app.queries import Queries
@@ -34,6 +36,7 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
     """The service; `monotonic` measures the age of what it keeps in memory."""
     database, clock = runtime.database, runtime.clock
     sellers, projections, requests = SellersRepository(), ProjectionsRepository(), OrderRequestsRepository()
+    record = RecordRepository()
     gate = Gate(
         database,
         sellers=sellers,
@@ -55,8 +58,11 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
             ids=runtime.ids,
         ),
         Queries(database, requests=requests, projections=projections, gate=gate, clock=clock),
+        Metrics(database, record=record, gate=gate, clock=clock, ids=runtime.ids),
     )
-    reactions = Reactions(database, projections=projections, requests=requests, gate=gate, clock=clock)
+    reactions = Reactions(
+        database, projections=projections, requests=requests, record=record, gate=gate, clock=clock
+    )
     timers = Timers(database, requests=requests, clock=clock)
     return Service(
         add_servicers=partial(add_GatingServiceServicer_to_server, servicer),
@@ -66,8 +72,12 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
 
 
 def encoder(ids: Ids, _clock: Clock) -> Callable[[Any], EventRecord]:
-    """Turns recorded events into their records."""
-    return partial(event_record, ids=ids)
+    """Turns recorded events into their records, each with what it tells for the figures."""
+
+    def encode(event: Any) -> EventRecord:
+        return with_fact(event_record(event, ids=ids))
+
+    return encode
 
 
 DEFINITION = Definition("gating", GatingConfig, build, encoder, "services.gating.migrations")

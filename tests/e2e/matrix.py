@@ -121,6 +121,8 @@ GATING: Mapping[str, Row] = {
     "ListOrderSettingsVersions": Row(
         lambda f: gating.ListOrderSettingsVersionsRequest(parent=f"{f.seller}/orderSettings")
     ),
+    # Anybody who buys may look at any published listing.
+    "RecordVisit": Row(lambda f: gating.RecordVisitRequest(name=f.listing), buyer=OK, seller=DENIED),
 }
 
 OFFERS: Mapping[str, Row] = {

@@ -200,3 +200,71 @@ order_request = sa.Table(
         "id",
     ),
 )
+
+visit = sa.Table(
+    "visit",
+    METADATA,
+    _text("listing", primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True, nullable=False),
+    _text("buyer", primary_key=True),
+    _text("id"),
+    _text("seller"),
+    _instant("time"),
+    sa.Index("ix_visit_seller_time", "seller", "time"),
+)
+
+metric_fact = sa.Table(
+    "metric_fact",
+    METADATA,
+    _text("source", primary_key=True),
+    _version(primary_key=True),
+    _text("kind"),
+    _text("about"),
+    _text("seller"),
+    _text("listing"),
+    _text("buyer"),
+    _instant("time"),
+    _document("detail"),
+    sa.Index("ix_metric_fact_seller_kind_time", "seller", "kind", "time"),
+)
+"""What happened, one row for each version of a source. Rows are added, never changed."""
+
+
+def _known(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=True)
+
+
+metric_request = sa.Table(
+    "metric_request",
+    METADATA,
+    _text("name", primary_key=True),
+    _text("seller"),
+    _text("listing"),
+    _text("buyer"),
+    _known("gate_reason"),
+    sa.Column("settings_version", sa.BigInteger, nullable=True),
+    _known("offer"),
+    _known("order_name"),
+    *(
+        _instant(f"{moment}_time", nullable=True)
+        for moment in ("submit", "response", "offer", "convert", "decline", "withdraw", "expire", "close")
+    ),
+    sa.Index("ix_metric_request_seller_submit_time", "seller", "submit_time"),
+)
+"""What the facts say of a request or an inquiry; derived from them by a trigger, and by `rebuild_metrics`."""
+
+metric_order = sa.Table(
+    "metric_order",
+    METADATA,
+    _text("name", primary_key=True),
+    _text("seller"),
+    _text("listing"),
+    _text("buyer"),
+    _known("order_request"),
+    *(
+        _instant(f"{moment}_time", nullable=True)
+        for moment in ("place", "confirm", "cancel", "decline", "withdraw")
+    ),
+    sa.Index("ix_metric_order_seller_place_time", "seller", "place_time"),
+)
+"""What the facts say of an order; derived in the same way."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
@@ -162,6 +163,15 @@ class Gate:
         if not self._freshness.holds():
             await self._freshness.restore()
         return (await self._listing_entries.get(name)).listing is not None
+
+    async def zone_of(self, listing: str) -> ZoneInfo | None:
+        """The zone in which a published listing's days are counted; None for any other listing."""
+        if not self._freshness.holds():
+            await self._freshness.restore()
+        found = (await self._listing_entries.get(listing)).listing
+        if found is None or not found.published:
+            return None
+        return (await self._seller_entries.get(found.seller)).compiled.zone
 
     # ------------------------------------------------------------------------------------------ forgetting
 

@@ -12,6 +12,7 @@ from chassis.kernel.page import Page, PageRequest
 from services.gating.domain.availability import Availability
 from services.gating.domain.buyer_history import ConfirmedOrders, EarlierRequests
 from services.gating.domain.catalogue import Listing
+from services.gating.domain.facts import Fact, Visit
 from services.gating.domain.gate import BuyerFacts
 from services.gating.domain.order_request import OfferFact, OrderRequest, State
 from services.gating.domain.plan import SellerPlan
@@ -100,9 +101,9 @@ class Projections(Protocol):
         """Every offer that answers a request."""
         ...
 
-    async def store_order(self, tx: Transaction, order: OrderFact) -> bool:
-        """Keeps what is known of an order, in whatever order the facts come, by one statement; answers
-        whether anything was news.
+    async def store_order(self, tx: Transaction, order: OrderFact, fact: Fact) -> bool:
+        """Keeps what is known of an order, in whatever order the facts come, and the fact that told it, by
+        one statement; answers whether anything about the order was news.
         """
         ...
 
@@ -112,6 +113,18 @@ class Projections(Protocol):
 
     async def confirmed_orders(self, tx: Transaction, buyer: str, seller: str) -> ConfirmedOrders:
         """How many orders of a buyer a seller has had confirmed, and since when."""
+        ...
+
+
+class Record(Protocol):
+    """What happened, for the figures. What is there already stays as it is."""
+
+    async def keep(self, tx: Transaction, fact: Fact) -> None:
+        """Keeps a fact, in one statement."""
+        ...
+
+    async def add_visit(self, tx: Transaction, found: Visit) -> bool:
+        """Keeps a visit, in one statement; False where that buyer's of that day is kept."""
         ...
 
 

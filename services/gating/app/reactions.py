@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chassis.db import Database, Transaction
@@ -10,13 +10,22 @@ from chassis.envelope import Delivery
 from chassis.kernel.clock import Clock
 from services.gating.app.gate import Gate
 from services.gating.app.order_requests import id_of, save_moved
-from services.gating.app.ports import OrderFact, OrderRequests, Projections
+from services.gating.app.ports import OrderFact, OrderRequests, Projections, Record
 from services.gating.domain import order_request
 from services.gating.domain.catalogue import Listing
+from services.gating.domain.facts import Content, Fact
 from services.gating.domain.order_request import OfferFact
 
 PLACED_VERSION: Final = 1
 """The version that an order has when it comes into existence: its event's time is that of the placement."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldOrder:
+    """What an event of an order tells: to the gate, and for the figures."""
+
+    order: OrderFact
+    content: Content
 
 
 class Reactions:
@@ -28,12 +37,14 @@ class Reactions:
         *,
         projections: Projections,
         requests: OrderRequests,
+        record: Record,
         gate: Gate,
         clock: Clock,
     ) -> None:
         self._database = database
         self._projections = projections
         self._requests = requests
+        self._record = record
         self._gate = gate
         self._clock = clock
 
@@ -65,12 +76,23 @@ class Reactions:
         await self._database.react(delivery, work)
         self._gate.buyer_changed(offer.buyer, offer.seller)
 
-    async def order_changed(self, delivery: Delivery, order: OrderFact) -> None:
+    async def order_changed(self, delivery: Delivery, told: ToldOrder) -> None:
         """Keeps who placed what when, who has a confirmed order with whom, and which orders are open."""
-        fact = order
+        order = told.order
         if order.version == PLACED_VERSION:
-            fact = replace(order, place_time=delivery.time)
+            order = replace(order, place_time=delivery.time)
+        fact = _fact(delivery, told.content)
 
         # A row knows its newest version, and a confirmation is the same fact in every later event.
-        if await self._database.write_once(lambda tx: self._projections.store_order(tx, fact)):
+        if await self._database.write_once(lambda tx: self._projections.store_order(tx, order, fact)):
             self._gate.orders_changed(order.buyer, order.seller)
+
+    async def told(self, delivery: Delivery, content: Content | None) -> None:
+        """Keeps what happened elsewhere, where it touches a figure."""
+        if content is not None:
+            fact = _fact(delivery, content)
+            await self._database.write_once(lambda tx: self._record.keep(tx, fact))
+
+
+def _fact(delivery: Delivery, content: Content) -> Fact:
+    return Fact(delivery.aggregate, delivery.version, delivery.time, content)

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from chassis.envelope import Order
 from chassis.inbox import Subscription, on
+from parley.messaging.v1 import events_pb2 as messaging
 from parley.offers.v1 import events_pb2 as offers
 from parley.orders.v1 import events_pb2 as orders
 from services.gating.app.reactions import Reactions
 from services.gating.wire.facts import listing_fact, offer_fact, order_fact
+from services.gating.wire.stories import inquiry_content, message_content, order_content
 
 
 def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
@@ -31,5 +33,11 @@ def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
         "orders": (
             on(orders.OrderPlaced, order_fact, reactions.order_changed, order=Order.EACH),
             on(orders.OrderConfirmed, order_fact, reactions.order_changed, order=Order.EACH),
+            on(orders.OrderDeclined, order_content, reactions.told, order=Order.EACH),
+            on(orders.OrderWithdrawn, order_content, reactions.told, order=Order.EACH),
+        ),
+        "messaging": (
+            on(messaging.ConversationStarted, inquiry_content, reactions.told, order=Order.EACH),
+            on(messaging.MessageSent, message_content, reactions.told, order=Order.EACH),
         ),
     }

@@ -8,19 +8,23 @@ from chassis.call import current_call
 from chassis.server import respond
 from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1.gating_service_pb2_grpc import GatingServiceServicer
+from services.gating.app.metrics import Metrics
 from services.gating.app.order_requests import OrderRequestCommands
 from services.gating.app.queries import Queries
 from services.gating.app.sellers import SellerCommands
-from services.gating.wire import gate, order_requests, settings
+from services.gating.wire import gate, metrics, order_requests, settings
 
 
 class GatingServicer(GatingServiceServicer):
     """One method for each RPC."""
 
-    def __init__(self, sellers: SellerCommands, requests: OrderRequestCommands, queries: Queries) -> None:
+    def __init__(
+        self, sellers: SellerCommands, requests: OrderRequestCommands, queries: Queries, metrics: Metrics
+    ) -> None:
         self._sellers = sellers
         self._requests = requests
         self._queries = queries
+        self._metrics = metrics
 
     async def GetOrderSettings(
         self, request: pb.GetOrderSettingsRequest, context: Any
@@ -129,3 +133,7 @@ class GatingServicer(GatingServiceServicer):
             self._sellers.list_order_settings_versions,
             lambda page: settings.list_order_settings_versions_response(request, page),
         )
+
+    async def RecordVisit(self, request: pb.RecordVisitRequest, context: Any) -> pb.RecordVisitResponse:
+        command = metrics.record_visit_command(request)
+        return await respond(context, command, self._metrics.record_visit, metrics.record_visit_response)

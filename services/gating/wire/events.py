@@ -98,6 +98,7 @@ def request_facts(request: OrderRequest) -> pb.OrderRequestFacts:
         gate_reason=REASONS[request.decision.verdict.reason],
         settings_version=request.decision.settings_version,
         arrived_while_unavailable=request.arrived_while_unavailable,
+        first_response_time=optional_timestamp(request.first_response_time),
     )
     if request.decline_reason is not None:
         facts.decline_reason = DECLINE_REASONS[request.decline_reason]

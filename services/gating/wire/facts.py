@@ -11,8 +11,10 @@ from parley.offers.v1.offer_pb2 import Offer, OfferRevision
 from parley.orders.v1 import events_pb2 as orders_events
 from parley.orders.v1.order_pb2 import Order
 from services.gating.app.ports import OrderFact
+from services.gating.app.reactions import ToldOrder
 from services.gating.domain.catalogue import Intake, Listing, Package
 from services.gating.domain.order_request import OfferFact, OfferState
+from services.gating.wire.stories import order_content
 
 _OFFER_STATES: Final = {Offer.State.Value(f"STATE_{state.value}"): state for state in OfferState}
 OPEN_STATES: Final = frozenset({Order.STATE_CONFIRMED})
@@ -63,11 +65,11 @@ def offer_fact(message: Any) -> OfferFact:
     )
 
 
-def order_fact(message: orders_events.OrderPlaced | orders_events.OrderConfirmed) -> OrderFact:
+def order_fact(message: orders_events.OrderPlaced | orders_events.OrderConfirmed) -> ToldOrder:
     """An order after a change."""
     facts = message.order
     is_confirmed = facts.state in OPEN_STATES and facts.HasField("confirm_time")
-    return OrderFact(
+    order = OrderFact(
         name=facts.name,
         version=facts.version,
         seller=facts.seller,
@@ -78,3 +80,4 @@ def order_fact(message: orders_events.OrderPlaced | orders_events.OrderConfirmed
         confirm_time=instant(facts.confirm_time) if is_confirmed else None,
         is_open=facts.state in OPEN_STATES,
     )
+    return ToldOrder(order, order_content(message))

@@ -7,14 +7,16 @@ from dataclasses import asdict
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from chassis.db import Transaction
 from services.gating.adapters.documents import package_document, package_of
+from services.gating.adapters.repository.metrics import fact_row
 from services.gating.adapters.tables import confirmed_order, known_order, listing, offer, offered_package
 from services.gating.app.ports import OrderFact
 from services.gating.domain.buyer_history import ConfirmedOrders
 from services.gating.domain.catalogue import Intake, Listing
+from services.gating.domain.facts import Fact
 from services.gating.domain.gate import BuyerFacts, HeldOffer
 from services.gating.domain.order_request import OfferFact, OfferState
 
@@ -39,7 +41,11 @@ _STORE_OFFER = _newer(offer)
 _STORE_OFFERED_PACKAGE = insert(offered_package).on_conflict_do_nothing()
 # Events come in any order: the placement may be told after the confirmation, and is then still taken in.
 _STORE_ORDER = sa.text(
-    "WITH confirmed AS (INSERT INTO confirmed_order (name, buyer, seller, confirm_time) "
+    "WITH fact AS (INSERT INTO metric_fact "
+    "(source, version, kind, about, seller, listing, buyer, time, detail) "
+    "VALUES (:fact_source, :fact_version, :fact_kind, :fact_about, :fact_seller, :fact_listing, :fact_buyer, "
+    ":fact_time, :fact_detail) ON CONFLICT DO NOTHING), "
+    "confirmed AS (INSERT INTO confirmed_order (name, buyer, seller, confirm_time) "
     "SELECT :name, :buyer, :seller, CAST(:confirm_time AS timestamptz) "
     "WHERE CAST(:confirm_time AS timestamptz) IS NOT NULL ON CONFLICT DO NOTHING RETURNING name), "
     "kept AS (INSERT INTO known_order AS known "
@@ -52,7 +58,7 @@ _STORE_ORDER = sa.text(
     "WHERE known.version < excluded.version "
     "OR (known.place_time IS NULL AND excluded.place_time IS NOT NULL) RETURNING name) "
     "SELECT (SELECT count(*) FROM confirmed) + (SELECT count(*) FROM kept)"
-)
+).bindparams(sa.bindparam("fact_detail", type_=JSONB))
 _OPEN_ORDERS = (
     sa.select(sa.func.count())
     .select_from(known_order)
@@ -158,11 +164,12 @@ class ProjectionsRepository:
             for row in rows
         ]
 
-    async def store_order(self, tx: Transaction, order: OrderFact) -> bool:
-        """Keeps what is known of an order, in whatever order the facts come, by one statement; answers
-        whether anything was news.
+    async def store_order(self, tx: Transaction, order: OrderFact, fact: Fact) -> bool:
+        """Keeps what is known of an order, in whatever order the facts come, and the fact that told it, by
+        one statement; answers whether anything about the order was news.
         """
-        return bool(await tx.scalar(_STORE_ORDER, asdict(order)))
+        told = {f"fact_{name}": value for name, value in fact_row(fact).items()}
+        return bool(await tx.scalar(_STORE_ORDER, {**asdict(order), **told}))
 
     async def open_orders(self, tx: Transaction, seller: str) -> int:
         """How many orders of a seller are open."""

@@ -119,6 +119,7 @@ class OrderRequestFacts(_message.Message):
     GATE_REASON_FIELD_NUMBER: _builtins.int
     SETTINGS_VERSION_FIELD_NUMBER: _builtins.int
     ARRIVED_WHILE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
+    FIRST_RESPONSE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orderRequests/{order_request}`."""
     version: _builtins.int
@@ -147,6 +148,10 @@ class OrderRequestFacts(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When it expires unless somebody decides."""
 
+    @_builtins.property
+    def first_response_time(self) -> _timestamp_pb2.Timestamp:
+        """When the seller first responded with an offer, a decline or a question; absent before."""
+
     def __init__(
         self,
         *,
@@ -163,10 +168,11 @@ class OrderRequestFacts(_message.Message):
         gate_reason: _gate_decision_pb2.GateDecision.Reason.ValueType = ...,
         settings_version: _builtins.int = ...,
         arrived_while_unavailable: _builtins.bool = ...,
+        first_response_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "first_response_time", b"first_response_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_while_unavailable", b"arrived_while_unavailable", "buyer", b"buyer", "decline_reason", b"decline_reason", "expire_time", b"expire_time", "gate_reason", b"gate_reason", "name", b"name", "offer", b"offer", "order", b"order", "package", b"package", "seller", b"seller", "settings_version", b"settings_version", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_while_unavailable", b"arrived_while_unavailable", "buyer", b"buyer", "decline_reason", b"decline_reason", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_reason", b"gate_reason", "name", b"name", "offer", b"offer", "order", b"order", "package", b"package", "seller", b"seller", "settings_version", b"settings_version", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.type import date_pb2 as _date_pb2
 from parley.gating.v1 import gate_decision_pb2 as _gate_decision_pb2
 from parley.gating.v1 import order_request_pb2 as _order_request_pb2
 from parley.gating.v1 import order_settings_pb2 as _order_settings_pb2
@@ -883,3 +884,61 @@ class DismissOrderRequestResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DismissOrderRequestResponse: _TypeAlias = DismissOrderRequestResponse  # noqa: Y015
+
+@_typing.final
+class RecordVisitRequest(_message.Message):
+    """What RecordVisit needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BUYER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`sellers/{seller}/listings/{listing}`."""
+    buyer: _builtins.str
+    """`users/{user}`: for whom a service calls. Buyers speak for themselves and leave it empty."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        buyer: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordVisitRequest: _TypeAlias = RecordVisitRequest  # noqa: Y015
+
+@_typing.final
+class RecordVisitResponse(_message.Message):
+    """Whether the visit counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTED_FIELD_NUMBER: _builtins.int
+    VISIT_DATE_FIELD_NUMBER: _builtins.int
+    counted: _builtins.bool
+    """Whether this call was the buyer's first visit of that day. False: counted already, or a member of the team."""
+    @_builtins.property
+    def visit_date(self) -> _date_pb2.Date:
+        """The calendar day in the seller's time zone under which the visit counts."""
+
+    def __init__(
+        self,
+        *,
+        counted: _builtins.bool = ...,
+        visit_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["visit_date", b"visit_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counted", b"counted", "visit_date", b"visit_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordVisitResponse: _TypeAlias = RecordVisitResponse  # noqa: Y015

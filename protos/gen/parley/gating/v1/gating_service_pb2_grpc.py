@@ -114,6 +114,11 @@ class GatingServiceStub:
                 request_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.DismissOrderRequestRequest.SerializeToString,
                 response_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.DismissOrderRequestResponse.FromString,
                 _registered_method=True)
+        self.RecordVisit = channel.unary_unary(
+                '/parley.gating.v1.GatingService/RecordVisit',
+                request_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.RecordVisitRequest.SerializeToString,
+                response_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.RecordVisitResponse.FromString,
+                _registered_method=True)
 
 
 class GatingServiceServicer:
@@ -243,6 +248,15 @@ class GatingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordVisit(self, request, context):
+        """Counts that a buyer looked at a listing: once for each buyer, listing and calendar day in the seller's time zone.
+        Repeating it changes nothing, with and without `request_id`. Members of the seller's team are not counted.
+        A listing that is unknown or unpublished is NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -320,6 +334,11 @@ def add_GatingServiceServicer_to_server(servicer, server):
                     servicer.DismissOrderRequest,
                     request_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.DismissOrderRequestRequest.FromString,
                     response_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.DismissOrderRequestResponse.SerializeToString,
+            ),
+            'RecordVisit': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordVisit,
+                    request_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.RecordVisitRequest.FromString,
+                    response_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.RecordVisitResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -732,6 +751,33 @@ class GatingService:
             '/parley.gating.v1.GatingService/DismissOrderRequest',
             parley_dot_gating_dot_v1_dot_gating__service__pb2.DismissOrderRequestRequest.SerializeToString,
             parley_dot_gating_dot_v1_dot_gating__service__pb2.DismissOrderRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordVisit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.gating.v1.GatingService/RecordVisit',
+            parley_dot_gating_dot_v1_dot_gating__service__pb2.RecordVisitRequest.SerializeToString,
+            parley_dot_gating_dot_v1_dot_gating__service__pb2.RecordVisitResponse.FromString,
             options,
             channel_credentials,
             insecure,

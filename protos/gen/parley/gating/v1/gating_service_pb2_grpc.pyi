@@ -90,6 +90,11 @@ class GatingServiceStub:
     the list shows it again where it is asked to. Dismissing twice changes nothing. An order that comes of it after all, by
     an acceptance on its way, brings it back.
     """
+    RecordVisit: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.RecordVisitRequest, _gating_service_pb2.RecordVisitResponse]
+    """Counts that a buyer looked at a listing: once for each buyer, listing and calendar day in the seller's time zone.
+    Repeating it changes nothing, with and without `request_id`. Members of the seller's team are not counted.
+    A listing that is unknown or unpublished is NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class GatingServiceAsyncStub(GatingServiceStub):
@@ -152,6 +157,11 @@ class GatingServiceAsyncStub(GatingServiceStub):
     """Takes a request that is over off the list of the seller's team. Neither its state nor what the buyer sees changes, and
     the list shows it again where it is asked to. Dismissing twice changes nothing. An order that comes of it after all, by
     an acceptance on its way, brings it back.
+    """
+    RecordVisit: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.RecordVisitRequest, _gating_service_pb2.RecordVisitResponse]  # type: ignore[assignment]
+    """Counts that a buyer looked at a listing: once for each buyer, listing and calendar day in the seller's time zone.
+    Repeating it changes nothing, with and without `request_id`. Members of the seller's team are not counted.
+    A listing that is unknown or unpublished is NOT_FOUND.
     """
 
 class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -302,6 +312,17 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes a request that is over off the list of the seller's team. Neither its state nor what the buyer sees changes, and
         the list shows it again where it is asked to. Dismissing twice changes nothing. An order that comes of it after all, by
         an acceptance on its way, brings it back.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordVisit(
+        self,
+        request: _gating_service_pb2.RecordVisitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gating_service_pb2.RecordVisitResponse, _abc.Awaitable[_gating_service_pb2.RecordVisitResponse]]:
+        """Counts that a buyer looked at a listing: once for each buyer, listing and calendar day in the seller's time zone.
+        Repeating it changes nothing, with and without `request_id`. Members of the seller's team are not counted.
+        A listing that is unknown or unpublished is NOT_FOUND.
         """
 
 def add_GatingServiceServicer_to_server(servicer: GatingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
