@@ -178,12 +178,6 @@ SETTINGS_CASES = [
     ),
     Case("SetAvailability", AGENT, pb.SetAvailabilityRequest(name=SELLER, etag="v3"), "ETAG_MISMATCH"),
     Case("SetAvailability", AGENT, pb.SetAvailabilityRequest(name=f"{SELLER}/listings/none"), "NOT_FOUND"),
-    Case(
-        "ListOrderSettingsVersions",
-        OWNER,
-        pb.ListOrderSettingsVersionsRequest(parent=SELLER),
-        field="parent",
-    ),
 ]
 
 REQUEST_CASES = [

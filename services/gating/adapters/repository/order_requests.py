@@ -130,7 +130,7 @@ class OrderRequestsRepository:
         parts: list[sa.ColumnElement[bool]] = [
             table.c.dismissed.is_(found) for found in ((False, True) if show_dismissed else (False,))
         ]
-        if states:
+        if states and set(states) != set(State):
             kinds = [table.c.state == state.value for state in dict.fromkeys(states)]
             parts = [sa.and_(kind, part) for kind in kinds for part in parts]
         return await _page(tx, _merged(seller, parts, page), page)
