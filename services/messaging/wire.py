@@ -237,6 +237,7 @@ _ORDER_EVENTS: Mapping[type[Any], tuple[EventType, Side]] = {
     orders_events.OrderPaid: (EventType.ORDER_PAID, Side.SYSTEM),
     orders_events.OrderPaymentFailed: (EventType.ORDER_PAYMENT_FAILED, Side.SYSTEM),
 }
+_ANSWERS = (offers_events.OfferAccepted, offers_events.OfferDeclined)
 REQUEST_EVENTS = tuple(_REQUEST_EVENTS)
 """The events of gating that stand in a timeline. An approval stands there as the offer that it is."""
 OFFER_EVENTS = tuple(_OFFER_EVENTS)
@@ -264,6 +265,9 @@ def offer_report(message: Any) -> Report:
     if side is None:
         by_buyer = facts.author == offer_pb2.OfferRevision.AUTHOR_BUYER
         side = Side.BUYER if by_buyer else Side.SELLER
+    if facts.automatic and type(message) in _ANSWERS:
+        # The seller's settings answered the buyer's counter-offer.
+        side = Side.SELLER
     subjects = []
     if facts.order_request:
         subjects.append(Subject(facts.order_request))

@@ -7,11 +7,16 @@ from functools import partial
 from chassis.serve import Definition, Runtime, Service, main
 from parley.offers.v1.offers_service_pb2_grpc import add_OffersServiceServicer_to_server
 from services.offers.adapters.origins import OriginPeers
-from services.offers.adapters.repository import ListingRepository, OfferRepository
+from services.offers.adapters.repository import (
+    ListingRepository,
+    OfferRepository,
+    OfferSettingsRepository,
+)
 from services.offers.app.commands.listing import ListingCommands
 from services.offers.app.commands.offer import OfferCommands
 from services.offers.app.commands.steps import OfferSteps
 from services.offers.app.expiry import EXPIRY
+from services.offers.app.offer_settings import OfferSettingsOfTeam
 from services.offers.app.ports import Origins
 from services.offers.app.queries import ListingQueries, OfferQueries
 from services.offers.app.reactions import Reactions
@@ -30,12 +35,16 @@ def build(runtime: Runtime[OffersConfig], *, origins: Origins | None = None) -> 
     origins = origins or OriginPeers(
         gating=peers["gating"], orders=peers["orders"], messaging=peers["messaging"]
     )
-    steps = OfferSteps(database, offers=offers, listings=listings, origins=origins, clock=clock)
+    settings = OfferSettingsRepository()
+    steps = OfferSteps(
+        database, offers=offers, listings=listings, origins=origins, settings=settings, clock=clock
+    )
     servicer = OffersServicer(
         listing_commands=ListingCommands(database, listings, clock, ids),
         listing_queries=ListingQueries(database, listings),
         offer_commands=OfferCommands(database, steps=steps, offers=offers, clock=clock, ids=ids),
         offer_queries=OfferQueries(database, offers, clock),
+        offer_settings=OfferSettingsOfTeam(database, settings, clock),
     )
     return Service(
         add_servicers=partial(add_OffersServiceServicer_to_server, servicer),

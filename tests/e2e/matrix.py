@@ -16,7 +16,7 @@ from google.type import money_pb2
 from parley.gating.v1 import gating_service_pb2 as gating
 from parley.gating.v1 import order_request_pb2, order_settings_pb2
 from parley.messaging.v1 import messaging_service_pb2 as messaging
-from parley.offers.v1 import listing_pb2, offer_pb2
+from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2
 from parley.offers.v1 import offers_service_pb2 as offers
 from parley.orders.v1 import order_pb2
 from parley.orders.v1 import orders_service_pb2 as orders
@@ -145,6 +145,12 @@ OFFERS: Mapping[str, Row] = {
     "AcceptOffer": Row(lambda f: offers.AcceptOfferRequest(name=f.offer, revision=1)),
     "DeclineOffer": Row(lambda f: offers.DeclineOfferRequest(name=f.offer)),
     "WithdrawOffer": Row(lambda f: offers.WithdrawOfferRequest(name=f.offer)),
+    "GetOfferSettings": Row(lambda f: offers.GetOfferSettingsRequest(name=f"{f.seller}/offerSettings")),
+    "UpdateOfferSettings": Row(
+        lambda f: offers.UpdateOfferSettingsRequest(
+            offer_settings=offer_settings_pb2.OfferSettings(name=f"{f.seller}/offerSettings")
+        )
+    ),
     "RequestNewQuote": Row(lambda f: offers.RequestNewQuoteRequest(name=f.offer)),
     "ReviveOffer": Row(lambda f: offers.ReviveOfferRequest(name=f.offer)),
 }

@@ -6,8 +6,9 @@ from datetime import date, datetime
 from typing import Any
 
 from chassis.kernel.money import Money
-from services.offers.domain.chain import Acceptance, Author, NewQuote, Revision
+from services.offers.domain.chain import Acceptance, Answer, Author, AutomaticAnswer, NewQuote, Revision
 from services.offers.domain.listing import Package
+from services.offers.domain.offer_settings import CounterRule, SettingsContent
 from services.offers.domain.terms import Address, Interval, LineItem, LocalDay, PaymentMethod, Plan, Terms
 
 Document = dict[str, Any]
@@ -145,6 +146,58 @@ def read_new_quote(document: Document | None) -> NewQuote | None:
         return None
     time = datetime.fromisoformat(document["request_time"])
     return NewQuote(document["revision"], time, document["text"])
+
+
+def automatic_answer_document(answer: AutomaticAnswer | None) -> Document | None:
+    """The stored form of an automatic answer."""
+    if answer is None:
+        return None
+    return {
+        "answer": answer.answer.value,
+        "revision": answer.revision,
+        "answer_time": _instant_document(answer.answer_time),
+        "settings_version": answer.settings_version,
+        "percent": answer.percent,
+    }
+
+
+def read_automatic_answer(document: Document | None) -> AutomaticAnswer | None:
+    """What `automatic_answer_document` stored."""
+    if document is None:
+        return None
+    return AutomaticAnswer(
+        answer=Answer(document["answer"]),
+        revision=document["revision"],
+        answer_time=datetime.fromisoformat(document["answer_time"]),
+        settings_version=document["settings_version"],
+        percent=document["percent"],
+    )
+
+
+def settings_document(content: SettingsContent) -> Document:
+    """The stored form of a seller's settings."""
+    return {
+        "time_zone": content.time_zone,
+        "counter_rules": [
+            {
+                "package": rule.package,
+                "accept_percent": rule.accept_percent,
+                "decline_percent": rule.decline_percent,
+            }
+            for rule in content.counter_rules
+        ],
+    }
+
+
+def read_settings(document: Document) -> SettingsContent:
+    """What `settings_document` stored."""
+    return SettingsContent(
+        time_zone=document["time_zone"],
+        counter_rules=tuple(
+            CounterRule(rule["package"], rule["accept_percent"], rule["decline_percent"])
+            for rule in document["counter_rules"]
+        ),
+    )
 
 
 def _money_document(money: Money) -> Document:

@@ -70,6 +70,7 @@ offer = sa.Table(
     _instant("create_time"),
     _instant("update_time"),
     sa.Column("new_quote", JSONB(none_as_null=True), nullable=True),
+    sa.Column("automatic_answer", JSONB(none_as_null=True), nullable=True),
 )
 
 offer_revision = sa.Table(
@@ -86,4 +87,14 @@ origin = sa.Table(
     METADATA,
     _text("name", primary_key=True),
     sa.Column("ended", sa.Text, nullable=False, server_default=""),
+)
+
+offer_settings = sa.Table(
+    "offer_settings",
+    METADATA,
+    _text("seller", primary_key=True),
+    sa.Column("content", JSONB, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    _instant("create_time", nullable=True),
+    _instant("update_time", nullable=True),
 )

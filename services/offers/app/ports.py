@@ -9,6 +9,7 @@ from chassis.db import Transaction
 from chassis.kernel.page import Page, PageRequest
 from services.offers.domain.chain import Offer, Revision, State
 from services.offers.domain.listing import Listing, ListingState
+from services.offers.domain.offer_settings import OfferSettings
 from services.offers.domain.origin import Origin
 from services.offers.domain.search import ListingSearch
 
@@ -106,4 +107,20 @@ class Origins(Protocol):
 
     async def find(self, name: str) -> Origin | None:
         """The origin of that name; Refusal UNAVAILABLE or DEADLINE when its owner does not answer."""
+        ...
+
+
+class SettingsOfSellers(Protocol):
+    """Keeps how sellers deal with their offers."""
+
+    async def find(self, tx: Transaction, seller: str) -> OfferSettings:
+        """The settings of a seller; the defaults where nothing was saved."""
+        ...
+
+    async def find_for_update(self, tx: Transaction, seller: str) -> OfferSettings:
+        """The same; nobody else saves them until the transaction ends."""
+        ...
+
+    async def save(self, tx: Transaction, settings: OfferSettings) -> None:
+        """Stores the next version of what `find_for_update` answered."""
         ...

@@ -9,6 +9,7 @@ from chassis.kernel.machine import Actor
 from services.offers.domain.chain import Offer, Revision
 from services.offers.domain.difference import Difference
 from services.offers.domain.listing import Listing
+from services.offers.domain.offer_settings import OfferSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,11 @@ class ListingView:
 
     listing: Listing
     is_team: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsView:
+    """The settings of a seller, and whether the caller may change them."""
+
+    settings: OfferSettings
+    may_update: bool

@@ -46,6 +46,9 @@ MACHINE: Final = Machine(
         Transition((State.OPEN,), "accept", (Actor.BUYER,), State.ACCEPTED),
         Transition((State.OPEN,), "decline", (Actor.BUYER,), State.DECLINED),
         Transition((State.DRAFT, State.OPEN), "withdraw", (Actor.SELLER,), State.WITHDRAWN),
+        # The seller's settings answer a counter-offer of the buyer.
+        Transition((State.OPEN,), "autoAccept", (Actor.SERVICE,), State.ACCEPTED),
+        Transition((State.OPEN,), "autoDecline", (Actor.SERVICE,), State.DECLINED),
         # What the offer answers has ended.
         Transition((State.OPEN,), "withdraw", (Actor.SERVICE,), State.WITHDRAWN),
         Transition((State.OPEN,), "expire", (Actor.TIMER,), State.EXPIRED),
@@ -57,6 +60,7 @@ MACHINE: Final = Machine(
 
 SIDES: Final = {Actor.SELLER: Author.SELLER, Actor.BUYER: Author.BUYER}
 """Who proposes as which side."""
+_AUTOMATIC: Final = frozenset({"autoAccept", "autoDecline"})
 _LENGTHENING: Final = frozenset({"revise", "counter", "revive"})
 
 
@@ -82,6 +86,24 @@ class Acceptance:
     payment_token: str = ""
     billing_address: Address | None = None
     delivery_address: Address | None = None
+
+
+class Answer(StrEnum):
+    """How a seller's settings answer a counter-offer."""
+
+    ACCEPTED = "ACCEPTED"
+    DECLINED = "DECLINED"
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticAnswer:
+    """What the seller's settings of that version said to the buyer's `revision`, because of `percent`."""
+
+    answer: Answer
+    revision: int
+    answer_time: datetime
+    settings_version: int
+    percent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +134,7 @@ class Offer:
     decline_reason: str = ""
     close_time: datetime | None = None
     new_quote: NewQuote | None = None
+    automatic_answer: AutomaticAnswer | None = None
 
     @property
     def name(self) -> str:
@@ -164,6 +187,8 @@ def obstacle(offer: Offer, event: str, actor: Actor, *, now: datetime) -> Refusa
             check_times(offer.revision.terms, now=now)
     except Refusal as refusal:
         return refusal
+    if event in _AUTOMATIC and offer.revision.author is not Author.BUYER:
+        return refusals.not_your_turn(offer.name, turn=Author.BUYER)
     if event in {"accept", "counter"} and offer.revision.author is SIDES[actor]:
         turn = Author.SELLER if actor is Actor.BUYER else Author.BUYER
         return refusals.not_your_turn(offer.name, turn=turn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from chassis.kernel.machine import Actor
 from services.offers.domain import refusals
@@ -11,7 +12,9 @@ from services.offers.domain.chain import (
     MACHINE,
     SIDES,
     Acceptance,
+    Answer,
     Author,
+    AutomaticAnswer,
     NewQuote,
     Offer,
     Revision,
@@ -43,6 +46,9 @@ from services.offers.domain.terms import (
     check_times,
     total_of,
 )
+
+TOO_LOW: Final = "The price is too low."
+"""Why a seller's settings decline."""
 
 
 def draft(
@@ -128,6 +134,10 @@ class Consent:
     delivery_address: Address | None = None
 
 
+NO_CONSENT: Final = Consent()
+"""Neither a means of payment nor an address."""
+
+
 def accept(
     offer: Offer, *, actor: Actor, seen: int, consent: Consent, now: datetime
 ) -> tuple[Offer, OfferAccepted]:
@@ -140,8 +150,14 @@ def accept(
     online = offer.revision.terms.payment_method is PaymentMethod.ONLINE
     if online and not consent.payment_token:
         raise refusals.payment_token_required(offer.name)
+    changed = replace(moved(offer, state, now=now), acceptance=_acceptance(offer, consent, now=now))
+    return changed, OfferAccepted(changed)
+
+
+def _acceptance(offer: Offer, consent: Consent, *, now: datetime) -> Acceptance:
     quoted = offer.on_accept is OnAccept.UPDATE_ORDER_PRICE
-    acceptance = Acceptance(
+    online = offer.revision.terms.payment_method is PaymentMethod.ONLINE
+    return Acceptance(
         revision=offer.revision.number,
         accept_time=now,
         order=offer.origin if quoted else f"orders/{offer.offer_id}",
@@ -150,8 +166,32 @@ def accept(
         billing_address=consent.billing_address,
         delivery_address=consent.delivery_address,
     )
-    changed = replace(moved(offer, state, now=now), acceptance=acceptance)
-    return changed, OfferAccepted(changed)
+
+
+def answer_automatically(
+    offer: Offer, answer: AutomaticAnswer, *, consent: Consent, now: datetime
+) -> tuple[Offer, OfferAccepted | OfferDeclined | None]:
+    """The buyer's counter-offer as the seller's settings answer it. What is to be paid online but came
+    without a means of payment waits for the seller. Refusals NOT_YOUR_TURN, TRANSITION_FORBIDDEN.
+    """
+    if answer.answer is Answer.DECLINED:
+        state = require(offer, "autoDecline", Actor.SERVICE, now=now)
+        declined = replace(
+            moved(offer, state, now=now),
+            automatic_answer=answer,
+            decline_reason=TOO_LOW,
+            close_time=now,
+        )
+        return declined, OfferDeclined(declined)
+    state = require(offer, "autoAccept", Actor.SERVICE, now=now)
+    if offer.revision.terms.payment_method is PaymentMethod.ONLINE and not consent.payment_token:
+        return offer, None
+    accepted = replace(
+        moved(offer, state, now=now),
+        automatic_answer=answer,
+        acceptance=_acceptance(offer, consent, now=now),
+    )
+    return accepted, OfferAccepted(accepted)
 
 
 def is_answered_by(offer: Offer, *, seen: int) -> bool:

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     PACKAGE_UNKNOWN = "PACKAGE_UNKNOWN"
     PAYMENT_TOKEN_REQUIRED = "PAYMENT_TOKEN_REQUIRED"  # noqa: S105 - a reason, not a secret
     TOO_MANY_REVISIONS = "TOO_MANY_REVISIONS"
+    COUNTER_RULE_INVALID = "COUNTER_RULE_INVALID"
 
 
 def offer_expired(name: str, expire_time: datetime | None) -> Refusal:
@@ -115,6 +116,11 @@ def too_many_revisions(name: str, limit: int) -> Refusal:
         resource=name,
         limit=str(limit),
     )
+
+
+def counter_rule_invalid(field: str, description: str) -> Refusal:
+    """A rule for counter-offers that cannot be meant."""
+    return invalid(field, description, reason=Reason.COUNTER_RULE_INVALID)
 
 
 def amount_invalid(field: str, description: str, amount: Money) -> Refusal:

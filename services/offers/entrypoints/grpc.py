@@ -10,8 +10,9 @@ from parley.offers.v1 import offers_service_pb2 as pb
 from parley.offers.v1.offers_service_pb2_grpc import OffersServiceServicer
 from services.offers.app.commands.listing import ListingCommands
 from services.offers.app.commands.offer import OfferCommands
+from services.offers.app.offer_settings import OfferSettingsOfTeam
 from services.offers.app.queries import ListingQueries, OfferQueries
-from services.offers.wire import listings, offers
+from services.offers.wire import listings, offer_settings, offers
 
 
 class OffersServicer(OffersServiceServicer):
@@ -24,11 +25,13 @@ class OffersServicer(OffersServiceServicer):
         listing_queries: ListingQueries,
         offer_commands: OfferCommands,
         offer_queries: OfferQueries,
+        offer_settings: OfferSettingsOfTeam,
     ) -> None:
         self._listing_commands = listing_commands
         self._listing_queries = listing_queries
         self._offer_commands = offer_commands
         self._offer_queries = offer_queries
+        self._offer_settings = offer_settings
 
     async def CreateListing(self, request: pb.CreateListingRequest, context: Any) -> pb.CreateListingResponse:
         command = listings.create_listing_command(request)
@@ -115,4 +118,20 @@ class OffersServicer(OffersServiceServicer):
         command = offers.request_new_quote_command(request)
         return await respond(
             context, command, self._offer_commands.request_new_quote, offers.request_new_quote_response
+        )
+
+    async def GetOfferSettings(
+        self, request: pb.GetOfferSettingsRequest, context: Any
+    ) -> pb.GetOfferSettingsResponse:
+        query = offer_settings.get_offer_settings_query(request)
+        return await respond(
+            context, query, self._offer_settings.get, offer_settings.get_offer_settings_response
+        )
+
+    async def UpdateOfferSettings(
+        self, request: pb.UpdateOfferSettingsRequest, context: Any
+    ) -> pb.UpdateOfferSettingsResponse:
+        command = offer_settings.update_offer_settings_command(request)
+        return await respond(
+            context, command, self._offer_settings.update, offer_settings.update_offer_settings_response
         )

@@ -129,4 +129,5 @@ def _facts(offer: Offer) -> events_pb2.OfferFacts:
         expire_time=optional_timestamp(terms.expire_time),
         payment_method=wire_payment_method(terms.payment_method),
         plan=wire_plan(terms.plan),
+        automatic=offer.automatic_answer is not None,
     )

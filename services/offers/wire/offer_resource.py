@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from chassis.kernel.machine import Actor
 from chassis.wire import optional_timestamp, timestamp, wire_money, write_actions
-from parley.offers.v1 import offer_pb2
+from parley.offers.v1 import offer_pb2, offer_settings_pb2
 from services.offers.app.views import OfferView
-from services.offers.domain.chain import Acceptance, NewQuote, Offer, Revision, State, actions
+from services.offers.domain.chain import (
+    Acceptance,
+    AutomaticAnswer,
+    NewQuote,
+    Offer,
+    Revision,
+    State,
+    actions,
+)
 from services.offers.domain.origin import OriginKind, kind_of
 from services.offers.domain.refusals import Reason
 from services.offers.wire.values import wire_address, wire_terms
@@ -42,6 +50,7 @@ def wire_offer(view: OfferView) -> offer_pb2.Offer:
         create_time=timestamp(offer.create_time),
         update_time=timestamp(offer.update_time),
         new_quote=_wire_new_quote(offer.new_quote, actor),
+        automatic_answer=_wire_automatic_answer(offer.automatic_answer, actor),
     )
     match kind_of(offer.origin):
         case OriginKind.ORDER_REQUEST:
@@ -107,4 +116,20 @@ def _wire_new_quote(new_quote: NewQuote | None, actor: Actor) -> offer_pb2.NewQu
         revision=new_quote.revision,
         request_time=timestamp(new_quote.request_time),
         text=new_quote.text if actor in _PARTIES else "",
+    )
+
+
+def _wire_automatic_answer(
+    answer: AutomaticAnswer | None, actor: Actor
+) -> offer_settings_pb2.AutomaticAnswer | None:
+    if answer is None:
+        return None
+    is_seller = actor is Actor.SELLER
+    return offer_settings_pb2.AutomaticAnswer(
+        verdict=offer_settings_pb2.AutomaticAnswer.Verdict.Value(f"VERDICT_{answer.answer}"),
+        revision=answer.revision,
+        answer_time=timestamp(answer.answer_time),
+        # A buyer who knew the threshold would bargain to the cent.
+        settings_version=answer.settings_version if is_seller else 0,
+        percent=answer.percent if is_seller else 0,
     )

@@ -108,6 +108,7 @@ def counter_offer_command(request: offers_service_pb2.CounterOfferRequest) -> Co
         revision=request.revision,
         terms=read_terms(request.terms),
         note=check_text(request.note, field="note"),
+        consent=_read_consent(request),
         etag=request.etag,
     )
 
@@ -117,12 +118,18 @@ def accept_offer_command(request: offers_service_pb2.AcceptOfferRequest) -> Acce
     return AcceptOffer(
         name=offer_name(request.name),
         revision=request.revision,
-        consent=Consent(
-            payment_token=check_text(request.payment_token, field="payment_token"),
-            billing_address=read_address(request, "billing_address"),
-            delivery_address=read_address(request, "delivery_address"),
-        ),
+        consent=_read_consent(request),
         etag=request.etag,
+    )
+
+
+def _read_consent(
+    request: offers_service_pb2.AcceptOfferRequest | offers_service_pb2.CounterOfferRequest,
+) -> Consent:
+    return Consent(
+        payment_token=check_text(request.payment_token, field="payment_token"),
+        billing_address=read_address(request, "billing_address"),
+        delivery_address=read_address(request, "delivery_address"),
     )
 
 

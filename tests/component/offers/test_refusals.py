@@ -10,7 +10,10 @@ from chassis.testing import refused
 from parley.offers.v1 import error_reason_pb2
 from parley.offers.v1 import offers_service_pb2 as pb
 from tests.component.offers.bad_calls import CALLS, ground
+from tests.component.offers.bad_settings import SETTINGS_CALLS
 from tests.component.offers.scene import ACME, ANA, Scene, create, terms
+
+EVERY_CALL = [*CALLS, *SETTINGS_CALLS]
 
 # Reasons that need another scene than `ground`; the tests that produce them.
 ELSEWHERE = {
@@ -24,7 +27,7 @@ ELSEWHERE = {
 async def test_bad_calls_are_refused_and_write_nothing(scene: Scene, subtests: pytest.Subtests) -> None:
     standing = await ground(scene)
     before = await scene.written()
-    for number, bad in enumerate(CALLS):
+    for number, bad in enumerate(EVERY_CALL):
         with subtests.test(f"{number} {bad.method} by {bad.who.subject or 'nobody'}: {bad.reason}"):
             refusal = await refused(getattr(scene.by(bad.who), bad.method)(bad.make(standing)))
             assert (refusal.kind, refusal.reason) == (bad.kind, bad.reason)
@@ -47,11 +50,11 @@ def check_details(refusal: Refusal) -> None:
 
 def test_every_method_and_every_reason_is_among_them() -> None:
     methods = {method.name for method in pb.DESCRIPTOR.services_by_name["OffersService"].methods}
-    assert {bad.method for bad in CALLS} == methods
+    assert {bad.method for bad in EVERY_CALL} == methods
     reasons = {
         name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name
     }
-    assert reasons - {"UNSPECIFIED"} <= {bad.reason for bad in CALLS} | set(ELSEWHERE)
+    assert reasons - {"UNSPECIFIED"} <= {bad.reason for bad in EVERY_CALL} | set(ELSEWHERE)
 
 
 async def test_a_chain_has_at_most_a_hundred_revisions(scene: Scene) -> None:

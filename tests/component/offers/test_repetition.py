@@ -11,7 +11,7 @@ import pytest
 
 from chassis.kernel.refusal import Kind
 from chassis.testing import Identity, refused
-from parley.offers.v1 import listing_pb2
+from parley.offers.v1 import listing_pb2, offer_settings_pb2
 from parley.offers.v1 import offers_service_pb2 as pb
 from parley.type.v1 import commerce_pb2
 from tests.component.offers.scene import ACME, ANA, HOUR, Scene, create, listing, terms
@@ -49,6 +49,16 @@ async def wish(scene: Scene) -> tuple[Any, Any]:
     await scene.service.advance(HOUR)
     return pb.RequestNewQuoteRequest(name=offer.name, request_id=KEY), pb.RequestNewQuoteRequest(
         name=offer.name, text="please", request_id=KEY
+    )
+
+
+async def settings_change(_: Scene) -> tuple[Any, Any]:
+    name = "sellers/acme/offerSettings"
+    berlin = offer_settings_pb2.OfferSettings(name=name, time_zone="Europe/Berlin")
+    lima = offer_settings_pb2.OfferSettings(name=name, time_zone="America/Lima")
+    return (
+        pb.UpdateOfferSettingsRequest(offer_settings=berlin, request_id=KEY),
+        pb.UpdateOfferSettingsRequest(offer_settings=lima, request_id=KEY),
     )
 
 
@@ -93,6 +103,7 @@ PLAYS: list[tuple[str, Identity, Callable[[Scene], Any]]] = [
     ("WithdrawOffer", ACME, lambda s: on_offer(s, pb.WithdrawOfferRequest, other={"etag": "v1"})),
     ("ReviveOffer", ACME, revival),
     ("RequestNewQuote", ANA, wish),
+    ("UpdateOfferSettings", ACME, settings_change),
 ]
 
 

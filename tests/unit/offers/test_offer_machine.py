@@ -13,12 +13,28 @@ from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Kind, Refusal
 from services.offers.domain import chain
 from services.offers.domain import offer as offers
-from services.offers.domain.chain import MACHINE, MAX_REVISIONS, Author, Offer, State
+from services.offers.domain.chain import (
+    MACHINE,
+    MAX_REVISIONS,
+    Answer,
+    Author,
+    AutomaticAnswer,
+    Offer,
+    State,
+)
 from services.offers.domain.offer import Consent
 from services.offers.domain.terms import Expiry
 from tests.unit.offers.negotiation import HOUR, NOW, countered, expired, in_state, opened, terms
 
 LATER = NOW + 2 * HOUR
+
+
+def by_rule(offer: Offer, actor: Actor, answer: Answer) -> tuple[Offer, Any]:
+    """Nobody but the settings answers automatically, so the actor has to be asked of the table."""
+    MACHINE.move(State.OPEN, "autoAccept", actor, name=offer.name)
+    found = AutomaticAnswer(answer, offer.revision.number, LATER, 1, 90)
+    return offers.answer_automatically(offer, found, consent=Consent(), now=LATER)
+
 
 COMMANDS: dict[str, Callable[[Offer, Actor], tuple[Offer, Any]]] = {
     "send": lambda offer, actor: offers.send(offer, actor=actor, now=LATER),
@@ -35,6 +51,8 @@ COMMANDS: dict[str, Callable[[Offer, Actor], tuple[Offer, Any]]] = {
     "decline": lambda offer, actor: offers.decline(offer, actor=actor, seen=0, reason="", now=LATER),
     "withdraw": lambda offer, actor: offers.withdraw(offer, actor=actor, now=LATER),
     "revive": lambda offer, actor: offers.revive(offer, actor=actor, expiry=Expiry(), now=LATER),
+    "autoAccept": lambda offer, actor: by_rule(offer, actor, Answer.ACCEPTED),
+    "autoDecline": lambda offer, actor: by_rule(offer, actor, Answer.DECLINED),
     "requestNewQuote": lambda offer, actor: offers.request_new_quote(offer, actor=actor, text="", now=LATER),
 }
 
@@ -56,6 +74,8 @@ ALLOWED: dict[tuple[State, Author, str, Actor], State] = {
     (State.OPEN, Author.BUYER, "decline", Actor.BUYER): State.DECLINED,
     (State.OPEN, Author.BUYER, "withdraw", Actor.SELLER): State.WITHDRAWN,
     (State.OPEN, Author.BUYER, "withdraw", Actor.SERVICE): State.WITHDRAWN,
+    (State.OPEN, Author.BUYER, "autoAccept", Actor.SERVICE): State.ACCEPTED,
+    (State.OPEN, Author.BUYER, "autoDecline", Actor.SERVICE): State.DECLINED,
     (State.EXPIRED, Author.SELLER, "revive", Actor.SELLER): State.OPEN,
     (State.EXPIRED, Author.SELLER, "requestNewQuote", Actor.BUYER): State.EXPIRED,
 }
@@ -70,6 +90,8 @@ NOT_YOUR_TURN: set[tuple[Author, str, Actor]] = {
     (Author.SELLER, "counter", Actor.SELLER),
     (Author.BUYER, "counter", Actor.BUYER),
     (Author.BUYER, "accept", Actor.BUYER),
+    (Author.SELLER, "autoAccept", Actor.SERVICE),
+    (Author.SELLER, "autoDecline", Actor.SERVICE),
 }
 MAY: dict[str, set[Actor]] = {
     "send": {Actor.SELLER},
@@ -80,6 +102,8 @@ MAY: dict[str, set[Actor]] = {
     "decline": {Actor.BUYER},
     "withdraw": {Actor.SELLER, Actor.SERVICE},
     "revive": {Actor.SELLER},
+    "autoAccept": {Actor.SERVICE},
+    "autoDecline": {Actor.SERVICE},
     "requestNewQuote": {Actor.BUYER},
 }
 STATES = [

@@ -2,6 +2,7 @@
 
 from services.offers.adapters.repository.listings import ListingRepository
 from services.offers.adapters.repository.lost_update import LostUpdate
+from services.offers.adapters.repository.offer_settings import OfferSettingsRepository
 from services.offers.adapters.repository.offers import OfferRepository
 
-__all__ = ["ListingRepository", "LostUpdate", "OfferRepository"]
+__all__ = ["ListingRepository", "LostUpdate", "OfferRepository", "OfferSettingsRepository"]

@@ -16,8 +16,10 @@ from chassis.paging import cursor_of, keyset
 from services.offers.adapters import tables
 from services.offers.adapters.documents import (
     acceptance_document,
+    automatic_answer_document,
     new_quote_document,
     read_acceptance,
+    read_automatic_answer,
     read_new_quote,
     read_revision,
     revision_document,
@@ -51,6 +53,7 @@ _CHANGING: Final = (
     "version",
     "update_time",
     "new_quote",
+    "automatic_answer",
 )
 _SAVE_OFFER: Final = (
     sa.update(tables.offer)
@@ -180,6 +183,7 @@ def _changing_values(offer: Offer) -> dict[str, Any]:
         "version": offer.version,
         "update_time": offer.update_time,
         "new_quote": new_quote_document(offer.new_quote),
+        "automatic_answer": automatic_answer_document(offer.automatic_answer),
     }
 
 
@@ -206,4 +210,5 @@ def _offer(row: Row[Any]) -> Offer:
         decline_reason=row.decline_reason,
         close_time=row.close_time,
         new_quote=read_new_quote(row.new_quote),
+        automatic_answer=read_automatic_answer(row.automatic_answer),
     )

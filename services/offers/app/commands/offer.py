@@ -8,12 +8,14 @@ from chassis.call import Call
 from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
+from chassis.kernel.machine import Actor
 from services.offers.app.commands.steps import OfferSteps, told
 from services.offers.app.expiry import follow_expiry
 from services.offers.app.ports import Offers
 from services.offers.app.views import OfferView
 from services.offers.domain import offer as offers
-from services.offers.domain.offer import Consent
+from services.offers.domain.events import OfferEvent
+from services.offers.domain.offer import NO_CONSENT, Consent
 from services.offers.domain.origin import require_open
 from services.offers.domain.terms import Expiry, Terms, settled
 
@@ -57,13 +59,14 @@ class ReviseOffer:
 
 @dataclass(frozen=True, slots=True)
 class CounterOffer:
-    """`revision` is the one that was seen."""
+    """`revision` is the one that was seen; `consent` counts where the seller's settings accept at once."""
 
     name: str
     revision: int
     terms: Terms
     note: str = ""
     etag: str = ""
+    consent: Consent = NO_CONSENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +213,10 @@ class OfferCommands:
         return await self._database.command(call, work)
 
     async def counter(self, call: Call, command: CounterOffer) -> OfferView:
-        """Answers the other side's revision. Refusals as for `revise`, and OFFER_EXPIRED, NOT_YOUR_TURN."""
+        """Answers the other side's revision; the seller's settings may answer the buyer's at once.
+
+        Refusals as for `revise`, and OFFER_EXPIRED, NOT_YOUR_TURN.
+        """
 
         async def work(tx: Transaction) -> OfferView:
             offer, actor, now = await self._steps.load(tx, call, command.name, etag=command.etag)
@@ -221,8 +227,14 @@ class OfferCommands:
             # What the newest revision names is agreed on, whatever became of the package since.
             if command.terms.package != offer.revision.terms.package:
                 await self._steps.check_package(tx, command.terms.package, seller=offer.seller, actor=actor)
-            await self._steps.store(tx, changed, event, before=offer)
-            return OfferView(changed, actor, now)
+            answer: OfferEvent | None = None
+            final = changed
+            if actor is Actor.BUYER:
+                final, answer = await self._steps.answer(
+                    tx, changed, proposal=offer.revision, consent=command.consent, now=now
+                )
+            await self._steps.store(tx, final, event, answer, before=offer)
+            return OfferView(final, actor, now)
 
         return await self._database.command(call, work)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
@@ -12,28 +11,35 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Refusal, not_found, stale_etag
 from services.offers.app.expiry import follow_expiry
-from services.offers.app.ports import Listings, Offers, Origins
+from services.offers.app.ports import Listings, Offers, Origins, SettingsOfSellers
 from services.offers.domain import offer as offers
 from services.offers.domain import refusals
-from services.offers.domain.chain import Offer, State
+from services.offers.domain.chain import Offer, Revision, State
 from services.offers.domain.events import OfferEvent
+from services.offers.domain.offer import Consent
+from services.offers.domain.offer_settings import automatic_answer
 from services.offers.domain.origin import Origin, OriginKind, kind_of
 from services.offers.domain.terms import Terms, settled
-
-DEFAULT_ZONE: Final = "UTC"
-"""Where a seller is who has not said so."""
 
 
 class OfferSteps:
     """The steps of which commands are made; those with a transaction belong into the caller's."""
 
     def __init__(
-        self, database: Database, *, offers: Offers, listings: Listings, origins: Origins, clock: Clock
+        self,
+        database: Database,
+        *,
+        offers: Offers,
+        listings: Listings,
+        origins: Origins,
+        settings: SettingsOfSellers,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._offers = offers
         self._listings = listings
         self._origins = origins
+        self._settings = settings
         self._clock = clock
 
     async def load(
@@ -92,7 +98,17 @@ class OfferSteps:
 
     async def zone_of(self, tx: Transaction, seller: str) -> str:
         """The zone in which the seller's dates are read."""
-        return DEFAULT_ZONE
+        return (await self._settings.find(tx, seller)).zone
+
+    async def answer(
+        self, tx: Transaction, offer: Offer, *, proposal: Revision, consent: Consent, now: datetime
+    ) -> tuple[Offer, OfferEvent | None]:
+        """The buyer's fresh counter-offer to `proposal`, as the seller's settings answer it, if they do."""
+        settings = await self._settings.find(tx, offer.seller)
+        answer = automatic_answer(settings, proposal=proposal, counter=offer.revision, now=now)
+        if answer is None:
+            return offer, None
+        return offers.answer_automatically(offer, answer, consent=consent, now=now)
 
     async def settle(self, tx: Transaction, terms: Terms, *, seller: str) -> Terms:
         """The terms with the instant at which they expire. Refusals as for `settled`."""

@@ -72,6 +72,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The chain has reached its maximum of 100 revisions.
     Metadata: `{"resource": "offers/0198…", "limit": "100"}`.
     """
+    ERROR_REASON_COUNTER_RULE_INVALID: _ErrorReason.ValueType  # 13
+    """INVALID_ARGUMENT. Two rules are for the same offers, a rule is for a package of another seller, or it would decline
+    what it accepts. Metadata: `{"field": "offer_settings.counter_rules[1]"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the offers service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -127,5 +131,9 @@ Metadata: `{"resource": "offers/0198…"}`.
 ERROR_REASON_TOO_MANY_REVISIONS: ErrorReason.ValueType  # 12
 """FAILED_PRECONDITION. The chain has reached its maximum of 100 revisions.
 Metadata: `{"resource": "offers/0198…", "limit": "100"}`.
+"""
+ERROR_REASON_COUNTER_RULE_INVALID: ErrorReason.ValueType  # 13
+"""INVALID_ARGUMENT. Two rules are for the same offers, a rule is for a package of another seller, or it would decline
+what it accepts. Metadata: `{"field": "offer_settings.counter_rules[1]"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

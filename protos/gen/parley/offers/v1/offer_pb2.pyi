@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
 from google.type import money_pb2 as _money_pb2
+from parley.offers.v1 import offer_settings_pb2 as _offer_settings_pb2
 from parley.type.v1 import action_pb2 as _action_pb2
 from parley.type.v1 import commerce_pb2 as _commerce_pb2
 import builtins as _builtins
@@ -111,6 +112,7 @@ class Offer(_message.Message):
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
     NEW_QUOTE_FIELD_NUMBER: _builtins.int
+    AUTOMATIC_ANSWER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`offers/{offer}`."""
     seller: _builtins.str
@@ -128,7 +130,7 @@ class Offer(_message.Message):
     state: Global___Offer.State.ValueType
     """Where the chain stands."""
     decline_reason: _builtins.str
-    """Why the buyer declined. Visible to both parties."""
+    """Why it was declined, by the buyer or by the settings of the seller. Visible to both parties."""
     etag: _builtins.str
     """The version, for optimistic concurrency."""
     @_builtins.property
@@ -167,6 +169,10 @@ class Offer(_message.Message):
     def new_quote(self) -> Global___NewQuote:
         """What the buyer asked for after it had expired. Absent until then; it stays when the seller has answered."""
 
+    @_builtins.property
+    def automatic_answer(self) -> _offer_settings_pb2.AutomaticAnswer:
+        """How the seller's settings answered a counter-offer of the buyer. Absent where they did not."""
+
     def __init__(
         self,
         *,
@@ -189,10 +195,11 @@ class Offer(_message.Message):
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
         new_quote: Global___NewQuote | None = ...,
+        automatic_answer: _offer_settings_pb2.AutomaticAnswer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "close_time", b"close_time", "conversation", b"conversation", "create_time", b"create_time", "current_revision", b"current_revision", "first_open_time", b"first_open_time", "new_quote", b"new_quote", "order", b"order", "order_request", b"order_request", "origin", b"origin", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "automatic_answer", b"automatic_answer", "close_time", b"close_time", "conversation", b"conversation", "create_time", b"create_time", "current_revision", b"current_revision", "first_open_time", b"first_open_time", "new_quote", b"new_quote", "order", b"order", "order_request", b"order_request", "origin", b"origin", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "allowed_actions", b"allowed_actions", "buyer", b"buyer", "close_time", b"close_time", "conversation", b"conversation", "create_time", b"create_time", "current_revision", b"current_revision", "decline_reason", b"decline_reason", "etag", b"etag", "first_open_time", b"first_open_time", "name", b"name", "new_quote", b"new_quote", "on_accept", b"on_accept", "order", b"order", "order_request", b"order_request", "origin", b"origin", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "allowed_actions", b"allowed_actions", "automatic_answer", b"automatic_answer", "buyer", b"buyer", "close_time", b"close_time", "conversation", b"conversation", "create_time", b"create_time", "current_revision", b"current_revision", "decline_reason", b"decline_reason", "etag", b"etag", "first_open_time", b"first_open_time", "name", b"name", "new_quote", b"new_quote", "on_accept", b"on_accept", "order", b"order", "order_request", b"order_request", "origin", b"origin", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_origin: _TypeAlias = _typing.Literal["order_request", "order", "conversation"]  # noqa: Y015
     _WhichOneofArgType_origin: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015

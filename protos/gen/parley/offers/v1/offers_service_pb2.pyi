@@ -15,6 +15,7 @@ from google.type import money_pb2 as _money_pb2
 from parley.offers.v1 import listing_pb2 as _listing_pb2
 from parley.offers.v1 import offer_difference_pb2 as _offer_difference_pb2
 from parley.offers.v1 import offer_pb2 as _offer_pb2
+from parley.offers.v1 import offer_settings_pb2 as _offer_settings_pb2
 from parley.type.v1 import commerce_pb2 as _commerce_pb2
 import builtins as _builtins
 import sys
@@ -809,6 +810,9 @@ class CounterOfferRequest(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_TOKEN_FIELD_NUMBER: _builtins.int
+    BILLING_ADDRESS_FIELD_NUMBER: _builtins.int
+    DELIVERY_ADDRESS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`offers/{offer}`."""
     revision: _builtins.int
@@ -819,9 +823,19 @@ class CounterOfferRequest(_message.Message):
     """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
     request_id: _builtins.str
     """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    payment_token: _builtins.str
+    """Of a buyer: the provider's reference to his means of payment, used where the counter-offer is accepted automatically."""
     @_builtins.property
     def terms(self) -> _offer_pb2.OfferTerms:
         """The proposal."""
+
+    @_builtins.property
+    def billing_address(self) -> _commerce_pb2.Address:
+        """Of a buyer: where the bill goes if it is accepted automatically."""
+
+    @_builtins.property
+    def delivery_address(self) -> _commerce_pb2.Address:
+        """Of a buyer: where the delivery goes if it is accepted automatically."""
 
     def __init__(
         self,
@@ -832,10 +846,13 @@ class CounterOfferRequest(_message.Message):
         note: _builtins.str = ...,
         etag: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        payment_token: _builtins.str = ...,
+        billing_address: _commerce_pb2.Address | None = ...,
+        delivery_address: _commerce_pb2.Address | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["billing_address", b"billing_address", "delivery_address", b"delivery_address", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "note", b"note", "request_id", b"request_id", "revision", b"revision", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["billing_address", b"billing_address", "delivery_address", b"delivery_address", "etag", b"etag", "name", b"name", "note", b"note", "payment_token", b"payment_token", "request_id", b"request_id", "revision", b"revision", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1128,6 +1145,110 @@ class ReviveOfferResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReviveOfferResponse: _TypeAlias = ReviveOfferResponse  # noqa: Y015
+
+@_typing.final
+class GetOfferSettingsRequest(_message.Message):
+    """What GetOfferSettings needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`sellers/{seller}/offerSettings`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOfferSettingsRequest: _TypeAlias = GetOfferSettingsRequest  # noqa: Y015
+
+@_typing.final
+class GetOfferSettingsResponse(_message.Message):
+    """The settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_SETTINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offer_settings(self) -> _offer_settings_pb2.OfferSettings:
+        """The settings."""
+
+    def __init__(
+        self,
+        *,
+        offer_settings: _offer_settings_pb2.OfferSettings | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer_settings", b"offer_settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer_settings", b"offer_settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOfferSettingsResponse: _TypeAlias = GetOfferSettingsResponse  # noqa: Y015
+
+@_typing.final
+class UpdateOfferSettingsRequest(_message.Message):
+    """What UpdateOfferSettings needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_SETTINGS_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    @_builtins.property
+    def offer_settings(self) -> _offer_settings_pb2.OfferSettings:
+        """The settings. `name` says whose; `etag`, if set, must be the current one."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields to change: `time_zone`, `counter_rules`. Empty: all populated ones."""
+
+    def __init__(
+        self,
+        *,
+        offer_settings: _offer_settings_pb2.OfferSettings | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer_settings", b"offer_settings", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer_settings", b"offer_settings", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateOfferSettingsRequest: _TypeAlias = UpdateOfferSettingsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateOfferSettingsResponse(_message.Message):
+    """The settings after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_SETTINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offer_settings(self) -> _offer_settings_pb2.OfferSettings:
+        """The settings."""
+
+    def __init__(
+        self,
+        *,
+        offer_settings: _offer_settings_pb2.OfferSettings | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer_settings", b"offer_settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer_settings", b"offer_settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateOfferSettingsResponse: _TypeAlias = UpdateOfferSettingsResponse  # noqa: Y015
 
 @_typing.final
 class RequestNewQuoteRequest(_message.Message):

@@ -129,6 +129,16 @@ class OffersServiceStub:
                 request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.RequestNewQuoteRequest.SerializeToString,
                 response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.RequestNewQuoteResponse.FromString,
                 _registered_method=True)
+        self.GetOfferSettings = channel.unary_unary(
+                '/parley.offers.v1.OffersService/GetOfferSettings',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.GetOfferSettingsRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.GetOfferSettingsResponse.FromString,
+                _registered_method=True)
+        self.UpdateOfferSettings = channel.unary_unary(
+                '/parley.offers.v1.OffersService/UpdateOfferSettings',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferSettingsRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferSettingsResponse.FromString,
+                _registered_method=True)
 
 
 class OffersServiceServicer:
@@ -226,7 +236,8 @@ class OffersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CounterOffer(self, request, context):
-        """Answers the other side's open revision with a counter-proposal. Turns alternate; the currency stays.
+        """Answers the other side's open revision with a counter-proposal. Turns alternate; the currency stays. What a buyer
+        proposes may be accepted or declined at once by the seller's settings: see `Offer.automatic_answer` and CounterRule.
         Errors: REVISION_STALE, NOT_YOUR_TURN, OFFER_EXPIRED, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH,
         TOO_MANY_REVISIONS.
         """
@@ -279,6 +290,22 @@ class OffersServiceServicer:
         by another offer: what it answers waits for him again since it expired. Asking again before he answered changes
         nothing. Errors: ORIGIN_CLOSED where that has ended meanwhile, so that only a new request, order or inquiry helps;
         OPEN_OFFER_EXISTS where another offer is open for it already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOfferSettings(self, request, context):
+        """Returns how a seller deals with his offers; the defaults, version 0, where nothing was saved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateOfferSettings(self, request, context):
+        """Saves the fields that `update_mask` names, all populated ones where it is empty. Offers are answered by the settings of
+        the moment. A save that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE,
+        COUNTER_RULE_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -376,6 +403,16 @@ def add_OffersServiceServicer_to_server(servicer, server):
                     servicer.RequestNewQuote,
                     request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.RequestNewQuoteRequest.FromString,
                     response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.RequestNewQuoteResponse.SerializeToString,
+            ),
+            'GetOfferSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOfferSettings,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.GetOfferSettingsRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.GetOfferSettingsResponse.SerializeToString,
+            ),
+            'UpdateOfferSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOfferSettings,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferSettingsRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferSettingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -869,6 +906,60 @@ class OffersService:
             '/parley.offers.v1.OffersService/RequestNewQuote',
             parley_dot_offers_dot_v1_dot_offers__service__pb2.RequestNewQuoteRequest.SerializeToString,
             parley_dot_offers_dot_v1_dot_offers__service__pb2.RequestNewQuoteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOfferSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/GetOfferSettings',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.GetOfferSettingsRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.GetOfferSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOfferSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/UpdateOfferSettings',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferSettingsRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferSettingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

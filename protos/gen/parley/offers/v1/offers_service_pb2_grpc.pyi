@@ -76,7 +76,8 @@ class OffersServiceStub:
     Errors: REVISION_STALE, PACKAGE_UNKNOWN, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH, TOO_MANY_REVISIONS.
     """
     CounterOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.CounterOfferRequest, _offers_service_pb2.CounterOfferResponse]
-    """Answers the other side's open revision with a counter-proposal. Turns alternate; the currency stays.
+    """Answers the other side's open revision with a counter-proposal. Turns alternate; the currency stays. What a buyer
+    proposes may be accepted or declined at once by the seller's settings: see `Offer.automatic_answer` and CounterRule.
     Errors: REVISION_STALE, NOT_YOUR_TURN, OFFER_EXPIRED, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH,
     TOO_MANY_REVISIONS.
     """
@@ -104,6 +105,13 @@ class OffersServiceStub:
     by another offer: what it answers waits for him again since it expired. Asking again before he answered changes
     nothing. Errors: ORIGIN_CLOSED where that has ended meanwhile, so that only a new request, order or inquiry helps;
     OPEN_OFFER_EXISTS where another offer is open for it already.
+    """
+    GetOfferSettings: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.GetOfferSettingsRequest, _offers_service_pb2.GetOfferSettingsResponse]
+    """Returns how a seller deals with his offers; the defaults, version 0, where nothing was saved."""
+    UpdateOfferSettings: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.UpdateOfferSettingsRequest, _offers_service_pb2.UpdateOfferSettingsResponse]
+    """Saves the fields that `update_mask` names, all populated ones where it is empty. Offers are answered by the settings of
+    the moment. A save that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE,
+    COUNTER_RULE_INVALID.
     """
 
 @_typing.type_check_only
@@ -154,7 +162,8 @@ class OffersServiceAsyncStub(OffersServiceStub):
     Errors: REVISION_STALE, PACKAGE_UNKNOWN, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH, TOO_MANY_REVISIONS.
     """
     CounterOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.CounterOfferRequest, _offers_service_pb2.CounterOfferResponse]  # type: ignore[assignment]
-    """Answers the other side's open revision with a counter-proposal. Turns alternate; the currency stays.
+    """Answers the other side's open revision with a counter-proposal. Turns alternate; the currency stays. What a buyer
+    proposes may be accepted or declined at once by the seller's settings: see `Offer.automatic_answer` and CounterRule.
     Errors: REVISION_STALE, NOT_YOUR_TURN, OFFER_EXPIRED, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH,
     TOO_MANY_REVISIONS.
     """
@@ -182,6 +191,13 @@ class OffersServiceAsyncStub(OffersServiceStub):
     by another offer: what it answers waits for him again since it expired. Asking again before he answered changes
     nothing. Errors: ORIGIN_CLOSED where that has ended meanwhile, so that only a new request, order or inquiry helps;
     OPEN_OFFER_EXISTS where another offer is open for it already.
+    """
+    GetOfferSettings: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.GetOfferSettingsRequest, _offers_service_pb2.GetOfferSettingsResponse]  # type: ignore[assignment]
+    """Returns how a seller deals with his offers; the defaults, version 0, where nothing was saved."""
+    UpdateOfferSettings: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.UpdateOfferSettingsRequest, _offers_service_pb2.UpdateOfferSettingsResponse]  # type: ignore[assignment]
+    """Saves the fields that `update_mask` names, all populated ones where it is empty. Offers are answered by the settings of
+    the moment. A save that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE,
+    COUNTER_RULE_INVALID.
     """
 
 class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -301,7 +317,8 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _offers_service_pb2.CounterOfferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.CounterOfferResponse, _abc.Awaitable[_offers_service_pb2.CounterOfferResponse]]:
-        """Answers the other side's open revision with a counter-proposal. Turns alternate; the currency stays.
+        """Answers the other side's open revision with a counter-proposal. Turns alternate; the currency stays. What a buyer
+        proposes may be accepted or declined at once by the seller's settings: see `Offer.automatic_answer` and CounterRule.
         Errors: REVISION_STALE, NOT_YOUR_TURN, OFFER_EXPIRED, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH,
         TOO_MANY_REVISIONS.
         """
@@ -365,6 +382,25 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         by another offer: what it answers waits for him again since it expired. Asking again before he answered changes
         nothing. Errors: ORIGIN_CLOSED where that has ended meanwhile, so that only a new request, order or inquiry helps;
         OPEN_OFFER_EXISTS where another offer is open for it already.
+        """
+
+    @_abc_1.abstractmethod
+    def GetOfferSettings(
+        self,
+        request: _offers_service_pb2.GetOfferSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.GetOfferSettingsResponse, _abc.Awaitable[_offers_service_pb2.GetOfferSettingsResponse]]:
+        """Returns how a seller deals with his offers; the defaults, version 0, where nothing was saved."""
+
+    @_abc_1.abstractmethod
+    def UpdateOfferSettings(
+        self,
+        request: _offers_service_pb2.UpdateOfferSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.UpdateOfferSettingsResponse, _abc.Awaitable[_offers_service_pb2.UpdateOfferSettingsResponse]]:
+        """Saves the fields that `update_mask` names, all populated ones where it is empty. Offers are answered by the settings of
+        the moment. A save that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE,
+        COUNTER_RULE_INVALID.
         """
 
 def add_OffersServiceServicer_to_server(servicer: OffersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
