@@ -14,7 +14,7 @@ from chassis.serve import Definition, Runtime, Service, main
 from parley.gating.v1.gating_service_pb2_grpc import add_GatingServiceServicer_to_server
 from services.gating.adapters.offers_client import OffersClient
 from services.gating.adapters.repository.changes import ChangeLogRepository
-from services.gating.adapters.repository.metrics import RecordRepository, with_fact
+from services.gating.adapters.repository.metrics import JournalRepository, RecordRepository, with_fact
 from services.gating.adapters.repository.order_requests import OrderRequestsRepository
 from services.gating.adapters.repository.projections import ProjectionsRepository
 from services.gating.adapters.repository.sellers import SellersRepository
@@ -58,7 +58,9 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
             ids=runtime.ids,
         ),
         Queries(database, requests=requests, projections=projections, gate=gate, clock=clock),
-        Metrics(database, record=record, gate=gate, clock=clock, ids=runtime.ids),
+        Metrics(
+            database, record=record, journal=JournalRepository(), gate=gate, clock=clock, ids=runtime.ids
+        ),
     )
     reactions = Reactions(
         database, projections=projections, requests=requests, record=record, gate=gate, clock=clock

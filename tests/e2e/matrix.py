@@ -121,6 +121,7 @@ GATING: Mapping[str, Row] = {
     "ListOrderSettingsVersions": Row(
         lambda f: gating.ListOrderSettingsVersionsRequest(parent=f"{f.seller}/orderSettings")
     ),
+    "GetGateMetrics": Row(lambda f: gating.GetGateMetricsRequest(name=f"{f.seller}/gateMetrics")),
     # Anybody who buys may look at any published listing.
     "RecordVisit": Row(lambda f: gating.RecordVisitRequest(name=f.listing), buyer=OK, seller=DENIED),
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
@@ -11,9 +12,12 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.refusal import denied, invalid, not_found
 from services.gating.app.gate import Gate
-from services.gating.app.ports import Record
+from services.gating.app.ports import Journal, Record
+from services.gating.domain import metrics, refusals, responses
 from services.gating.domain.catalogue import seller_of
 from services.gating.domain.facts import Visit
+from services.gating.domain.metrics import GateMetrics, Impact, ListingFigures, Lives
+from services.gating.domain.responses import Count, Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +36,26 @@ class VisitView:
     day: date
 
 
+@dataclass(frozen=True, slots=True)
+class GetGateMetrics:
+    """The figures of a seller from `start` to before `end`; None: the usual period, until now."""
+
+    seller: str
+    listing: str
+    start: datetime | None
+    end: datetime | None
+    include_ids: bool
+
+
 class Metrics:
     """One method for each RPC about figures."""
 
-    def __init__(self, database: Database, *, record: Record, gate: Gate, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, database: Database, *, record: Record, journal: Journal, gate: Gate, clock: Clock, ids: Ids
+    ) -> None:
         self._database = database
         self._record = record
+        self._journal = journal
         self._gate = gate
         self._clock = clock
         self._ids = ids
@@ -66,3 +84,63 @@ class Metrics:
             # The row is its own memory: one statement is enough.
             return await self._database.write_once(work)
         return await self._database.command(call, work)
+
+    async def get_gate_metrics(self, _call: Call, query: GetGateMetrics) -> GateMetrics:
+        """The figures, from the record alone."""
+        if query.listing and seller_of(query.listing) != query.seller:
+            raise refusals.scope_foreign("listing", query.listing)
+        now = self._clock.now()
+        period = _period(query, now)
+        return await self._database.read(lambda tx: self._figures(tx, query, period, now))
+
+    async def _figures(
+        self, tx: Transaction, query: GetGateMetrics, period: Interval, now: datetime
+    ) -> GateMetrics:
+        seller, listing, journal = query.seller, query.listing, self._journal
+        rated = Interval(period.end - responses.RATE_PERIOD, period.end)
+        compared = metrics.comparisons(await journal.saves(tx, seller, before=period.end), period)
+        starts = (period.start, rated.start, *(each.before.start for each in compared))
+        reach = Interval(min(starts), period.end)
+        requests = await journal.requests(tx, seller, listing, reach)
+        lives = Lives(requests, await journal.orders(tx, seller, listing, reach))
+        intervals = [period, *(half for each in compared for half in (each.before, each.after))]
+        visits = await self._visits(tx, query, intervals)
+        found = [metrics.figures(lives, count, i) for count, i in zip(visits, intervals, strict=True)]
+        closed = responses.closures(await journal.declarations(tx, seller, before=now))
+        rate = responses.response_rate(lives.requests(rated), closed, seller=seller, interval=rated, now=now)
+        impacts = zip(compared, found[1::2], found[2::2], strict=True)
+        listings: tuple[ListingFigures, ...] = ()
+        if not listing:
+            seen = await journal.visited_listings(tx, seller, listing, period)
+            counted = {name: Count(number) for name, number in seen.items()}
+            listings = metrics.by_listing(counted, lives.orders(period))
+        return GateMetrics(
+            seller,
+            listing,
+            found[0],
+            rate,
+            tuple(Impact(each.save, before, after) for each, before, after in impacts),
+            listings,
+        )
+
+    async def _visits(
+        self, tx: Transaction, query: GetGateMetrics, intervals: Sequence[Interval]
+    ) -> Sequence[Count]:
+        numbers = await self._journal.visits(tx, query.seller, query.listing, intervals)
+        if not query.include_ids:
+            return [Count(number) for number in numbers]
+        counts = []
+        for number, interval in zip(numbers, intervals, strict=True):
+            names = await self._journal.visit_names(tx, query.seller, query.listing, interval)
+            counts.append(Count(number, tuple(names)))
+        return counts
+
+
+def _period(query: GetGateMetrics, now: datetime) -> Interval:
+    end = now if query.end is None else min(query.end, now)
+    start = end - metrics.DEFAULT_PERIOD if query.start is None else query.start
+    if start >= end:
+        raise invalid("start_time", "must lie before the period's end, which is never later than now")
+    if end - start > metrics.MAX_PERIOD:
+        raise invalid("start_time", f"at most {metrics.MAX_PERIOD.days} days before the period's end")
+    return Interval(start, end)

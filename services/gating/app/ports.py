@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -14,8 +14,10 @@ from services.gating.domain.buyer_history import ConfirmedOrders, EarlierRequest
 from services.gating.domain.catalogue import Listing
 from services.gating.domain.facts import Fact, Visit
 from services.gating.domain.gate import BuyerFacts
+from services.gating.domain.metrics import OrderLife, SettingsSave
 from services.gating.domain.order_request import OfferFact, OrderRequest, State
 from services.gating.domain.plan import SellerPlan
+from services.gating.domain.responses import Declaration, Interval, RequestLife
 from services.gating.domain.settings import OrderSettings
 from services.gating.domain.settings_history import SettingsVersion
 
@@ -125,6 +127,48 @@ class Record(Protocol):
 
     async def add_visit(self, tx: Transaction, found: Visit) -> bool:
         """Keeps a visit, in one statement; False where that buyer's of that day is kept."""
+        ...
+
+
+class Journal(Protocol):
+    """What the record of facts says, for one seller. An empty listing: all of his."""
+
+    async def requests(
+        self, tx: Transaction, seller: str, listing: str, interval: Interval
+    ) -> Sequence[RequestLife]:
+        """Requests and inquiries that began in an interval."""
+        ...
+
+    async def orders(
+        self, tx: Transaction, seller: str, listing: str, interval: Interval
+    ) -> Sequence[OrderLife]:
+        """Orders that were placed in an interval."""
+        ...
+
+    async def declarations(self, tx: Transaction, seller: str, *, before: datetime) -> Sequence[Declaration]:
+        """Every declaration of availability, those for listings included, oldest first."""
+        ...
+
+    async def saves(self, tx: Transaction, seller: str, *, before: datetime) -> Sequence[SettingsSave]:
+        """Every save of the order settings, oldest first."""
+        ...
+
+    async def visits(
+        self, tx: Transaction, seller: str, listing: str, intervals: Sequence[Interval]
+    ) -> Sequence[int]:
+        """How many visits each of some intervals had."""
+        ...
+
+    async def visited_listings(
+        self, tx: Transaction, seller: str, listing: str, interval: Interval
+    ) -> Mapping[str, int]:
+        """How many visits each listing had, where it had any."""
+        ...
+
+    async def visit_names(
+        self, tx: Transaction, seller: str, listing: str, interval: Interval
+    ) -> Sequence[str]:
+        """The newest visits, as many as an answer names, and one more."""
         ...
 
 

@@ -137,3 +137,12 @@ class GatingServicer(GatingServiceServicer):
     async def RecordVisit(self, request: pb.RecordVisitRequest, context: Any) -> pb.RecordVisitResponse:
         command = metrics.record_visit_command(request)
         return await respond(context, command, self._metrics.record_visit, metrics.record_visit_response)
+
+    async def GetGateMetrics(
+        self, request: pb.GetGateMetricsRequest, context: Any
+    ) -> pb.GetGateMetricsResponse:
+        query = metrics.get_gate_metrics_query(request)
+        handler = self._metrics.get_gate_metrics
+        return await respond(
+            context, query, handler, lambda found: metrics.get_gate_metrics_response(request, found)
+        )

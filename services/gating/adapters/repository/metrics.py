@@ -1,20 +1,86 @@
-"""The record of facts and visits."""
+"""The record of facts and visits: how it grows, and what it says."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.db import Transaction
 from chassis.envelope import EventRecord
-from services.gating.adapters.tables import metric_fact, visit
-from services.gating.domain.facts import Fact, Visit
+from services.gating.adapters.tables import metric_fact, metric_order, metric_request, visit
+from services.gating.domain.facts import Fact, FactKind, Visit
+from services.gating.domain.metrics import NAMED_IDS, OrderLife, SettingsSave
+from services.gating.domain.responses import Declaration, Interval, RequestLife
 from services.gating.wire.stories import own_content
 
 _KEEP: Final = insert(metric_fact).on_conflict_do_nothing()
 _ADD_VISIT: Final = insert(visit).on_conflict_do_nothing()
+
+_SELLER: Final = sa.bindparam("seller", type_=sa.Text)
+_LISTING: Final = sa.bindparam("listing", type_=sa.Text)
+_START: Final = sa.bindparam("start", type_=sa.DateTime(timezone=True))
+_END: Final = sa.bindparam("end", type_=sa.DateTime(timezone=True))
+
+
+def _within(table: sa.Table, time: Any, listing: Any) -> Any:
+    """Rows of a seller in an interval, of one listing unless it is empty."""
+    mine = (table.c.seller == _SELLER) & (time >= _START) & (time < _END)
+    return mine & ((_LISTING == "") | (listing == _LISTING))
+
+
+_REQUESTS: Final = sa.select(metric_request).where(
+    _within(metric_request, metric_request.c.submit_time, metric_request.c.listing)
+)
+_SOLD: Final = sa.func.coalesce(
+    sa.func.nullif(metric_order.c.listing, ""), metric_request.c.listing, ""
+).label("listing")
+_ORDERS: Final = (
+    sa.select(
+        metric_order.c.name,
+        _SOLD,
+        metric_order.c.order_request,
+        metric_order.c.place_time,
+        metric_order.c.confirm_time,
+        metric_order.c.cancel_time,
+    )
+    .join_from(
+        metric_order, metric_request, metric_request.c.name == metric_order.c.order_request, isouter=True
+    )
+    .where(_within(metric_order, metric_order.c.place_time, _SOLD))
+)
+_FACTS: Final = (
+    sa.select(metric_fact)
+    .where(
+        metric_fact.c.seller == _SELLER,
+        metric_fact.c.kind == sa.bindparam("kind"),
+        metric_fact.c.time < sa.bindparam("before"),
+    )
+    .order_by(metric_fact.c.source, metric_fact.c.version)
+)
+_VISITS: Final = sa.text(
+    "SELECT span.position, count(visit.id) AS number "
+    "FROM unnest(CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[])) "
+    "WITH ORDINALITY AS span (start_time, end_time, position) "
+    "LEFT JOIN visit ON visit.seller = :seller AND visit.time >= span.start_time "
+    "AND visit.time < span.end_time AND (CAST(:listing AS text) = '' OR visit.listing = :listing) "
+    "GROUP BY span.position ORDER BY span.position"
+)
+_VISITED: Final = (
+    sa.select(visit.c.listing, sa.func.count().label("number"))
+    .where(_within(visit, visit.c.time, visit.c.listing))
+    .group_by(visit.c.listing)
+)
+_VISIT_NAMES: Final = (
+    sa.select(visit.c.listing, visit.c.id)
+    .where(_within(visit, visit.c.time, visit.c.listing))
+    .order_by(visit.c.time.desc(), visit.c.id.desc())
+    .limit(NAMED_IDS + 1)
+)
 
 
 class RecordRepository:
@@ -35,6 +101,94 @@ class RecordRepository:
             "time": found.time,
         }
         return (await tx.execute(_ADD_VISIT, row)).rowcount == 1
+
+
+class JournalRepository:
+    """What was recorded, of one seller."""
+
+    async def requests(
+        self, tx: Transaction, seller: str, listing: str, interval: Interval
+    ) -> Sequence[RequestLife]:
+        """Requests and inquiries that began in an interval."""
+        rows = await tx.fetch_all(_REQUESTS, _asked(seller, listing, interval))
+        return [
+            RequestLife(
+                name=row.name,
+                listing=row.listing,
+                submit_time=row.submit_time,
+                gate_reason=row.gate_reason or "",
+                response_time=row.response_time,
+                offer_time=row.offer_time,
+                convert_time=row.convert_time,
+                decline_time=row.decline_time,
+                withdraw_time=row.withdraw_time,
+                expire_time=row.expire_time,
+                close_time=row.close_time,
+            )
+            for row in rows
+        ]
+
+    async def orders(
+        self, tx: Transaction, seller: str, listing: str, interval: Interval
+    ) -> Sequence[OrderLife]:
+        """Orders that were placed in an interval; one from free requirements has its request's listing."""
+        rows = await tx.fetch_all(_ORDERS, _asked(seller, listing, interval))
+        return [
+            OrderLife(
+                row.name,
+                row.listing,
+                row.order_request or "",
+                row.place_time,
+                row.confirm_time,
+                row.cancel_time,
+            )
+            for row in rows
+        ]
+
+    async def declarations(self, tx: Transaction, seller: str, *, before: datetime) -> Sequence[Declaration]:
+        """Every declaration of availability, those for listings included, oldest first."""
+        asked = {"seller": seller, "kind": FactKind.AVAILABILITY_SET.value, "before": before}
+        return [
+            Declaration(
+                row.about,
+                row.time,
+                not row.detail["available"] and row.detail["messages_closed"],
+                datetime.fromisoformat(row.detail["end_time"]) if "end_time" in row.detail else None,
+            )
+            for row in await tx.fetch_all(_FACTS, asked)
+        ]
+
+    async def saves(self, tx: Transaction, seller: str, *, before: datetime) -> Sequence[SettingsSave]:
+        """Every save of the order settings, oldest first."""
+        asked = {"seller": seller, "kind": FactKind.SETTINGS_SAVED.value, "before": before}
+        return [SettingsSave(row.version, row.time) for row in await tx.fetch_all(_FACTS, asked)]
+
+    async def visits(
+        self, tx: Transaction, seller: str, listing: str, intervals: Sequence[Interval]
+    ) -> Sequence[int]:
+        """How many visits each of some intervals had."""
+        starts = [interval.start for interval in intervals]
+        ends = [interval.end for interval in intervals]
+        asked = {"seller": seller, "listing": listing, "starts": starts, "ends": ends}
+        return [row.number for row in await tx.fetch_all(_VISITS, asked)]
+
+    async def visited_listings(
+        self, tx: Transaction, seller: str, listing: str, interval: Interval
+    ) -> Mapping[str, int]:
+        """How many visits each listing had, where it had any."""
+        rows = await tx.fetch_all(_VISITED, _asked(seller, listing, interval))
+        return {row.listing: row.number for row in rows}
+
+    async def visit_names(
+        self, tx: Transaction, seller: str, listing: str, interval: Interval
+    ) -> Sequence[str]:
+        """The newest visits, as many as an answer names, and one more."""
+        rows = await tx.fetch_all(_VISIT_NAMES, _asked(seller, listing, interval))
+        return [f"{row.listing}/visits/{row.id}" for row in rows]
+
+
+def _asked(seller: str, listing: str, interval: Interval) -> dict[str, Any]:
+    return {"seller": seller, "listing": listing, "start": interval.start, "end": interval.end}
 
 
 def with_fact(record: EventRecord) -> EventRecord:

@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.type import date_pb2 as _date_pb2
 from parley.gating.v1 import gate_decision_pb2 as _gate_decision_pb2
+from parley.gating.v1 import gate_metrics_pb2 as _gate_metrics_pb2
 from parley.gating.v1 import order_request_pb2 as _order_request_pb2
 from parley.gating.v1 import order_settings_pb2 as _order_settings_pb2
 from parley.gating.v1 import order_settings_version_pb2 as _order_settings_version_pb2
@@ -942,3 +943,71 @@ class RecordVisitResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordVisitResponse: _TypeAlias = RecordVisitResponse  # noqa: Y015
+
+@_typing.final
+class GetGateMetricsRequest(_message.Message):
+    """What GetGateMetrics needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    LISTING_FIELD_NUMBER: _builtins.int
+    INCLUDE_IDS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`sellers/{seller}/gateMetrics`."""
+    listing: _builtins.str
+    """`sellers/{seller}/listings/{listing}`: only what concerns this listing. Empty: all of the seller's. Inquiries, and orders
+    from offers that are based on no package, belong to no listing.
+    """
+    include_ids: _builtins.bool
+    """Whether every number names what it counts."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """The period's beginning, inclusive. Absent: 90 days before its end. At most 400 days before it."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """The period's end, exclusive. Absent, or in the future: now."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        listing: _builtins.str = ...,
+        include_ids: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "include_ids", b"include_ids", "listing", b"listing", "name", b"name", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetGateMetricsRequest: _TypeAlias = GetGateMetricsRequest  # noqa: Y015
+
+@_typing.final
+class GetGateMetricsResponse(_message.Message):
+    """The figures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GATE_METRICS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def gate_metrics(self) -> _gate_metrics_pb2.GateMetrics:
+        """The figures."""
+
+    def __init__(
+        self,
+        *,
+        gate_metrics: _gate_metrics_pb2.GateMetrics | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gate_metrics", b"gate_metrics"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gate_metrics", b"gate_metrics"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetGateMetricsResponse: _TypeAlias = GetGateMetricsResponse  # noqa: Y015

@@ -119,6 +119,11 @@ class GatingServiceStub:
                 request_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.RecordVisitRequest.SerializeToString,
                 response_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.RecordVisitResponse.FromString,
                 _registered_method=True)
+        self.GetGateMetrics = channel.unary_unary(
+                '/parley.gating.v1.GatingService/GetGateMetrics',
+                request_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.GetGateMetricsRequest.SerializeToString,
+                response_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.GetGateMetricsResponse.FromString,
+                _registered_method=True)
 
 
 class GatingServiceServicer:
@@ -257,6 +262,14 @@ class GatingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetGateMetrics(self, request, context):
+        """Returns what the gate does to a seller's business in a period, counted from recorded facts; zeros where nothing is
+        recorded. Errors: SCOPE_FOREIGN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -339,6 +352,11 @@ def add_GatingServiceServicer_to_server(servicer, server):
                     servicer.RecordVisit,
                     request_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.RecordVisitRequest.FromString,
                     response_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.RecordVisitResponse.SerializeToString,
+            ),
+            'GetGateMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGateMetrics,
+                    request_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.GetGateMetricsRequest.FromString,
+                    response_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.GetGateMetricsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -778,6 +796,33 @@ class GatingService:
             '/parley.gating.v1.GatingService/RecordVisit',
             parley_dot_gating_dot_v1_dot_gating__service__pb2.RecordVisitRequest.SerializeToString,
             parley_dot_gating_dot_v1_dot_gating__service__pb2.RecordVisitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGateMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.gating.v1.GatingService/GetGateMetrics',
+            parley_dot_gating_dot_v1_dot_gating__service__pb2.GetGateMetricsRequest.SerializeToString,
+            parley_dot_gating_dot_v1_dot_gating__service__pb2.GetGateMetricsResponse.FromString,
             options,
             channel_credentials,
             insecure,

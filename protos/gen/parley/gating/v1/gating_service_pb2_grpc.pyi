@@ -95,6 +95,10 @@ class GatingServiceStub:
     Repeating it changes nothing, with and without `request_id`. Members of the seller's team are not counted.
     A listing that is unknown or unpublished is NOT_FOUND.
     """
+    GetGateMetrics: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.GetGateMetricsRequest, _gating_service_pb2.GetGateMetricsResponse]
+    """Returns what the gate does to a seller's business in a period, counted from recorded facts; zeros where nothing is
+    recorded. Errors: SCOPE_FOREIGN.
+    """
 
 @_typing.type_check_only
 class GatingServiceAsyncStub(GatingServiceStub):
@@ -162,6 +166,10 @@ class GatingServiceAsyncStub(GatingServiceStub):
     """Counts that a buyer looked at a listing: once for each buyer, listing and calendar day in the seller's time zone.
     Repeating it changes nothing, with and without `request_id`. Members of the seller's team are not counted.
     A listing that is unknown or unpublished is NOT_FOUND.
+    """
+    GetGateMetrics: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.GetGateMetricsRequest, _gating_service_pb2.GetGateMetricsResponse]  # type: ignore[assignment]
+    """Returns what the gate does to a seller's business in a period, counted from recorded facts; zeros where nothing is
+    recorded. Errors: SCOPE_FOREIGN.
     """
 
 class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -323,6 +331,16 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Counts that a buyer looked at a listing: once for each buyer, listing and calendar day in the seller's time zone.
         Repeating it changes nothing, with and without `request_id`. Members of the seller's team are not counted.
         A listing that is unknown or unpublished is NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetGateMetrics(
+        self,
+        request: _gating_service_pb2.GetGateMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gating_service_pb2.GetGateMetricsResponse, _abc.Awaitable[_gating_service_pb2.GetGateMetricsResponse]]:
+        """Returns what the gate does to a seller's business in a period, counted from recorded facts; zeros where nothing is
+        recorded. Errors: SCOPE_FOREIGN.
         """
 
 def add_GatingServiceServicer_to_server(servicer: GatingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
