@@ -216,6 +216,33 @@ async def test_a_seller_who_is_away_takes_no_orders_and_flags_what_arrives(api: 
     await refusal(request(ana, shop.basic), "REQUEST_NOT_REQUIRED", 400)
 
 
+@pytest.mark.covers("X05", "G05")
+async def test_a_team_knows_its_buyer_and_clears_its_list(gated: Shop, ana: Party) -> None:
+    await gated.gate(reminderPoints={"elapsedPercents": [30]}, reofferPolicy="REOFFER_POLICY_CLOSE")
+    first = await request(ana, gated.basic)
+    assert first["nextReminderTime"] < first["expireTime"]
+    await ana.post(f"{first['name']}:withdraw")
+    second = await request(ana, gated.basic)
+    seen = (await gated.owner.get(second["name"]))["orderRequest"]
+    assert seen["buyerHistory"]["requests"] == [{"state": "STATE_WITHDRAWN", "count": 1}]
+    assert seen["buyerHistory"]["firstSeenTime"] == first["createTime"]
+    assert "buyerHistory" not in (await ana.get(second["name"]))["orderRequest"]
+
+    await refusal(gated.owner.post(f"{second['name']}:dismiss"), "TRANSITION_FORBIDDEN", 400)
+    dismissed = (await gated.owner.post(f"{first['name']}:dismiss"))["orderRequest"]
+    assert (dismissed["dismissed"], dismissed["state"]) == (True, "STATE_WITHDRAWN")
+    listed = await gated.owner.get("orderRequests", seller=gated.name)
+    assert [found["name"] for found in listed["orderRequests"]] == [second["name"]]
+    everything = await gated.owner.get("orderRequests", seller=gated.name, showDismissed="true")
+    assert [found["name"] for found in everything["orderRequests"]] == [second["name"], first["name"]]
+    assert len((await ana.get("orderRequests"))["orderRequests"]) == 2
+
+    found = await offer(gated, {"orderRequest": second["name"]}, terms(gated.basic))
+    await in_state(ana, second["name"], "OFFERED", key="orderRequest")
+    await ana.post(f"{found['name']}:decline")
+    await in_state(ana, second["name"], "CLOSED", key="orderRequest")
+
+
 async def test_a_team_cannot_buy_from_itself(stack: Target, api: Api, gated: Shop) -> None:
     insider = Party(api, "insider", stack.token_of(fresh("insider"), "buyer", f"seller:{gated.id}:agent"))
     await refusal(request(insider, gated.basic), "OWN_LISTING", 400)
