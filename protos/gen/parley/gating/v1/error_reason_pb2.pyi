@@ -60,6 +60,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The request has reached its maximum of 20 questions.
     Metadata: `{"resource": "orderRequests/0198…", "limit": "20"}`.
     """
+    ERROR_REASON_SIMULATION_TOO_LARGE: _ErrorReason.ValueType  # 10
+    """INVALID_ARGUMENT. The period has more placements than one simulation takes: choose a shorter one.
+    Metadata: `{"field": "start_time", "limit": "1000000"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the gating service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -103,5 +107,9 @@ Metadata: `{"field": "end_time"}`.
 ERROR_REASON_TOO_MANY_QUESTIONS: ErrorReason.ValueType  # 9
 """FAILED_PRECONDITION. The request has reached its maximum of 20 questions.
 Metadata: `{"resource": "orderRequests/0198…", "limit": "20"}`.
+"""
+ERROR_REASON_SIMULATION_TOO_LARGE: ErrorReason.ValueType  # 10
+"""INVALID_ARGUMENT. The period has more placements than one simulation takes: choose a shorter one.
+Metadata: `{"field": "start_time", "limit": "1000000"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from google.type import date_pb2 as _date_pb2
 from parley.gating.v1 import gate_decision_pb2 as _gate_decision_pb2
 from parley.gating.v1 import gate_metrics_pb2 as _gate_metrics_pb2
+from parley.gating.v1 import gate_simulation_pb2 as _gate_simulation_pb2
 from parley.gating.v1 import order_request_pb2 as _order_request_pb2
 from parley.gating.v1 import order_settings_pb2 as _order_settings_pb2
 from parley.gating.v1 import order_settings_version_pb2 as _order_settings_version_pb2
@@ -1011,3 +1012,114 @@ class GetGateMetricsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetGateMetricsResponse: _TypeAlias = GetGateMetricsResponse  # noqa: Y015
+
+@_typing.final
+class SimulateGateRequest(_message.Message):
+    """What SimulateGate needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SETTINGS_VERSION_FIELD_NUMBER: _builtins.int
+    PROPOSED_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    MAX_EXAMPLES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`sellers/{seller}/orderSettings`."""
+    settings_version: _builtins.int
+    """A version that was saved."""
+    max_examples: _builtins.int
+    """How many examples of each reason, at most 20. Absent: 5."""
+    @_builtins.property
+    def proposed(self) -> _order_settings_pb2.OrderSettings:
+        """Settings that were not saved, as a whole: what is absent has its default. `name` and `etag` are not looked at."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """The beginning of the period, inclusive. Absent: 90 days before its end."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """The end of the period, exclusive. Absent or in the future: now."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        settings_version: _builtins.int = ...,
+        proposed: _order_settings_pb2.OrderSettings | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        max_examples: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_examples", b"_max_examples", "end_time", b"end_time", "max_examples", b"max_examples", "proposed", b"proposed", "settings_version", b"settings_version", "start_time", b"start_time", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_examples", b"_max_examples", "end_time", b"end_time", "max_examples", b"max_examples", "name", b"name", "proposed", b"proposed", "settings_version", b"settings_version", "start_time", b"start_time", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_examples: _TypeAlias = _typing.Literal["max_examples"]  # noqa: Y015
+    _WhichOneofArgType__max_examples: _TypeAlias = _typing.Literal["_max_examples", b"_max_examples"]  # noqa: Y015
+    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["settings_version", "proposed"]  # noqa: Y015
+    _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_examples) -> _WhichOneofReturnType__max_examples | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
+
+Global___SimulateGateRequest: _TypeAlias = SimulateGateRequest  # noqa: Y015
+
+@_typing.final
+class SimulateGateResponse(_message.Message):
+    """How far the simulation is, or what it found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Progress(_message.Message):
+        """How far it is."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        JUDGED_FIELD_NUMBER: _builtins.int
+        TOTAL_FIELD_NUMBER: _builtins.int
+        judged: _builtins.int
+        """Placements judged so far."""
+        total: _builtins.int
+        """Placements to judge."""
+        def __init__(
+            self,
+            *,
+            judged: _builtins.int = ...,
+            total: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["judged", b"judged", "total", b"total"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    SIMULATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___SimulateGateResponse.Progress:
+        """How far the simulation is; sent at the beginning and after every few thousand placements."""
+
+    @_builtins.property
+    def simulation(self) -> _gate_simulation_pb2.GateSimulation:
+        """What it found; the last message."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___SimulateGateResponse.Progress | None = ...,
+        simulation: _gate_simulation_pb2.GateSimulation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "progress", b"progress", "simulation", b"simulation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "progress", b"progress", "simulation", b"simulation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["progress", "simulation"]  # noqa: Y015
+    _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
+
+Global___SimulateGateResponse: _TypeAlias = SimulateGateResponse  # noqa: Y015

@@ -124,6 +124,11 @@ class GatingServiceStub:
                 request_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.GetGateMetricsRequest.SerializeToString,
                 response_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.GetGateMetricsResponse.FromString,
                 _registered_method=True)
+        self.SimulateGate = channel.unary_stream(
+                '/parley.gating.v1.GatingService/SimulateGate',
+                request_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.SimulateGateRequest.SerializeToString,
+                response_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.SimulateGateResponse.FromString,
+                _registered_method=True)
 
 
 class GatingServiceServicer:
@@ -270,6 +275,17 @@ class GatingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SimulateGate(self, request, context):
+        """Replays order settings over the placements of a past period and says what would have been gated, per rule. Progress is
+        streamed; the last message is the result. Writes nothing. HTTP: server-sent events.
+        Errors: NOT_FOUND for a version that was never saved; for proposed settings those of UpdateOrderSettings;
+        SIMULATION_TOO_LARGE.
+        buf:lint:ignore RPC_NO_SERVER_STREAMING
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -357,6 +373,11 @@ def add_GatingServiceServicer_to_server(servicer, server):
                     servicer.GetGateMetrics,
                     request_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.GetGateMetricsRequest.FromString,
                     response_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.GetGateMetricsResponse.SerializeToString,
+            ),
+            'SimulateGate': grpc.unary_stream_rpc_method_handler(
+                    servicer.SimulateGate,
+                    request_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.SimulateGateRequest.FromString,
+                    response_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.SimulateGateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -823,6 +844,33 @@ class GatingService:
             '/parley.gating.v1.GatingService/GetGateMetrics',
             parley_dot_gating_dot_v1_dot_gating__service__pb2.GetGateMetricsRequest.SerializeToString,
             parley_dot_gating_dot_v1_dot_gating__service__pb2.GetGateMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimulateGate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/parley.gating.v1.GatingService/SimulateGate',
+            parley_dot_gating_dot_v1_dot_gating__service__pb2.SimulateGateRequest.SerializeToString,
+            parley_dot_gating_dot_v1_dot_gating__service__pb2.SimulateGateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -99,6 +99,13 @@ class GatingServiceStub:
     """Returns what the gate does to a seller's business in a period, counted from recorded facts; zeros where nothing is
     recorded. Errors: SCOPE_FOREIGN.
     """
+    SimulateGate: _grpc.UnaryStreamMultiCallable[_gating_service_pb2.SimulateGateRequest, _gating_service_pb2.SimulateGateResponse]
+    """Replays order settings over the placements of a past period and says what would have been gated, per rule. Progress is
+    streamed; the last message is the result. Writes nothing. HTTP: server-sent events.
+    Errors: NOT_FOUND for a version that was never saved; for proposed settings those of UpdateOrderSettings;
+    SIMULATION_TOO_LARGE.
+    buf:lint:ignore RPC_NO_SERVER_STREAMING
+    """
 
 @_typing.type_check_only
 class GatingServiceAsyncStub(GatingServiceStub):
@@ -170,6 +177,13 @@ class GatingServiceAsyncStub(GatingServiceStub):
     GetGateMetrics: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.GetGateMetricsRequest, _gating_service_pb2.GetGateMetricsResponse]  # type: ignore[assignment]
     """Returns what the gate does to a seller's business in a period, counted from recorded facts; zeros where nothing is
     recorded. Errors: SCOPE_FOREIGN.
+    """
+    SimulateGate: _aio.UnaryStreamMultiCallable[_gating_service_pb2.SimulateGateRequest, _gating_service_pb2.SimulateGateResponse]  # type: ignore[assignment]
+    """Replays order settings over the placements of a past period and says what would have been gated, per rule. Progress is
+    streamed; the last message is the result. Writes nothing. HTTP: server-sent events.
+    Errors: NOT_FOUND for a version that was never saved; for proposed settings those of UpdateOrderSettings;
+    SIMULATION_TOO_LARGE.
+    buf:lint:ignore RPC_NO_SERVER_STREAMING
     """
 
 class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -341,6 +355,19 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gating_service_pb2.GetGateMetricsResponse, _abc.Awaitable[_gating_service_pb2.GetGateMetricsResponse]]:
         """Returns what the gate does to a seller's business in a period, counted from recorded facts; zeros where nothing is
         recorded. Errors: SCOPE_FOREIGN.
+        """
+
+    @_abc_1.abstractmethod
+    def SimulateGate(
+        self,
+        request: _gating_service_pb2.SimulateGateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gating_service_pb2.SimulateGateResponse], _abc.AsyncIterator[_gating_service_pb2.SimulateGateResponse]]:
+        """Replays order settings over the placements of a past period and says what would have been gated, per rule. Progress is
+        streamed; the last message is the result. Writes nothing. HTTP: server-sent events.
+        Errors: NOT_FOUND for a version that was never saved; for proposed settings those of UpdateOrderSettings;
+        SIMULATION_TOO_LARGE.
+        buf:lint:ignore RPC_NO_SERVER_STREAMING
         """
 
 def add_GatingServiceServicer_to_server(servicer: GatingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
