@@ -16,6 +16,7 @@ from services.gating.adapters.offers_client import OffersClient
 from services.gating.adapters.repository.changes import ChangeLogRepository
 from services.gating.adapters.repository.metrics import JournalRepository, RecordRepository, with_fact
 from services.gating.adapters.repository.order_requests import OrderRequestsRepository
+from services.gating.adapters.repository.placements import PlacementsRepository
 from services.gating.adapters.repository.projections import ProjectionsRepository
 from services.gating.adapters.repository.sellers import SellersRepository
 from services.gating.app.gate import Gate
@@ -25,6 +26,7 @@ from services.gating.app.ports import Monotonic
 from services.gating.app.queries import Queries
 from services.gating.app.reactions import Reactions
 from services.gating.app.sellers import SellerCommands
+from services.gating.app.simulation import Simulations
 from services.gating.app.timers import Timers
 from services.gating.config import GatingConfig
 from services.gating.entrypoints.events import subscriptions
@@ -61,6 +63,7 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
         Metrics(
             database, record=record, journal=JournalRepository(), gate=gate, clock=clock, ids=runtime.ids
         ),
+        Simulations(database, sellers=sellers, placements=PlacementsRepository(), clock=clock),
     )
     reactions = Reactions(
         database, projections=projections, requests=requests, record=record, gate=gate, clock=clock

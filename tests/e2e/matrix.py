@@ -118,6 +118,7 @@ GATING: Mapping[str, Row] = {
     "WithdrawOrderRequest": Row(lambda f: gating.WithdrawOrderRequestRequest(name=f.request)),
     "CloseOrderRequest": Row(lambda f: gating.CloseOrderRequestRequest(name=f.request)),
     "DismissOrderRequest": Row(lambda f: gating.DismissOrderRequestRequest(name=f.request)),
+    "SimulateGate": Row(lambda f: gating.SimulateGateRequest(name=f"{f.seller}/orderSettings")),
     "ListOrderSettingsVersions": Row(
         lambda f: gating.ListOrderSettingsVersionsRequest(parent=f"{f.seller}/orderSettings")
     ),

@@ -100,6 +100,7 @@ offer = sa.Table(
     _text("state"),
     sa.Column("by_seller", sa.Boolean, nullable=False),
     _instant("expire_time", nullable=True),
+    _instant("change_time", nullable=True),
     sa.Index("ix_offer_order_request", "order_request", postgresql_where=sa.text("order_request <> ''")),
 )
 
@@ -110,6 +111,7 @@ offered_package = sa.Table(
     _text("package", primary_key=True),
     _text("buyer"),
     _text("seller"),
+    _instant("offer_time", nullable=True),
     sa.Index("ix_offered_package_buyer_seller", "buyer", "seller"),
 )
 
@@ -134,6 +136,8 @@ known_order = sa.Table(
     _text("intake"),
     _instant("place_time", nullable=True),
     sa.Column("is_open", sa.Boolean, nullable=False),
+    _instant("confirm_time", nullable=True),
+    _instant("close_time", nullable=True),
     sa.Index("ix_known_order_open", "seller", postgresql_where=sa.text("is_open")),
     sa.Index("ix_known_order_seller_place_time", "seller", "place_time"),
 )

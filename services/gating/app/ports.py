@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -20,6 +20,7 @@ from services.gating.domain.plan import SellerPlan
 from services.gating.domain.responses import Declaration, Interval, RequestLife
 from services.gating.domain.settings import OrderSettings
 from services.gating.domain.settings_history import SettingsVersion
+from services.gating.domain.simulation import BuyerHistory, Placement, Workload
 
 Monotonic = Callable[[], float]
 """Seconds that only grow; the age of cached values is measured by it."""
@@ -46,6 +47,10 @@ class Sellers(Protocol):
         """The history of a seller, newest first; fewer than asked for where versions are large."""
         ...
 
+    async def settings_version(self, tx: Transaction, seller: str, version: int) -> OrderSettings | None:
+        """One version of the history."""
+        ...
+
     async def plan(self, tx: Transaction, seller: str, *, lock: bool = False) -> SellerPlan:
         """The plan of a seller."""
         ...
@@ -66,7 +71,8 @@ class Sellers(Protocol):
 @dataclass(frozen=True, slots=True)
 class OrderFact:
     """What the orders service said of an order at a version. `place_time` only where the placement was told,
-    `confirm_time` None before it was confirmed. `intake` as `parley.orders.v1` names it, without prefix.
+    `confirm_time` None before it was confirmed, `close_time` where it is not open. `intake` as
+    `parley.orders.v1` names it, without prefix; empty where it says nothing known.
     """
 
     name: str
@@ -78,6 +84,7 @@ class OrderFact:
     place_time: datetime | None
     confirm_time: datetime | None
     is_open: bool
+    close_time: datetime | None = None
 
 
 class Projections(Protocol):
@@ -95,8 +102,8 @@ class Projections(Protocol):
         """What is known of a buyer towards a seller."""
         ...
 
-    async def store_offer(self, tx: Transaction, offer: OfferFact) -> None:
-        """Keeps the facts of an offer unless newer ones are kept."""
+    async def store_offer(self, tx: Transaction, offer: OfferFact, *, time: datetime) -> None:
+        """Keeps the facts of an offer, which hold since `time`, unless newer ones are kept."""
         ...
 
     async def offers_for(self, tx: Transaction, order_request: str) -> Sequence[OfferFact]:
@@ -169,6 +176,49 @@ class Journal(Protocol):
         self, tx: Transaction, seller: str, listing: str, interval: Interval
     ) -> Sequence[str]:
         """The newest visits, as many as an answer names, and one more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `start` until before `end`."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How many placements of a period can be judged, and how many not: orders made by accepting an offer, and
+    requests that were sent while nobody took orders.
+    """
+
+    total: int
+    accepted: int
+    unavailable: int
+
+
+class Placements(Protocol):
+    """Orders that were placed and requests that were submitted."""
+
+    async def sample(self, tx: Transaction, seller: str, period: Period) -> Sample:
+        """How many there are."""
+        ...
+
+    async def portion(
+        self, tx: Transaction, seller: str, period: Period, *, after: Placement | None, limit: int
+    ) -> Sequence[Placement]:
+        """Those that follow `after`, in the order of time and name."""
+        ...
+
+    async def histories(
+        self, tx: Transaction, seller: str, buyers: Collection[str]
+    ) -> Mapping[str, BuyerHistory]:
+        """What is known of those buyers of whom anything is."""
+        ...
+
+    async def workload(self, tx: Transaction, seller: str, period: Period) -> Workload:
+        """When orders became open and when they ended to be, as far as it matters for the period."""
         ...
 
 

@@ -58,12 +58,12 @@ class Reactions:
 
         async def work(tx: Transaction) -> None:
             if not offer.order_request:
-                await self._projections.store_offer(tx, offer)
+                await self._projections.store_offer(tx, offer, time=delivery.time)
                 return
             # The request's lock comes first: two offers of one request that change together take turns here,
             # and the second one sees what the first one stored.
             request = await self._requests.find(tx, id_of(offer.order_request), lock=True)
-            await self._projections.store_offer(tx, offer)
+            await self._projections.store_offer(tx, offer, time=delivery.time)
             if request is None or (request.buyer, request.seller) != (offer.buyer, offer.seller):
                 return
             offers = await self._projections.offers_for(tx, offer.order_request)
@@ -78,9 +78,11 @@ class Reactions:
 
     async def order_changed(self, delivery: Delivery, told: ToldOrder) -> None:
         """Keeps who placed what when, who has a confirmed order with whom, and which orders are open."""
-        order = told.order
-        if order.version == PLACED_VERSION:
-            order = replace(order, place_time=delivery.time)
+        order = replace(
+            told.order,
+            place_time=delivery.time if told.order.version == PLACED_VERSION else None,
+            close_time=None if told.order.is_open else delivery.time,
+        )
         fact = _fact(delivery, told.content)
 
         # A row knows its newest version, and a confirmation is the same fact in every later event.

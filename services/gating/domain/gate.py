@@ -218,7 +218,7 @@ def verdict_of(rules: GateRules, at: datetime) -> Verdict:
         return _unavailable(rules, at, GateReason.SELLER_UNAVAILABLE, rules.seller_availability)
     if not rules.listing_availability.holds(at):
         return _unavailable(rules, at, GateReason.LISTING_UNAVAILABLE, rules.listing_availability)
-    switched = _switches(rules, at)
+    switched = switches(rules, at)
     return _clock(rules, at) if switched is None else switched
 
 
@@ -291,7 +291,7 @@ def _unavailable(rules: GateRules, at: datetime, reason: GateReason, cause: Avai
     )
 
 
-def _switches(rules: GateRules, at: datetime) -> Verdict | None:
+def switches(rules: GateRules, at: datetime) -> Verdict | None:
     """ALLOWED where the gate does not apply, whatever the clock says."""
     settings = rules.compiled.settings
     if rules.listing.intake is not Intake.INSTANT:
@@ -313,40 +313,43 @@ def _switches(rules: GateRules, at: datetime) -> Verdict | None:
     return None
 
 
+def clock_rule(compiled: CompiledSettings, at: datetime) -> tuple[Outcome, GateReason, str]:
+    """What the clock says to a buyer of a seller who has room for orders, by which rule, and the window or
+    override that matched. It depends only on the local date, weekday and minute of `at`.
+    """
+    if compiled.settings.capacity_only:
+        return Outcome.ALLOWED, GateReason.BELOW_CAPACITY, ""
+    match = compiled.timetable.is_active(at)
+    if match is not None:
+        return Outcome.REQUEST_REQUIRED, *_cause(compiled, match)
+    day = local_time(at, compiled.zone).date()
+    if day in compiled.overrides:
+        return Outcome.ALLOWED, GateReason.OVERRIDE_OPEN, f"{day} open"
+    return Outcome.ALLOWED, GateReason.OUTSIDE_WINDOWS, ""
+
+
 def _clock(rules: GateRules, at: datetime) -> Verdict:
     compiled = rules.compiled
     ends = rules.plan.expire_time
-    if compiled.settings.capacity_only:
-        if rules.is_full:
-            return _at_capacity(ends)
+    outcome, reason, matched = clock_rule(compiled, at)
+    if rules.is_full and outcome is Outcome.ALLOWED:
+        said = "The seller has as many open orders as he takes at once: an order request is needed."
+        return Verdict(Outcome.REQUEST_REQUIRED, GateReason.AT_CAPACITY, said, next_change_time=ends)
+    if reason is GateReason.BELOW_CAPACITY:
         said = "The seller has fewer open orders than he takes at once: order at once."
-        return Verdict(Outcome.ALLOWED, GateReason.BELOW_CAPACITY, said, next_change_time=ends)
+        return Verdict(outcome, reason, said, next_change_time=ends)
     if not rules.is_full:
         # A full seller is asked first before a window, in it and after it.
         ends = _earliest(compiled.timetable.next_change(at), ends)
-    match = compiled.timetable.is_active(at)
-    if match is not None:
-        reason, matched = _cause(compiled, match)
-        where = {
-            GateReason.ALWAYS: "and the seller always wants to be asked first",
-            GateReason.INSIDE_WINDOW: f"inside the seller's window {matched}",
-            GateReason.OVERRIDE_CLOSED: f"under the seller's rule for the day ({matched})",
-        }[reason]
-        said = f"It is {_wall(rules, at)}, {where}: an order request is needed."
-        return Verdict(Outcome.REQUEST_REQUIRED, reason, said, matched, ends)
-    if rules.is_full:
-        return _at_capacity(ends)
-    day = local_time(at, compiled.zone).date()
-    if day in compiled.overrides:
-        said = f"It is {_wall(rules, at)}, and the seller opened the gate for the day: order at once."
-        return Verdict(Outcome.ALLOWED, GateReason.OVERRIDE_OPEN, said, f"{day} open", ends)
-    said = f"It is {_wall(rules, at)}, outside of the seller's windows: order at once."
-    return Verdict(Outcome.ALLOWED, GateReason.OUTSIDE_WINDOWS, said, next_change_time=ends)
-
-
-def _at_capacity(ends: datetime | None) -> Verdict:
-    said = "The seller has as many open orders as he takes at once: an order request is needed."
-    return Verdict(Outcome.REQUEST_REQUIRED, GateReason.AT_CAPACITY, said, next_change_time=ends)
+    where = {
+        GateReason.ALWAYS: "and the seller always wants to be asked first: an order request is needed",
+        GateReason.INSIDE_WINDOW: f"inside the seller's window {matched}: an order request is needed",
+        GateReason.OVERRIDE_CLOSED: f"under the seller's rule for the day ({matched}): "
+        "an order request is needed",
+        GateReason.OVERRIDE_OPEN: "and the seller opened the gate for the day: order at once",
+        GateReason.OUTSIDE_WINDOWS: "outside of the seller's windows: order at once",
+    }[reason]
+    return Verdict(outcome, reason, f"It is {_wall(rules, at)}, {where}.", matched, ends)
 
 
 def _cause(compiled: CompiledSettings, match: Match) -> tuple[GateReason, str]:

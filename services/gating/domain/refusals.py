@@ -20,6 +20,7 @@ class Reason(StrEnum):
     OWN_LISTING = "OWN_LISTING"
     TIME_OUT_OF_RANGE = "TIME_OUT_OF_RANGE"
     TOO_MANY_QUESTIONS = "TOO_MANY_QUESTIONS"
+    SIMULATION_TOO_LARGE = "SIMULATION_TOO_LARGE"
 
 
 def window_invalid(field: str, start: str, end: str) -> Refusal:
@@ -76,5 +77,15 @@ def too_many_questions(name: str, limit: int) -> Refusal:
         Reason.TOO_MANY_QUESTIONS,
         f"{name} has reached its maximum of {limit} questions",
         resource=name,
+        limit=str(limit),
+    )
+
+
+def simulation_too_large(limit: int) -> Refusal:
+    """More placements than one simulation takes."""
+    return invalid(
+        "start_time",
+        f"the period has more than {limit} placements",
+        reason=Reason.SIMULATION_TOO_LARGE,
         limit=str(limit),
     )

@@ -226,6 +226,11 @@ def save(current: OrderSettings, change: SettingsChange, *, etag: str, now: date
     return Saved(saved, split_windows, OrderSettingsSaved(saved, now))
 
 
+def unsaved(settings: OrderSettings) -> OrderSettings:
+    """Settings that are only thought of: of no version."""
+    return replace(settings, version=0, create_time=None, update_time=None)
+
+
 def _either(wanted: T | None, stored: T) -> T:
     return stored if wanted is None else wanted
 

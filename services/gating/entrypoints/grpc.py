@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from chassis.call import current_call
-from chassis.server import respond
+from chassis.server import respond, respond_each
 from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1.gating_service_pb2_grpc import GatingServiceServicer
 from services.gating.app.metrics import Metrics
 from services.gating.app.order_requests import OrderRequestCommands
 from services.gating.app.queries import Queries
 from services.gating.app.sellers import SellerCommands
-from services.gating.wire import gate, metrics, order_requests, settings
+from services.gating.app.simulation import Simulations
+from services.gating.wire import gate, metrics, order_requests, settings, simulation
 
 
 class GatingServicer(GatingServiceServicer):
     """One method for each RPC."""
 
     def __init__(
-        self, sellers: SellerCommands, requests: OrderRequestCommands, queries: Queries, metrics: Metrics
+        self,
+        sellers: SellerCommands,
+        requests: OrderRequestCommands,
+        queries: Queries,
+        metrics: Metrics,
+        simulations: Simulations,
     ) -> None:
         self._sellers = sellers
         self._requests = requests
         self._queries = queries
         self._metrics = metrics
+        self._simulations = simulations
 
     async def GetOrderSettings(
         self, request: pb.GetOrderSettingsRequest, context: Any
@@ -146,3 +154,11 @@ class GatingServicer(GatingServiceServicer):
         return await respond(
             context, query, handler, lambda found: metrics.get_gate_metrics_response(request, found)
         )
+
+    async def SimulateGate(
+        self, request: pb.SimulateGateRequest, context: Any
+    ) -> AsyncIterator[pb.SimulateGateResponse]:
+        query = simulation.simulate_gate_query(request)
+        handler = self._simulations.simulate_gate
+        async for answer in respond_each(context, query, handler, simulation.simulate_gate_response):
+            yield answer

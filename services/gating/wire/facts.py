@@ -17,6 +17,12 @@ from services.gating.domain.order_request import OfferFact, OfferState
 from services.gating.wire.stories import order_content
 
 _OFFER_STATES: Final = {Offer.State.Value(f"STATE_{state.value}"): state for state in OfferState}
+_ORDER_INTAKES: Final = {
+    Order.INTAKE_INSTANT: "INSTANT",
+    Order.INTAKE_SELLER_REVIEW: "SELLER_REVIEW",
+    Order.INTAKE_BY_QUOTE: "BY_QUOTE",
+    Order.INTAKE_OFFER: "OFFER",
+}
 OPEN_STATES: Final = frozenset({Order.STATE_CONFIRMED})
 """An order in one of these takes up the seller's capacity."""
 
@@ -75,7 +81,7 @@ def order_fact(message: orders_events.OrderPlaced | orders_events.OrderConfirmed
         seller=facts.seller,
         buyer=facts.buyer,
         package=facts.package,
-        intake=Order.Intake.Name(facts.intake).removeprefix("INTAKE_"),
+        intake=_ORDER_INTAKES.get(facts.intake, ""),
         place_time=None,
         confirm_time=instant(facts.confirm_time) if is_confirmed else None,
         is_open=facts.state in OPEN_STATES,

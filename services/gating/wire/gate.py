@@ -10,7 +10,9 @@ from parley.gating.v1.gate_decision_pb2 import GateDecision as WireDecision
 from services.gating.app.queries import EvaluateGate
 from services.gating.domain.gate import GateDecision, GateReason, Outcome
 
-_OUTCOMES = {outcome: WireDecision.Outcome.Value(f"OUTCOME_{outcome.value}") for outcome in Outcome}
+OUTCOMES = {outcome: WireDecision.Outcome.Value(f"OUTCOME_{outcome.value}") for outcome in Outcome}
+"""The wire's value for each outcome."""
+
 REASONS = {reason: WireDecision.Reason.Value(f"REASON_{reason.value}") for reason in GateReason}
 """The wire's value for each reason."""
 
@@ -26,7 +28,7 @@ def decision_message(decision: GateDecision) -> WireDecision:
     return WireDecision(
         package=decision.package,
         buyer=decision.buyer,
-        outcome=_OUTCOMES[verdict.outcome],
+        outcome=OUTCOMES[verdict.outcome],
         reason=REASONS[verdict.reason],
         explanation=verdict.explanation,
         evaluate_time=timestamp(decision.evaluate_time),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, cast
@@ -72,10 +72,19 @@ def update_order_settings_command(request: pb.UpdateOrderSettingsRequest) -> Upd
     sent = request.order_settings
     seller = seller_of_settings(sent.name, field="order_settings.name")
     paths = masked_paths(request.update_mask, sent, updatable=_READERS)
+    return UpdateOrderSettings(seller, _change(sent, paths), sent.etag)
+
+
+def whole_change(sent: WireSettings) -> SettingsChange:
+    """Every field, so that absent ones return to their defaults."""
+    return _change(sent, _READERS)
+
+
+def _change(sent: WireSettings, paths: Iterable[str]) -> SettingsChange:
     change = SettingsChange()
     for path in sorted(paths):
         change = replace(change, **_reader(path)(sent))
-    return UpdateOrderSettings(seller, change, sent.etag)
+    return change
 
 
 def _audience(value: WireSettings.Audience.ValueType) -> Audience:

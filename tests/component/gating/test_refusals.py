@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -18,6 +20,7 @@ from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1.error_reason_pb2 import ErrorReason
 from parley.gating.v1.order_request_pb2 import Needs, OrderRequest
 from parley.gating.v1.order_settings_pb2 import OrderSettings, SellerPlan
+from services.gating.app import simulation
 from services.gating.domain.refusals import Reason
 from tests.component.gating.conftest import (
     AGENT,
@@ -85,6 +88,7 @@ SETTINGS_CASES = [
         "PAGE_TOKEN_INVALID",
         "page_token",
     ),
+    Case("SimulateGate", OWNER, pb.SimulateGateRequest(name=SELLER), field="name"),
     Case("UpdateOrderSettings", OWNER, pb.UpdateOrderSettingsRequest()),
     Case("UpdateOrderSettings", OWNER, save("color"), "UNKNOWN_FIELD_PATH", "update_mask"),
     Case("UpdateOrderSettings", OWNER, save("settings_version"), "UNKNOWN_FIELD_PATH", "update_mask"),
@@ -231,8 +235,14 @@ CODES = {
 }
 
 
+def call(world: World, case: Case, who: Identity) -> Any:
+    """The call, of a stream its first answer."""
+    begun = getattr(world.stub(who), case.method)(case.request)
+    return begun.read() if isinstance(begun, grpc.aio.UnaryStreamCall) else begun
+
+
 async def check(world: World, case: Case) -> None:
-    found = await refused(getattr(world.stub(case.who), case.method)(case.request))
+    found = await refused(call(world, case, case.who))
     where = f"{case.method} {case.request} {found!r}"
     assert found.reason == case.reason, where
     assert found.kind == CODES.get(case.reason, "invalid"), where
@@ -258,7 +268,7 @@ def test_every_method_has_a_bad_case() -> None:
 
 async def test_without_a_token_nobody_is_answered(world: World) -> None:
     for case in {case.method: case for case in (*SETTINGS_CASES, *REQUEST_CASES)}.values():
-        found = await refused(getattr(world.stub(ANONYMOUS), case.method)(case.request))
+        found = await refused(call(world, case, ANONYMOUS))
         assert (found.kind, found.reason) == ("unauthenticated", "UNAUTHENTICATED")
 
 
@@ -308,6 +318,14 @@ async def too_many_questions(world: World) -> None:
         await world.stub(ANA).AnswerInformation(pb.AnswerInformationRequest(name=name, answer="!"))
 
 
+async def simulation_too_large(world: World) -> None:
+    await world.submit()
+    world.clock.advance(timedelta(hours=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulation, "MAX_PLACEMENTS", 0)
+        await world.stub(OWNER).SimulateGate(pb.SimulateGateRequest(name=SETTINGS)).read()
+
+
 PRODUCERS: dict[str, tuple[Callable[[World], Any], str]] = {
     "WINDOW_INVALID": (window_invalid, "start"),
     "OVERRIDE_DATE_INVALID": (override_date_invalid, "date"),
@@ -318,6 +336,7 @@ PRODUCERS: dict[str, tuple[Callable[[World], Any], str]] = {
     "OWN_LISTING": (own_listing, "seller"),
     "TIME_OUT_OF_RANGE": (time_out_of_range, "field"),
     "TOO_MANY_QUESTIONS": (too_many_questions, "limit"),
+    "SIMULATION_TOO_LARGE": (simulation_too_large, "limit"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -49,12 +50,16 @@ _STORE_ORDER = sa.text(
     "SELECT :name, :buyer, :seller, CAST(:confirm_time AS timestamptz) "
     "WHERE CAST(:confirm_time AS timestamptz) IS NOT NULL ON CONFLICT DO NOTHING RETURNING name), "
     "kept AS (INSERT INTO known_order AS known "
-    "(name, version, seller, buyer, package, intake, place_time, is_open) "
-    "VALUES (:name, :version, :seller, :buyer, :package, :intake, :place_time, :is_open) "
+    "(name, version, seller, buyer, package, intake, place_time, is_open, confirm_time, close_time) "
+    "VALUES (:name, :version, :seller, :buyer, :package, :intake, :place_time, :is_open, "
+    "CAST(:confirm_time AS timestamptz), :close_time) "
     "ON CONFLICT (name) DO UPDATE SET version = greatest(known.version, excluded.version), "
     "package = excluded.package, intake = excluded.intake, "
     "place_time = coalesce(known.place_time, excluded.place_time), "
-    "is_open = CASE WHEN known.version < excluded.version THEN excluded.is_open ELSE known.is_open END "
+    "confirm_time = coalesce(known.confirm_time, excluded.confirm_time), "
+    "is_open = CASE WHEN known.version < excluded.version THEN excluded.is_open ELSE known.is_open END, "
+    "close_time = CASE WHEN known.version < excluded.version "
+    "THEN excluded.close_time ELSE known.close_time END "
     "WHERE known.version < excluded.version "
     "OR (known.place_time IS NULL AND excluded.place_time IS NOT NULL) RETURNING name) "
     "SELECT (SELECT count(*) FROM confirmed) + (SELECT count(*) FROM kept)"
@@ -122,8 +127,10 @@ class ProjectionsRepository:
         offers = tuple(HeldOffer(row.name, row.package, row.is_open, row.expire_time) for row in rows)
         return BuyerFacts(has_confirmed_order, offers)
 
-    async def store_offer(self, tx: Transaction, offer: OfferFact) -> None:
-        """Keeps the facts of an offer unless newer ones are kept, and for which packages it was ever made."""
+    async def store_offer(self, tx: Transaction, offer: OfferFact, *, time: datetime) -> None:
+        """Keeps the facts of an offer, which hold since `time`, unless newer ones are kept, and since when it
+        is made for which packages.
+        """
         await tx.execute(
             _STORE_OFFER,
             {
@@ -137,12 +144,14 @@ class ProjectionsRepository:
                 "state": offer.state.value,
                 "by_seller": offer.by_seller,
                 "expire_time": offer.expire_time,
+                "change_time": time,
             },
         )
         if offer.package and offer.by_seller:
             made_for = {"offer": offer.name, "package": offer.package}
             await tx.execute(
-                _STORE_OFFERED_PACKAGE, {**made_for, "buyer": offer.buyer, "seller": offer.seller}
+                _STORE_OFFERED_PACKAGE,
+                {**made_for, "buyer": offer.buyer, "seller": offer.seller, "offer_time": time},
             )
 
     async def offers_for(self, tx: Transaction, order_request: str) -> Sequence[OfferFact]:

@@ -99,6 +99,12 @@ class SellersRepository:
             history(saves), PageRequest(shown, page.cursor), lambda one: cursor_of(one.settings.version)
         )
 
+    async def settings_version(self, tx: Transaction, seller: str, version: int) -> OrderSettings | None:
+        """One version of the history."""
+        found = await self.settings_versions(tx, seller, PageRequest(1, cursor_of(version + 1)))
+        settings = found.items[0].settings if found.items else None
+        return None if settings is None or settings.version != version else settings
+
     async def plan(self, tx: Transaction, seller: str, *, lock: bool = False) -> SellerPlan:
         """The plan of a seller; basic where none was set."""
         row = await _find(tx, _PLAN, seller, lock)

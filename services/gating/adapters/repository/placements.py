@@ -1,0 +1,107 @@
+"""The placements of a seller's past, and what was known of their buyers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from chassis.db import Transaction
+from services.gating.app.ports import Period, Sample
+from services.gating.domain.catalogue import Intake
+from services.gating.domain.simulation import BuyerHistory, PastOffer, Placement, Workload
+
+# Orders made by accepting an offer are no placements, nor are requests that no settings led to.
+_COUNT: Final = sa.text(
+    "WITH placed AS (SELECT intake = 'OFFER' AS is_accepted FROM known_order WHERE seller = :seller "
+    "AND place_time >= :start AND place_time < :end AND package <> ''), "
+    "asked AS (SELECT decision ->> 'outcome' = 'UNAVAILABLE' AS is_away FROM order_request "
+    "WHERE seller = :seller AND create_time >= :start AND create_time < :end) "
+    "SELECT (SELECT count(*) FROM placed WHERE NOT is_accepted) "
+    "+ (SELECT count(*) FROM asked WHERE NOT is_away) AS total, "
+    "(SELECT count(*) FROM placed WHERE is_accepted) AS accepted, "
+    "(SELECT count(*) FROM asked WHERE is_away) AS unavailable"
+)
+# Both halves walk an index along the time, so that a portion costs the same wherever it lies.
+_PORTION: Final = sa.text(
+    "SELECT * FROM ((SELECT name, package, buyer, intake, place_time AS time, false AS is_request "
+    "FROM known_order WHERE seller = :seller AND place_time >= :start AND place_time < :end "
+    "AND (place_time > :start OR name > :after) AND package <> '' AND intake <> 'OFFER' "
+    "ORDER BY place_time, name LIMIT :limit) "
+    "UNION ALL (SELECT 'orderRequests/' || id, package, buyer, 'INSTANT', create_time, true "
+    "FROM order_request WHERE seller = :seller AND create_time >= :start AND create_time < :end "
+    "AND (create_time > :start OR 'orderRequests/' || id > :after) "
+    "AND decision ->> 'outcome' <> 'UNAVAILABLE' "
+    "ORDER BY create_time, id LIMIT :limit)) AS placement ORDER BY time, name LIMIT :limit"
+)
+_FIRST_ORDERS = sa.text(
+    "SELECT DISTINCT ON (buyer) buyer, name, confirm_time FROM confirmed_order "
+    "WHERE seller = :seller AND buyer = ANY(CAST(:buyers AS text[])) ORDER BY buyer, confirm_time, name"
+)
+_OFFERS = sa.text(
+    "SELECT made.buyer, made.package, offer.name, made.offer_time, offer.expire_time, "
+    "CASE WHEN offer.state = 'OPEN' AND offer.by_seller AND offer.package = made.package "
+    "THEN NULL ELSE offer.change_time END AS until "
+    "FROM offered_package AS made JOIN offer ON offer.name = made.offer WHERE made.seller = :seller "
+    "AND made.buyer = ANY(CAST(:buyers AS text[])) AND made.offer_time IS NOT NULL ORDER BY offer.name DESC"
+)
+_WORKLOAD = sa.text(
+    "SELECT confirm_time, close_time FROM known_order WHERE seller = :seller AND confirm_time < :end"
+)
+
+
+_INTAKES: Final = {"": Intake.SELLER_REVIEW, **{intake.value: intake for intake in Intake}}
+"""An order whose intake nobody told is taken for one that waits for the seller."""
+
+
+class PlacementsRepository:
+    """Reads along the time of placement."""
+
+    async def sample(self, tx: Transaction, seller: str, period: Period) -> Sample:
+        """How many placements there are, and how many are none to judge."""
+        row = await tx.fetch_one(_COUNT, {"seller": seller, "start": period.start, "end": period.end})
+        assert row is not None
+        return Sample(row.total, row.accepted, row.unavailable)
+
+    async def portion(
+        self, tx: Transaction, seller: str, period: Period, *, after: Placement | None, limit: int
+    ) -> Sequence[Placement]:
+        """The placements that follow `after`, in the order of time and name."""
+        parameters = {
+            "seller": seller,
+            "start": period.start if after is None else after.time,
+            "end": period.end,
+            "after": "" if after is None else after.name,
+            "limit": limit,
+        }
+        rows = await tx.fetch_all(_PORTION, parameters)
+        return [
+            Placement(row.name, row.package, row.buyer, _INTAKES[row.intake], row.time, row.is_request)
+            for row in rows
+        ]
+
+    async def histories(
+        self, tx: Transaction, seller: str, buyers: Collection[str]
+    ) -> Mapping[str, BuyerHistory]:
+        """What is known of those buyers of whom anything is."""
+        parameters = {"seller": seller, "buyers": list(buyers)}
+        firsts = {row.buyer: row for row in await tx.fetch_all(_FIRST_ORDERS, parameters)}
+        offers: dict[str, list[PastOffer]] = {}
+        for row in await tx.fetch_all(_OFFERS, parameters):
+            found = PastOffer(row.name, row.package, row.offer_time, row.until, row.expire_time)
+            offers.setdefault(row.buyer, []).append(found)
+        return {buyer: _history(firsts.get(buyer), offers.get(buyer, ())) for buyer in {*firsts, *offers}}
+
+    async def workload(self, tx: Transaction, seller: str, period: Period) -> Workload:
+        """When orders became open and when they ended to be."""
+        rows = await tx.fetch_all(_WORKLOAD, {"seller": seller, "end": period.end})
+        return Workload(
+            [row.confirm_time for row in rows], [row.close_time for row in rows if row.close_time is not None]
+        )
+
+
+def _history(first: Any, offers: Sequence[PastOffer]) -> BuyerHistory:
+    if first is None:
+        return BuyerHistory(offers=tuple(offers))
+    return BuyerHistory(first.name, first.confirm_time, tuple(offers))

@@ -1,0 +1,151 @@
+"""Replays settings over the placements of a past period."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from chassis.call import Call
+from chassis.db import Database, Transaction
+from chassis.kernel.clock import Clock
+from chassis.kernel.refusal import invalid, not_found
+from services.gating.app.ports import Period, Placements, Sample, Sellers
+from services.gating.domain import refusals, settings
+from services.gating.domain.settings import OrderSettings, SettingsChange
+from services.gating.domain.simulation import (
+    DEFAULT_PERIOD,
+    LONGEST_PERIOD,
+    MAX_PLACEMENTS,
+    BuyerHistory,
+    Placement,
+    Report,
+    Simulation,
+    Workload,
+)
+
+PORTION: Final = 5_000
+"""Placements that are judged before others get a turn and progress is told."""
+
+SIMULATIONS_AT_ONCE: Final = 2
+"""In one process; others wait. One simulation takes a whole core while it judges."""
+
+HISTORIES_CAPACITY: Final = 200_000
+"""Buyers whose history one simulation remembers; beyond that it asks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulateGate:
+    """Replay a saved `version`, or `proposed` settings, or, with neither, the current ones."""
+
+    seller: str
+    version: int | None
+    proposed: SettingsChange | None
+    start: datetime | None
+    end: datetime | None
+    max_examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many of `total` placements are judged."""
+
+    judged: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The result, with what it is about."""
+
+    period: Period
+    sample: Sample
+    report: Report
+
+
+class Simulations:
+    """Runs simulations, few at once."""
+
+    def __init__(self, database: Database, *, sellers: Sellers, placements: Placements, clock: Clock) -> None:
+        self._database = database
+        self._sellers = sellers
+        self._placements = placements
+        self._clock = clock
+        self._turns = asyncio.Semaphore(SIMULATIONS_AT_ONCE)
+
+    async def simulate_gate(self, _call: Call, query: SimulateGate) -> AsyncIterator[Progress | Found]:
+        """Progress, then the result. Refusal NOT_FOUND for a version that was never saved, and those of a
+        save for proposed settings; SIMULATION_TOO_LARGE.
+        """
+        now = self._clock.now()
+        end = now if query.end is None else min(query.end, now)
+        period = Period(end - DEFAULT_PERIOD if query.start is None else query.start, end)
+        if period.end - period.start > LONGEST_PERIOD:
+            raise invalid("start_time", f"lies more than {LONGEST_PERIOD.days} days before the end")
+
+        async def begin(tx: Transaction) -> tuple[OrderSettings, Sample, Workload]:
+            chosen = await self._chosen(tx, query, now)
+            sample = await self._placements.sample(tx, query.seller, period)
+            if sample.total > MAX_PLACEMENTS:
+                raise refusals.simulation_too_large(MAX_PLACEMENTS)
+            if not chosen.max_open_orders:
+                return chosen, sample, Workload()
+            return chosen, sample, await self._placements.workload(tx, query.seller, period)
+
+        chosen, sample, workload = await self._database.read(begin)
+        simulation = Simulation(chosen, workload=workload, max_examples=query.max_examples)
+        return self._run(simulation, query.seller, period, sample)
+
+    async def _chosen(self, tx: Transaction, query: SimulateGate, now: datetime) -> OrderSettings:
+        if query.proposed is not None:
+            # Judged by the same rules as a save, but nothing is saved: no version.
+            proposed = settings.save(OrderSettings(query.seller), query.proposed, etag="", now=now).settings
+            return settings.unsaved(proposed)
+        if query.version is None:
+            return await self._sellers.settings(tx, query.seller)
+        found = await self._sellers.settings_version(tx, query.seller, query.version)
+        if found is None:
+            raise not_found(f"{query.seller}/orderSettings/versions/{query.version}")
+        return found
+
+    async def _run(
+        self, simulation: Simulation, seller: str, period: Period, sample: Sample
+    ) -> AsyncIterator[Progress | Found]:
+        async with self._turns:
+            judged, last = 0, None
+            histories: dict[str, BuyerHistory | None] = {}
+            yield Progress(judged, sample.total)
+            while True:
+                portion = await self._portion(seller, period, last, histories)
+                simulation.add(portion, histories)
+                judged += len(portion)
+                if len(portion) < PORTION:
+                    break
+                last = portion[-1]
+                # What arrived meanwhile is judged as well.
+                yield Progress(judged, max(judged, sample.total))
+            yield Found(period, sample, simulation.report())
+
+    async def _portion(
+        self,
+        seller: str,
+        period: Period,
+        after: Placement | None,
+        histories: dict[str, BuyerHistory | None],
+    ) -> list[Placement]:
+        """The next placements; `histories` then knows all of their buyers."""
+
+        async def work(tx: Transaction) -> list[Placement]:
+            portion = await self._placements.portion(tx, seller, period, after=after, limit=PORTION)
+            buyers = {placement.buyer for placement in portion}
+            if len(histories) > HISTORIES_CAPACITY:
+                histories.clear()
+            unknown = buyers - histories.keys()
+            if unknown:
+                found = await self._placements.histories(tx, seller, unknown)
+                histories.update({buyer: found.get(buyer) for buyer in unknown})
+            return list(portion)
+
+        return await self._database.read(work)

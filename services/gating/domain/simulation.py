@@ -1,0 +1,251 @@
+"""What settings would have said to placements of the past. Pure; the rules are those of the gate itself.
+
+What the clock says depends on the local weekday and minute alone, or on date and minute where a day has an
+override. So the clock is asked once for each of these and not once for each placement.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from services.gating.domain import gate
+from services.gating.domain.availability import Availability
+from services.gating.domain.catalogue import Intake, Listing, listing_of
+from services.gating.domain.gate import (
+    BuyerFacts,
+    CompiledSettings,
+    GateReason,
+    GateRules,
+    HeldOffer,
+    Outcome,
+    Verdict,
+)
+from services.gating.domain.plan import SellerPlan, Tier
+from services.gating.domain.settings import OrderSettings
+
+DEFAULT_PERIOD: Final = timedelta(days=90)
+LONGEST_PERIOD: Final = timedelta(days=366)
+DEFAULT_EXAMPLES: Final = 5
+MAX_PLACEMENTS: Final = 1_000_000
+"""Placements of one simulation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """An order that was placed, or a request that was submitted instead (`is_request`)."""
+
+    name: str
+    package: str
+    buyer: str
+    intake: Intake
+    time: datetime
+    is_request: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PastOffer:
+    """An offer for `package` as a buyer held it from `since` until before `until`; None: he still does."""
+
+    offer: str
+    package: str
+    since: datetime
+    until: datetime | None = None
+    expire_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuyerHistory:
+    """What is known of a buyer towards the seller: his first confirmed order; his offers, newest first."""
+
+    first_order: str = ""
+    first_confirm_time: datetime | None = None
+    offers: tuple[PastOffer, ...] = ()
+
+    def facts(self, placement: Placement) -> BuyerFacts:
+        """What the gate would have known when he placed; not what he placed itself."""
+        at, first = placement.time, self.first_confirm_time
+        is_returning = first is not None and first < at and self.first_order != placement.name
+        held = tuple(
+            HeldOffer(offer.offer, offer.package, offer.until is None or at < offer.until, offer.expire_time)
+            for offer in self.offers
+            if offer.since <= at
+        )
+        return BuyerFacts(is_returning, held)
+
+
+NO_HISTORY: Final = BuyerHistory()
+
+
+class Workload:
+    """How many orders were open at an instant: those confirmed before it that were not over by then."""
+
+    def __init__(self, confirmed: Sequence[datetime] = (), ended: Sequence[datetime] = ()) -> None:
+        self._confirmed, self._ended = sorted(confirmed), sorted(ended)
+
+    def open_at(self, at: datetime) -> int:
+        """The number. An order that is confirmed at this very instant is not yet counted."""
+        return bisect_left(self._confirmed, at) - bisect_left(self._ended, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What would have been said to a placement, and why."""
+
+    outcome: Outcome
+    reason: GateReason
+    matched_window: str = ""
+    offer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCount:
+    """How many placements one rule would have decided; some were `orders` in truth, some `requests`."""
+
+    outcome: Outcome
+    reason: GateReason
+    matched_window: str
+    orders: int
+    requests: int
+
+    @property
+    def placements(self) -> int:
+        """All of them."""
+        return self.orders + self.requests
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One placement, with what would have been said to it; `local_time` is ISO 8601 with offset."""
+
+    placement: Placement
+    local_time: str
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a simulation found. `rules`: the one with most placements first."""
+
+    settings_version: int
+    rules: tuple[RuleCount, ...]
+    examples: tuple[Example, ...]
+
+    @property
+    def sample_size(self) -> int:
+        """How many placements were judged."""
+        return sum(rule.placements for rule in self.rules)
+
+    @property
+    def gated(self) -> int:
+        """How many would have needed a request."""
+        return sum(rule.placements for rule in self.rules if rule.outcome is Outcome.REQUEST_REQUIRED)
+
+    @property
+    def newly_gated(self) -> int:
+        """Orders that would have needed a request first."""
+        return sum(rule.orders for rule in self.rules if rule.outcome is Outcome.REQUEST_REQUIRED)
+
+    @property
+    def newly_instant(self) -> int:
+        """Requests that would have been orders at once."""
+        return sum(rule.requests for rule in self.rules if rule.outcome is Outcome.ALLOWED)
+
+
+@dataclass(slots=True)
+class _Count:
+    """What is counted of one rule: orders, then requests."""
+
+    numbers: list[int] = field(default_factory=lambda: [0, 0])
+
+
+class Simulation:
+    """Judges placements by some settings, in any number of portions."""
+
+    def __init__(
+        self,
+        settings: OrderSettings,
+        *,
+        workload: Workload | None = None,
+        max_examples: int = DEFAULT_EXAMPLES,
+    ) -> None:
+        self._compiled = CompiledSettings(settings)
+        self._workload = workload or Workload()
+        self._max_examples = max_examples
+        self._packages: dict[tuple[str, Intake], tuple[GateRules, Judgement | None]] = {}
+        self._clock: dict[tuple[int | date, int], Judgement] = {}
+        self._counts: dict[tuple[Outcome, GateReason, str], _Count] = {}
+        self._examples: dict[GateReason, list[Example]] = {}
+
+    def judge(self, placement: Placement, history: BuyerHistory = NO_HISTORY) -> Judgement:
+        """What the settings would have said."""
+        rules, switched = self._package(placement)
+        if switched is not None:
+            return switched
+        found = self._by_clock(placement.time)
+        limit = self._compiled.settings.max_open_orders
+        if limit and found.outcome is Outcome.ALLOWED and self._workload.open_at(placement.time) >= limit:
+            found = _FULL
+        if found.outcome is Outcome.ALLOWED or history is NO_HISTORY:
+            return found
+        verdict = Verdict(found.outcome, found.reason, "", found.matched_window)
+        passed = gate.for_buyer(rules, verdict, history.facts(placement), placement.time)
+        return found if passed is verdict else Judgement(passed.outcome, passed.reason, "", passed.offer)
+
+    def add(self, placements: Iterable[Placement], histories: Mapping[str, BuyerHistory | None]) -> None:
+        """Judges placements in the order of time; `histories` by buyer, those who have any."""
+        for placement in placements:
+            found = self.judge(placement, histories.get(placement.buyer) or NO_HISTORY)
+            key = (found.outcome, found.reason, found.matched_window)
+            count = self._counts.get(key)
+            if count is None:
+                count = self._counts[key] = _Count()
+            count.numbers[placement.is_request] += 1
+            examples = self._examples.setdefault(found.reason, [])
+            if len(examples) < self._max_examples:
+                local = placement.time.astimezone(self._compiled.zone).isoformat()
+                examples.append(Example(placement, local, found))
+
+    def report(self) -> Report:
+        """What was found so far."""
+        rules = [RuleCount(*key, *count.numbers) for key, count in self._counts.items()]
+        rules.sort(key=lambda rule: (-rule.placements, rule.reason.value, rule.matched_window))
+        examples = (example for reason in GateReason for example in self._examples.get(reason, ()))
+        return Report(self._compiled.settings.version, tuple(rules), tuple(examples))
+
+    def _package(self, placement: Placement) -> tuple[GateRules, Judgement | None]:
+        key = (placement.package, placement.intake)
+        known = self._packages.get(key)
+        if known is None:
+            seller = self._compiled.settings.seller
+            name = listing_of(placement.package)
+            rules = GateRules(
+                placement.package,
+                self._compiled,
+                SellerPlan(seller, Tier.PREMIUM),
+                Availability(seller),
+                Listing(name, "", placement.intake, True, (), 0),
+                Availability(name),
+            )
+            verdict = gate.switches(rules, placement.time)
+            switched = None if verdict is None else Judgement(verdict.outcome, verdict.reason)
+            known = self._packages[key] = (rules, switched)
+        return known
+
+    def _by_clock(self, at: datetime) -> Judgement:
+        local = at.astimezone(self._compiled.zone)
+        day = local.date()
+        key = (
+            day if day in self._compiled.overrides else day.weekday(),
+            local.hour * 60 + local.minute,
+        )
+        known = self._clock.get(key)
+        if known is None:
+            known = self._clock[key] = Judgement(*gate.clock_rule(self._compiled, at))
+        return known
+
+
+_FULL: Final = Judgement(Outcome.REQUEST_REQUIRED, GateReason.AT_CAPACITY)
