@@ -14,6 +14,7 @@ from services.offers.adapters.repository import (
 )
 from services.offers.app.commands.listing import ListingCommands
 from services.offers.app.commands.offer import OfferCommands
+from services.offers.app.commands.review import ReviewCommands
 from services.offers.app.commands.steps import OfferSteps
 from services.offers.app.expiry import EXPIRY
 from services.offers.app.offer_settings import OfferSettingsOfTeam
@@ -43,8 +44,9 @@ def build(runtime: Runtime[OffersConfig], *, origins: Origins | None = None) -> 
         listing_commands=ListingCommands(database, listings, clock, ids),
         listing_queries=ListingQueries(database, listings),
         offer_commands=OfferCommands(database, steps=steps, offers=offers, clock=clock, ids=ids),
-        offer_queries=OfferQueries(database, offers, clock),
+        offer_queries=OfferQueries(database, offers=offers, settings=settings, clock=clock),
         offer_settings=OfferSettingsOfTeam(database, settings, clock),
+        review_commands=ReviewCommands(database, steps=steps),
     )
     return Service(
         add_servicers=partial(add_OffersServiceServicer_to_server, servicer),

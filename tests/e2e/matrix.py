@@ -147,6 +147,9 @@ OFFERS: Mapping[str, Row] = {
     "AcceptOffer": Row(lambda f: offers.AcceptOfferRequest(name=f.offer, revision=1)),
     "DeclineOffer": Row(lambda f: offers.DeclineOfferRequest(name=f.offer)),
     "WithdrawOffer": Row(lambda f: offers.WithdrawOfferRequest(name=f.offer)),
+    "SubmitOffer": Row(lambda f: offers.SubmitOfferRequest(name=f.offer)),
+    "ApproveOffer": Row(lambda f: offers.ApproveOfferRequest(name=f.offer)),
+    "ReturnOffer": Row(lambda f: offers.ReturnOfferRequest(name=f.offer)),
     "GetOfferSettings": Row(lambda f: offers.GetOfferSettingsRequest(name=f"{f.seller}/offerSettings")),
     "UpdateOfferSettings": Row(
         lambda f: offers.UpdateOfferSettingsRequest(

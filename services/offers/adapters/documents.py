@@ -9,6 +9,7 @@ from chassis.kernel.money import Money
 from services.offers.domain.chain import Acceptance, Answer, Author, AutomaticAnswer, NewQuote, Revision
 from services.offers.domain.listing import Package
 from services.offers.domain.offer_settings import CounterRule, SettingsContent
+from services.offers.domain.review import Review, Verdict
 from services.offers.domain.terms import Address, Interval, LineItem, LocalDay, PaymentMethod, Plan, Terms
 
 Document = dict[str, Any]
@@ -174,6 +175,38 @@ def read_automatic_answer(document: Document | None) -> AutomaticAnswer | None:
     )
 
 
+def review_document(review: Review | None) -> Document | None:
+    """The stored form of a review."""
+    if review is None:
+        return None
+    return {
+        "revision": review.revision,
+        "submitter": review.submitter,
+        "submit_time": _instant_document(review.submit_time),
+        "submit_text": review.submit_text,
+        "verdict": review.verdict.value if review.verdict else None,
+        "reviewer": review.reviewer,
+        "review_time": _instant_document(review.review_time),
+        "review_text": review.review_text,
+    }
+
+
+def read_review(document: Document | None) -> Review | None:
+    """What `review_document` stored."""
+    if document is None:
+        return None
+    return Review(
+        revision=document["revision"],
+        submitter=document["submitter"],
+        submit_time=datetime.fromisoformat(document["submit_time"]),
+        submit_text=document["submit_text"],
+        verdict=Verdict(document["verdict"]) if document["verdict"] else None,
+        reviewer=document["reviewer"],
+        review_time=_read_instant(document["review_time"]),
+        review_text=document["review_text"],
+    )
+
+
 def settings_document(content: SettingsContent) -> Document:
     """The stored form of a seller's settings."""
     return {
@@ -186,6 +219,7 @@ def settings_document(content: SettingsContent) -> Document:
             }
             for rule in content.counter_rules
         ],
+        "approval_limits": [_money_document(limit) for limit in content.approval_limits],
     }
 
 
@@ -197,6 +231,7 @@ def read_settings(document: Document) -> SettingsContent:
             CounterRule(rule["package"], rule["accept_percent"], rule["decline_percent"])
             for rule in document["counter_rules"]
         ),
+        approval_limits=tuple(_read_money(limit) for limit in document.get("approval_limits", ())),
     )
 
 

@@ -71,6 +71,7 @@ offer = sa.Table(
     _instant("update_time"),
     sa.Column("new_quote", JSONB(none_as_null=True), nullable=True),
     sa.Column("automatic_answer", JSONB(none_as_null=True), nullable=True),
+    sa.Column("review", JSONB(none_as_null=True), nullable=True),
 )
 
 offer_revision = sa.Table(

@@ -10,8 +10,8 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import not_found
-from services.offers.app.commands.steps import party_of
-from services.offers.app.ports import Listings, Offers
+from services.offers.app.commands.steps import clearance_of, party_of
+from services.offers.app.ports import Listings, Offers, SettingsOfSellers
 from services.offers.app.views import DifferenceView, ListingView, OfferView, RevisionView
 from services.offers.domain.chain import Offer, Revision, State
 from services.offers.domain.difference import difference
@@ -103,15 +103,24 @@ class ListingQueries:
 class OfferQueries:
     """The parties read their offers, the buyer from the first sending on."""
 
-    def __init__(self, database: Database, offers: Offers, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, *, offers: Offers, settings: SettingsOfSellers, clock: Clock
+    ) -> None:
         self._database = database
         self._offers = offers
+        self._settings = settings
         self._clock = clock
 
     async def get(self, call: Call, query: GetOffer) -> OfferView:
         """One offer. Refusal NOT_FOUND."""
-        offer = await self._database.read(lambda tx: self._offers.load(tx, query.name))
-        return OfferView(offer, party_of(call, offer), self._clock.now())
+
+        async def work(tx: Transaction) -> OfferView:
+            offer = await self._offers.load(tx, query.name)
+            actor = party_of(call, offer)
+            clearance = await clearance_of(tx, call, offer.seller, settings=self._settings)
+            return OfferView(offer, actor, self._clock.now(), clearance)
+
+        return await self._database.read(work)
 
     async def list(self, call: Call, query: ListOffers) -> Page[OfferView]:
         """The offers of a team, or those that were sent to the caller, newest first. Refusal NOT_FOUND."""
@@ -121,8 +130,10 @@ class OfferQueries:
         call.scoped()
         if not query.seller and not caller.is_buyer:
             return Page(())
-        found = await self._database.read(
-            lambda tx: self._offers.list_of(
+        actor, now = _list_actor(call, query.seller), self._clock.now()
+
+        async def work(tx: Transaction) -> Page[OfferView]:
+            found = await self._offers.list_of(
                 tx,
                 seller=query.seller,
                 buyer="" if query.seller else caller.user,
@@ -130,9 +141,11 @@ class OfferQueries:
                 origin=query.origin,
                 page=query.page,
             )
-        )
-        actor, now = _list_actor(call, query.seller), self._clock.now()
-        return Page(tuple(OfferView(offer, actor, now) for offer in found.items), found.next_cursor)
+            clearance = await clearance_of(tx, call, query.seller, settings=self._settings)
+            views = (OfferView(offer, actor, now, clearance) for offer in found.items)
+            return Page(tuple(views), found.next_cursor)
+
+        return await self._database.read(work)
 
     async def revisions(self, call: Call, query: ListRevisions) -> Page[RevisionView]:
         """The revisions, oldest first; a buyer sees those since the first sending. Refusal NOT_FOUND."""

@@ -10,15 +10,17 @@ from services.offers.domain.chain import Offer, Revision
 from services.offers.domain.difference import Difference
 from services.offers.domain.listing import Listing
 from services.offers.domain.offer_settings import OfferSettings
+from services.offers.domain.review import OWNER, Clearance
 
 
 @dataclass(frozen=True, slots=True)
 class OfferView:
-    """An offer as `actor` sees it at the instant `now`."""
+    """An offer as `actor` sees it at the instant `now`; `clearance` is that of a seller's team."""
 
     offer: Offer
     actor: Actor
     now: datetime
+    clearance: Clearance = OWNER
 
 
 @dataclass(frozen=True, slots=True)

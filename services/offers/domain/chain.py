@@ -12,6 +12,7 @@ from chassis.kernel.money import Money
 from chassis.kernel.refusal import Refusal
 from services.offers.domain import refusals
 from services.offers.domain.origin import OnAccept, on_accept_of
+from services.offers.domain.review import OWNER, Clearance, Review, lack
 from services.offers.domain.terms import Address, Terms, check_times, total_of
 
 MAX_REVISIONS: Final = 100
@@ -27,6 +28,7 @@ class State(StrEnum):
     DECLINED = "DECLINED"
     WITHDRAWN = "WITHDRAWN"
     EXPIRED = "EXPIRED"
+    IN_REVIEW = "IN_REVIEW"
 
 
 class Author(StrEnum):
@@ -40,12 +42,16 @@ MACHINE: Final = Machine(
     "offer",
     (
         Transition((State.DRAFT,), "send", (Actor.SELLER,), State.OPEN),
+        # Above a limit an agent needs the owner: `review.lack` says who may do which.
+        Transition((State.DRAFT,), "submitForReview", (Actor.SELLER,), State.IN_REVIEW),
+        Transition((State.IN_REVIEW,), "approve", (Actor.SELLER,), State.DRAFT),
+        Transition((State.IN_REVIEW,), "returnToDraft", (Actor.SELLER,), State.DRAFT),
         Transition((State.OPEN,), "open", (Actor.BUYER,)),
         Transition((State.DRAFT, State.OPEN), "revise", (Actor.SELLER,)),
         Transition((State.OPEN,), "counter", (Actor.BUYER, Actor.SELLER)),
         Transition((State.OPEN,), "accept", (Actor.BUYER,), State.ACCEPTED),
         Transition((State.OPEN,), "decline", (Actor.BUYER,), State.DECLINED),
-        Transition((State.DRAFT, State.OPEN), "withdraw", (Actor.SELLER,), State.WITHDRAWN),
+        Transition((State.DRAFT, State.IN_REVIEW, State.OPEN), "withdraw", (Actor.SELLER,), State.WITHDRAWN),
         # The seller's settings answer a counter-offer of the buyer.
         Transition((State.OPEN,), "autoAccept", (Actor.SERVICE,), State.ACCEPTED),
         Transition((State.OPEN,), "autoDecline", (Actor.SERVICE,), State.DECLINED),
@@ -135,6 +141,7 @@ class Offer:
     close_time: datetime | None = None
     new_quote: NewQuote | None = None
     automatic_answer: AutomaticAnswer | None = None
+    review: Review | None = None
 
     @property
     def name(self) -> str:
@@ -197,13 +204,19 @@ def obstacle(offer: Offer, event: str, actor: Actor, *, now: datetime) -> Refusa
     return None
 
 
-def actions(offer: Offer, actor: Actor, *, now: datetime) -> tuple[ActionState, ...]:
-    """Every action that a party can ever take, with the reason for each that is missing now."""
+def actions(
+    offer: Offer, actor: Actor, *, now: datetime, clearance: Clearance = OWNER
+) -> tuple[ActionState, ...]:
+    """Every action that a party can ever take, with the reason for each that is missing now. `clearance` is
+    that of a seller's team.
+    """
     if actor not in SIDES:
         return ()
     found = []
     for state in MACHINE.explain(offer.state, actor):
         refusal = obstacle(offer, state.action, actor, now=now)
+        if refusal is None and actor is Actor.SELLER:
+            refusal = lack(offer, state.action, clearance)
         found.append(ActionState(state.action, refusal is None, refusal.reason if refusal else ""))
     return tuple(found)
 

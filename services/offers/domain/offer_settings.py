@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from chassis.kernel.money import Money
 from chassis.kernel.timetable import zone_of
 from services.offers.domain.chain import Answer, AutomaticAnswer, Revision
 from services.offers.domain.difference import changed_fields
-from services.offers.domain.refusals import counter_rule_invalid
+from services.offers.domain.refusals import amount_invalid, approval_limit_invalid, counter_rule_invalid
 from services.offers.domain.terms import LineItem
 
 DEFAULT_ZONE: Final = "UTC"
@@ -36,6 +37,7 @@ class SettingsContent:
 
     time_zone: str = ""
     counter_rules: tuple[CounterRule, ...] = ()
+    approval_limits: tuple[Money, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,14 @@ class OfferSettings:
 def save(settings: OfferSettings, content: SettingsContent, *, now: datetime) -> OfferSettings:
     """The settings with other content; the same content changes nothing.
 
-    Refusals UNKNOWN_TIME_ZONE, COUNTER_RULE_INVALID.
+    Refusals UNKNOWN_TIME_ZONE, COUNTER_RULE_INVALID, APPROVAL_LIMIT_INVALID, AMOUNT_INVALID.
     """
     if content == settings.content:
         return settings
     if content.time_zone:
         zone_of(content.time_zone, field="offer_settings.time_zone")
     _check_rules(content.counter_rules, seller=settings.seller)
+    _check_limits(content.approval_limits)
     return replace(
         settings,
         content=content,
@@ -96,6 +99,17 @@ def _check_rules(rules: Sequence[CounterRule], *, seller: str) -> None:
             raise counter_rule_invalid(
                 f"{path}.auto_decline_percent", "must not be above auto_accept_percent"
             )
+
+
+def _check_limits(limits: Sequence[Money]) -> None:
+    seen: set[str] = set()
+    for index, limit in enumerate(limits):
+        field = f"offer_settings.approval_limits[{index}]"
+        if limit.currency in seen:
+            raise approval_limit_invalid(field)
+        seen.add(limit.currency)
+        if limit.amount < 0:
+            raise amount_invalid(field, "must not be negative", limit)
 
 
 def automatic_answer(

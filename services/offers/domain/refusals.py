@@ -25,6 +25,9 @@ class Reason(StrEnum):
     PAYMENT_TOKEN_REQUIRED = "PAYMENT_TOKEN_REQUIRED"  # noqa: S105 - a reason, not a secret
     TOO_MANY_REVISIONS = "TOO_MANY_REVISIONS"
     COUNTER_RULE_INVALID = "COUNTER_RULE_INVALID"
+    APPROVAL_REQUIRED = "APPROVAL_REQUIRED"
+    APPROVAL_NOT_NEEDED = "APPROVAL_NOT_NEEDED"
+    APPROVAL_LIMIT_INVALID = "APPROVAL_LIMIT_INVALID"
 
 
 def offer_expired(name: str, expire_time: datetime | None) -> Refusal:
@@ -121,6 +124,26 @@ def too_many_revisions(name: str, limit: int) -> Refusal:
 def counter_rule_invalid(field: str, description: str) -> Refusal:
     """A rule for counter-offers that cannot be meant."""
     return invalid(field, description, reason=Reason.COUNTER_RULE_INVALID)
+
+
+def approval_required(name: str, limit: Money) -> Refusal:
+    """More than an agent may offer by himself."""
+    return precondition(
+        Reason.APPROVAL_REQUIRED,
+        f"{name} needs the owner's approval above {limit}",
+        resource=name,
+        limit=str(limit),
+    )
+
+
+def approval_not_needed(name: str) -> Refusal:
+    """The caller may send it as it is."""
+    return precondition(Reason.APPROVAL_NOT_NEEDED, f"{name} needs no approval", resource=name)
+
+
+def approval_limit_invalid(field: str) -> Refusal:
+    """One currency has one limit."""
+    return invalid(field, "is for the same currency as another one", reason=Reason.APPROVAL_LIMIT_INVALID)
 
 
 def amount_invalid(field: str, description: str, amount: Money) -> Refusal:

@@ -10,9 +10,10 @@ from parley.offers.v1 import offers_service_pb2 as pb
 from parley.offers.v1.offers_service_pb2_grpc import OffersServiceServicer
 from services.offers.app.commands.listing import ListingCommands
 from services.offers.app.commands.offer import OfferCommands
+from services.offers.app.commands.review import ReviewCommands
 from services.offers.app.offer_settings import OfferSettingsOfTeam
 from services.offers.app.queries import ListingQueries, OfferQueries
-from services.offers.wire import listings, offer_settings, offers
+from services.offers.wire import listings, offer_settings, offers, review
 
 
 class OffersServicer(OffersServiceServicer):
@@ -26,12 +27,14 @@ class OffersServicer(OffersServiceServicer):
         offer_commands: OfferCommands,
         offer_queries: OfferQueries,
         offer_settings: OfferSettingsOfTeam,
+        review_commands: ReviewCommands,
     ) -> None:
         self._listing_commands = listing_commands
         self._listing_queries = listing_queries
         self._offer_commands = offer_commands
         self._offer_queries = offer_queries
         self._offer_settings = offer_settings
+        self._review_commands = review_commands
 
     async def CreateListing(self, request: pb.CreateListingRequest, context: Any) -> pb.CreateListingResponse:
         command = listings.create_listing_command(request)
@@ -135,3 +138,15 @@ class OffersServicer(OffersServiceServicer):
         return await respond(
             context, command, self._offer_settings.update, offer_settings.update_offer_settings_response
         )
+
+    async def SubmitOffer(self, request: pb.SubmitOfferRequest, context: Any) -> pb.SubmitOfferResponse:
+        command = review.submit_offer_command(request)
+        return await respond(context, command, self._review_commands.submit, review.submit_offer_response)
+
+    async def ApproveOffer(self, request: pb.ApproveOfferRequest, context: Any) -> pb.ApproveOfferResponse:
+        command = review.approve_offer_command(request)
+        return await respond(context, command, self._review_commands.approve, review.approve_offer_response)
+
+    async def ReturnOffer(self, request: pb.ReturnOfferRequest, context: Any) -> pb.ReturnOfferResponse:
+        command = review.return_offer_command(request)
+        return await respond(context, command, self._review_commands.give_back, review.return_offer_response)

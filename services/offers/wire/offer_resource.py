@@ -17,6 +17,7 @@ from services.offers.domain.chain import (
 )
 from services.offers.domain.origin import OriginKind, kind_of
 from services.offers.domain.refusals import Reason
+from services.offers.domain.review import Review
 from services.offers.wire.values import wire_address, wire_terms
 
 STATE_PREFIX = "STATE_"
@@ -28,6 +29,8 @@ _MAY_SEE_ADDRESSES = _PARTIES | {Actor.SERVICE}
 _EXPLANATIONS = {
     Reason.OFFER_EXPIRED.value: "its time ran out",
     Reason.NOT_YOUR_TURN.value: "the other side is to answer this revision",
+    Reason.APPROVAL_REQUIRED.value: "the owner has to approve first",
+    Reason.APPROVAL_NOT_NEEDED.value: "you can send it as it is",
     Reason.TOO_MANY_REVISIONS.value: "the chain has reached its maximum of revisions",
 }
 
@@ -51,6 +54,7 @@ def wire_offer(view: OfferView) -> offer_pb2.Offer:
         update_time=timestamp(offer.update_time),
         new_quote=_wire_new_quote(offer.new_quote, actor),
         automatic_answer=_wire_automatic_answer(offer.automatic_answer, actor),
+        review=_wire_review(offer.review) if actor is Actor.SELLER else None,
     )
     match kind_of(offer.origin):
         case OriginKind.ORDER_REQUEST:
@@ -59,7 +63,9 @@ def wire_offer(view: OfferView) -> offer_pb2.Offer:
             message.order = offer.origin
         case OriginKind.CONVERSATION:
             message.conversation = offer.origin
-    write_actions(message, actions(offer, actor, now=view.now), explanations=_EXPLANATIONS)
+    write_actions(
+        message, actions(offer, actor, now=view.now, clearance=view.clearance), explanations=_EXPLANATIONS
+    )
     return message
 
 
@@ -132,4 +138,20 @@ def _wire_automatic_answer(
         # A buyer who knew the threshold would bargain to the cent.
         settings_version=answer.settings_version if is_seller else 0,
         percent=answer.percent if is_seller else 0,
+    )
+
+
+def _wire_review(review: Review | None) -> offer_settings_pb2.OfferReview | None:
+    if review is None:
+        return None
+    verdicts = offer_settings_pb2.OfferReview.Verdict
+    return offer_settings_pb2.OfferReview(
+        revision=review.revision,
+        submitter=review.submitter,
+        submit_time=timestamp(review.submit_time),
+        submit_text=review.submit_text,
+        verdict=verdicts.Value(f"VERDICT_{review.verdict or 'UNSPECIFIED'}"),
+        reviewer=review.reviewer,
+        review_time=optional_timestamp(review.review_time),
+        review_text=review.review_text,
     )

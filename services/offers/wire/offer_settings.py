@@ -5,13 +5,14 @@ from __future__ import annotations
 from chassis.field_mask import masked_paths, overlay
 from chassis.kernel.ids import parse_name
 from chassis.kernel.machine import ActionState
-from chassis.wire import optional_timestamp, write_actions
+from chassis.wire import optional_timestamp, wire_money, write_actions
 from parley.offers.v1 import offer_settings_pb2, offers_service_pb2
 from services.offers.app.offer_settings import GetOfferSettings, UpdateOfferSettings
 from services.offers.app.views import SettingsView
 from services.offers.domain.offer_settings import CounterRule, OfferSettings, SettingsContent
+from services.offers.wire.values import read_money
 
-_UPDATABLE = ("time_zone", "counter_rules")
+_UPDATABLE = ("time_zone", "counter_rules", "approval_limits")
 
 
 def get_offer_settings_query(request: offers_service_pb2.GetOfferSettingsRequest) -> GetOfferSettings:
@@ -76,6 +77,7 @@ def _wire_content(settings: OfferSettings) -> offer_settings_pb2.OfferSettings:
             )
             for rule in content.counter_rules
         ],
+        approval_limits=[wire_money(limit) for limit in content.approval_limits],
     )
 
 
@@ -85,5 +87,9 @@ def _read_content(message: offer_settings_pb2.OfferSettings) -> SettingsContent:
         counter_rules=tuple(
             CounterRule(rule.package, rule.auto_accept_percent, rule.auto_decline_percent)
             for rule in message.counter_rules
+        ),
+        approval_limits=tuple(
+            read_money(limit, field=f"offer_settings.approval_limits[{index}]")
+            for index, limit in enumerate(message.approval_limits)
         ),
     )

@@ -11,8 +11,8 @@ from chassis.kernel.refusal import Kind
 from chassis.testing import ANONYMOUS, Identity
 from parley.offers.v1 import offers_service_pb2 as pb
 from parley.offers.v1.offer_settings_pb2 import CounterRule, OfferSettings
-from tests.component.offers.bad_calls import DENIED, INVALID, NOT_FOUND, Bad
-from tests.component.offers.scene import ACME, ACME_AGENT, ANA, OPERATOR, ORDERS, OTHER
+from tests.component.offers.bad_calls import DENIED, INVALID, NOT_FOUND, Bad, on, writing
+from tests.component.offers.scene import ACME, ACME_AGENT, ANA, OPERATOR, ORDERS, OTHER, money
 
 NAME = "sellers/acme/offerSettings"
 FOREIGN = "sellers/other/listings/logo/packages/basic"
@@ -69,6 +69,25 @@ SETTINGS_CALLS = [
     _update(saving(counter_rules=[rule(90, 101)])),
     _update(saving(counter_rules=[rule(90, package="basic")])),
     _update(saving(counter_rules=[rule(90)] * 101)),
+    *writing("SubmitOffer", pb.SubmitOfferRequest, ACME),
+    *writing("ApproveOffer", pb.ApproveOfferRequest, ACME),
+    *writing("ReturnOffer", pb.ReturnOfferRequest, ACME),
+    on("SubmitOffer", ACME, "draft", (Kind.PRECONDITION, "APPROVAL_NOT_NEEDED")),
+    on("SubmitOffer", ACME_AGENT, "draft", (Kind.PRECONDITION, "APPROVAL_NOT_NEEDED")),
+    on("SubmitOffer", ACME, "open", (Kind.PRECONDITION, "TRANSITION_FORBIDDEN")),
+    on("SubmitOffer", ACME, "draft", (INVALID, "VALIDATION_FAILED"), field="text", text="x" * 2001),
+    on("SubmitOffer", ACME, "draft", (INVALID, "VALIDATION_FAILED"), field="text", text="\x00"),
+    on("ReturnOffer", ACME, "draft", (INVALID, "VALIDATION_FAILED"), field="text", text="\x00"),
+    on("ApproveOffer", ACME, "draft", (Kind.PRECONDITION, "TRANSITION_FORBIDDEN")),
+    on("ApproveOffer", ACME_AGENT, "draft", (DENIED, "PERMISSION_DENIED")),
+    on("ReturnOffer", ACME_AGENT, "draft", (Kind.PRECONDITION, "TRANSITION_FORBIDDEN")),
+    on("SubmitOffer", ANA, "draft", (NOT_FOUND, "NOT_FOUND")),
+    on("ApproveOffer", ANA, "draft", (NOT_FOUND, "NOT_FOUND")),
+    on("ReturnOffer", ANA, "draft", (NOT_FOUND, "NOT_FOUND")),
+    _update(saving(approval_limits=[money(-1)]), "AMOUNT_INVALID"),
+    _update(saving(approval_limits=[money(1, "EURO")]), "AMOUNT_INVALID"),
+    _update(saving(approval_limits=[money(1)] * 201)),
+    _update(saving(approval_limits=[money(1), money(2)]), "APPROVAL_LIMIT_INVALID"),
     _update(saving(counter_rules=[rule(90), rule(80)]), "COUNTER_RULE_INVALID"),
     _update(saving(counter_rules=[rule(90, 91)]), "COUNTER_RULE_INVALID"),
     _update(saving(counter_rules=[rule(90, package=FOREIGN)]), "COUNTER_RULE_INVALID"),

@@ -313,7 +313,14 @@ async def test_everybody_is_told_what_he_can_do_and_why_not_the_rest(scene: Scen
     assert await actions(ANA) == (["open", "counter", "accept", "decline"], not_yet)
     assert await actions(ACME) == (
         ["revise", "withdraw"],
-        {"send": "TRANSITION_FORBIDDEN", "counter": "NOT_YOUR_TURN", "revive": "TRANSITION_FORBIDDEN"},
+        {
+            "send": "TRANSITION_FORBIDDEN",
+            "submitForReview": "TRANSITION_FORBIDDEN",
+            "approve": "TRANSITION_FORBIDDEN",
+            "returnToDraft": "TRANSITION_FORBIDDEN",
+            "counter": "NOT_YOUR_TURN",
+            "revive": "TRANSITION_FORBIDDEN",
+        },
     )
     assert await actions(OPERATOR) == ([], {})
     assert await actions(ORDERS) == ([], {})

@@ -18,6 +18,7 @@ EVERY_CALL = [*CALLS, *SETTINGS_CALLS]
 # Reasons that need another scene than `ground`; the tests that produce them.
 ELSEWHERE = {
     "OFFER_EXPIRED": "test_negotiation.py",
+    "APPROVAL_REQUIRED": "test_reviews.py",
     "ORIGIN_CLOSED": "test_origins.py",
     "TOO_MANY_REVISIONS": "test_a_chain_has_at_most_a_hundred_revisions",
 }

@@ -14,7 +14,7 @@ from chassis.testing import Identity, refused
 from parley.offers.v1 import listing_pb2, offer_settings_pb2
 from parley.offers.v1 import offers_service_pb2 as pb
 from parley.type.v1 import commerce_pb2
-from tests.component.offers.scene import ACME, ANA, HOUR, Scene, create, listing, terms
+from tests.component.offers.scene import ACME, ACME_AGENT, ANA, HOUR, Scene, create, listing, money, terms
 
 KEY = "0198a000-key"
 
@@ -62,6 +62,20 @@ async def settings_change(_: Scene) -> tuple[Any, Any]:
     )
 
 
+async def submission(scene: Scene) -> tuple[Any, Any]:
+    limits = offer_settings_pb2.OfferSettings(name="sellers/acme/offerSettings", approval_limits=[money(10)])
+    await scene.by(ACME).UpdateOfferSettings(pb.UpdateOfferSettingsRequest(offer_settings=limits))
+    return await on_offer(scene, pb.SubmitOfferRequest, send=False, other={"text": "please"})
+
+
+async def decision(scene: Scene, request: Callable[..., Any], *, other: dict[str, Any]) -> tuple[Any, Any]:
+    submitting, _ = await submission(scene)
+    await scene.by(ACME_AGENT).SubmitOffer(submitting)
+    return request(name=submitting.name, request_id=KEY), request(
+        name=submitting.name, **other, request_id=KEY
+    )
+
+
 async def listing_change(scene: Scene) -> tuple[Any, Any]:
     await scene.listing("logo")
     name = "sellers/acme/listings/logo"
@@ -103,6 +117,9 @@ PLAYS: list[tuple[str, Identity, Callable[[Scene], Any]]] = [
     ("WithdrawOffer", ACME, lambda s: on_offer(s, pb.WithdrawOfferRequest, other={"etag": "v1"})),
     ("ReviveOffer", ACME, revival),
     ("RequestNewQuote", ANA, wish),
+    ("SubmitOffer", ACME_AGENT, submission),
+    ("ApproveOffer", ACME, lambda s: decision(s, pb.ApproveOfferRequest, other={"etag": "v2"})),
+    ("ReturnOffer", ACME, lambda s: decision(s, pb.ReturnOfferRequest, other={"text": "less"})),
     ("UpdateOfferSettings", ACME, settings_change),
 ]
 

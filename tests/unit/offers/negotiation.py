@@ -9,8 +9,10 @@ from typing import Any
 from chassis.kernel.machine import Actor
 from chassis.kernel.money import Money
 from services.offers.domain import offer as offers
+from services.offers.domain import reviewing
 from services.offers.domain.chain import Author, Offer, State
 from services.offers.domain.offer import Consent
+from services.offers.domain.review import Clearance
 from services.offers.domain.terms import LineItem, PaymentMethod, Terms
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -18,6 +20,8 @@ HOUR = timedelta(hours=1)
 SELLER, BUYER = "sellers/acme", "users/ana"
 REQUEST = "orderRequests/0198a000-0000-7000-8000-000000000001"
 ORDER = "orders/0198a000-0000-7000-8000-000000000002"
+AGENT = Clearance(is_owner=False, limits=(Money("EUR", 5_000),))
+"""May offer half of what the offers here cost."""
 
 
 def terms(amount: int = 10_000, *, currency: str = "EUR", **changes: Any) -> Terms:
@@ -79,3 +83,7 @@ def in_state(state: State, author: Author = Author.SELLER) -> Offer:
             return offers.withdraw(opened(), actor=Actor.SELLER, now=NOW)[0]
         case State.EXPIRED:
             return expired()
+        case State.IN_REVIEW:
+            return reviewing.submit(
+                drafted(), actor=Actor.SELLER, user="users/agent", clearance=AGENT, text="", now=NOW
+            )

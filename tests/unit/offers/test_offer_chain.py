@@ -12,12 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Refusal
-from services.offers.domain import chain
+from services.offers.domain import chain, reviewing
 from services.offers.domain import offer as offers
 from services.offers.domain.chain import Author, Offer, Revision, State
 from services.offers.domain.offer import Consent
+from services.offers.domain.review import OWNER, lack
 from services.offers.domain.terms import Expiry, Terms
-from tests.unit.offers.negotiation import NOW, drafted, terms
+from tests.unit.offers.negotiation import AGENT, NOW, drafted, terms
 
 PARTIES = st.sampled_from([Actor.BUYER, Actor.SELLER])
 AMOUNTS = st.integers(min_value=1, max_value=10**9)
@@ -108,6 +109,27 @@ class Chain(RuleBasedStateMachine):
     def request_new_quote(self, actor: Actor) -> None:
         self.play(lambda: offers.request_new_quote(self.offer, actor=actor, text="", now=self.now))
 
+    @rule(actor=PARTIES)
+    def submit(self, actor: Actor) -> None:
+        self.play(
+            lambda: (
+                reviewing.submit(self.offer, actor=actor, user="u", clearance=AGENT, text="", now=self.now),
+                None,
+            )
+        )
+
+    @rule(actor=PARTIES, approved=st.booleans())
+    def decide(self, actor: Actor, approved: bool) -> None:
+        if approved:
+            self.play(lambda: (reviewing.approve(self.offer, actor=actor, user="o", now=self.now), None))
+        else:
+            self.play(
+                lambda: (
+                    reviewing.give_back(self.offer, actor=actor, user="o", text="", now=self.now),
+                    None,
+                )
+            )
+
     # ---------------------------------------------------------------------------------------- play
 
     def proposal(self, amount: int, lifetime: int | None) -> Terms:
@@ -175,6 +197,8 @@ class Chain(RuleBasedStateMachine):
         for actor in (Actor.BUYER, Actor.SELLER):
             for action in chain.actions(self.offer, actor, now=self.now):
                 blocked = chain.obstacle(self.offer, action.action, actor, now=self.now)
+                if blocked is None and actor is Actor.SELLER:
+                    blocked = lack(self.offer, action.action, OWNER)
                 assert action.allowed is (blocked is None)
                 assert action.reason == (blocked.reason if blocked else "")
 

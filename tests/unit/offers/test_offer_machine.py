@@ -11,7 +11,7 @@ import pytest
 
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Kind, Refusal
-from services.offers.domain import chain
+from services.offers.domain import chain, reviewing
 from services.offers.domain import offer as offers
 from services.offers.domain.chain import (
     MACHINE,
@@ -23,8 +23,9 @@ from services.offers.domain.chain import (
     State,
 )
 from services.offers.domain.offer import Consent
+from services.offers.domain.review import OWNER
 from services.offers.domain.terms import Expiry
-from tests.unit.offers.negotiation import HOUR, NOW, countered, expired, in_state, opened, terms
+from tests.unit.offers.negotiation import AGENT, HOUR, NOW, countered, expired, in_state, opened, terms
 
 LATER = NOW + 2 * HOUR
 
@@ -34,6 +35,12 @@ def by_rule(offer: Offer, actor: Actor, answer: Answer) -> tuple[Offer, Any]:
     MACHINE.move(State.OPEN, "autoAccept", actor, name=offer.name)
     found = AutomaticAnswer(answer, offer.revision.number, LATER, 1, 90)
     return offers.answer_automatically(offer, found, consent=Consent(), now=LATER)
+
+
+def quietly(before: Offer, after: Offer) -> tuple[Offer, None]:
+    """A move that nobody outside the team is told of."""
+    assert not before.is_sent
+    return after, None
 
 
 COMMANDS: dict[str, Callable[[Offer, Actor], tuple[Offer, Any]]] = {
@@ -53,6 +60,15 @@ COMMANDS: dict[str, Callable[[Offer, Actor], tuple[Offer, Any]]] = {
     "revive": lambda offer, actor: offers.revive(offer, actor=actor, expiry=Expiry(), now=LATER),
     "autoAccept": lambda offer, actor: by_rule(offer, actor, Answer.ACCEPTED),
     "autoDecline": lambda offer, actor: by_rule(offer, actor, Answer.DECLINED),
+    "submitForReview": lambda offer, actor: quietly(
+        offer, reviewing.submit(offer, actor=actor, user="u", clearance=AGENT, text="", now=LATER)
+    ),
+    "approve": lambda offer, actor: quietly(
+        offer, reviewing.approve(offer, actor=actor, user="u", now=LATER)
+    ),
+    "returnToDraft": lambda offer, actor: quietly(
+        offer, reviewing.give_back(offer, actor=actor, user="u", text="", now=LATER)
+    ),
     "requestNewQuote": lambda offer, actor: offers.request_new_quote(offer, actor=actor, text="", now=LATER),
 }
 
@@ -74,6 +90,10 @@ ALLOWED: dict[tuple[State, Author, str, Actor], State] = {
     (State.OPEN, Author.BUYER, "decline", Actor.BUYER): State.DECLINED,
     (State.OPEN, Author.BUYER, "withdraw", Actor.SELLER): State.WITHDRAWN,
     (State.OPEN, Author.BUYER, "withdraw", Actor.SERVICE): State.WITHDRAWN,
+    (State.DRAFT, Author.SELLER, "submitForReview", Actor.SELLER): State.IN_REVIEW,
+    (State.IN_REVIEW, Author.SELLER, "approve", Actor.SELLER): State.DRAFT,
+    (State.IN_REVIEW, Author.SELLER, "returnToDraft", Actor.SELLER): State.DRAFT,
+    (State.IN_REVIEW, Author.SELLER, "withdraw", Actor.SELLER): State.WITHDRAWN,
     (State.OPEN, Author.BUYER, "autoAccept", Actor.SERVICE): State.ACCEPTED,
     (State.OPEN, Author.BUYER, "autoDecline", Actor.SERVICE): State.DECLINED,
     (State.EXPIRED, Author.SELLER, "revive", Actor.SELLER): State.OPEN,
@@ -82,6 +102,7 @@ ALLOWED: dict[tuple[State, Author, str, Actor], State] = {
 # Moves that happened already: nothing changes, nothing is told.
 REPEATED: set[tuple[State, str, Actor]] = {
     (State.OPEN, "send", Actor.SELLER),
+    (State.IN_REVIEW, "submitForReview", Actor.SELLER),
     (State.DECLINED, "decline", Actor.BUYER),
     (State.WITHDRAWN, "withdraw", Actor.SELLER),
     (State.WITHDRAWN, "withdraw", Actor.SERVICE),
@@ -102,6 +123,9 @@ MAY: dict[str, set[Actor]] = {
     "decline": {Actor.BUYER},
     "withdraw": {Actor.SELLER, Actor.SERVICE},
     "revive": {Actor.SELLER},
+    "submitForReview": {Actor.SELLER},
+    "approve": {Actor.SELLER},
+    "returnToDraft": {Actor.SELLER},
     "autoAccept": {Actor.SERVICE},
     "autoDecline": {Actor.SERVICE},
     "requestNewQuote": {Actor.BUYER},
@@ -203,9 +227,14 @@ def test_the_actions_that_are_offered_are_those_that_succeed(
     offer = in_state(state, author)
     if overdue:
         offer = replace(offer, revision=replace(offer.revision, terms=terms(expire_time=NOW + HOUR)))
-    listed = chain.actions(offer, actor, now=LATER)
+    # The commands below are played by an agent where that matters to the state, and else by the owner.
+    clearance = AGENT if state is State.DRAFT else OWNER
+    listed = chain.actions(offer, actor, now=LATER, clearance=clearance)
     assert {action.action for action in listed} == {name for name, actors in MAY.items() if actor in actors}
     for action in listed:
+        if (state, action.action) == (State.DRAFT, "send") and actor is Actor.SELLER:
+            assert action.reason == ("TIME_OUT_OF_RANGE" if overdue else "APPROVAL_REQUIRED")
+            continue
         changed = True
         reason = ""
         try:

@@ -15,7 +15,9 @@ from chassis.kernel.refusal import Refusal
 from services.offers.adapters.documents import (
     automatic_answer_document,
     read_automatic_answer,
+    read_review,
     read_settings,
+    review_document,
     settings_document,
 )
 from services.offers.domain import offer as offers
@@ -28,6 +30,7 @@ from services.offers.domain.offer_settings import (
     automatic_answer,
     save,
 )
+from services.offers.domain.review import Review, Verdict
 from services.offers.domain.terms import Interval, LineItem, PaymentMethod, Plan, Terms, total_of
 from tests.unit.offers.negotiation import HOUR, NOW, SELLER, countered, terms
 
@@ -140,6 +143,16 @@ def test_the_rule_of_the_package_goes_before_the_rule_for_all() -> None:
             "COUNTER_RULE_INVALID",
             "offer_settings.counter_rules[0].package",
         ),
+        (
+            SettingsContent(approval_limits=(Money("EUR", 1), Money("EUR", 2))),
+            "APPROVAL_LIMIT_INVALID",
+            "offer_settings.approval_limits[1]",
+        ),
+        (
+            SettingsContent(approval_limits=(Money("EUR", -1),)),
+            "AMOUNT_INVALID",
+            "offer_settings.approval_limits[0]",
+        ),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(content: SettingsContent, reason: str, field: str) -> None:
@@ -171,9 +184,25 @@ def test_without_a_means_of_payment_the_seller_answers() -> None:
     assert (declined.state, declined.decline_reason) == (State.DECLINED, "The price is too low.")
 
 
+@given(
+    review=st.none()
+    | st.builds(
+        Review,
+        st.integers(1, 100),
+        st.just("users/a"),
+        st.just(NOW),
+        verdict=st.none() | st.sampled_from(Verdict),
+        review_time=st.none() | st.just(NOW),
+        review_text=st.text(max_size=5),
+    )
+)
+def test_reviews_survive_storage(review: Review | None) -> None:
+    assert read_review(review_document(review)) == review
+
+
 @given(rules=st.lists(st.builds(CounterRule, st.text(max_size=5), PERCENT, PERCENT)).map(tuple))
 def test_settings_and_answers_survive_storage(rules: tuple[CounterRule, ...]) -> None:
-    content = SettingsContent("Europe/Berlin", rules)
+    content = SettingsContent("Europe/Berlin", rules, (Money("EUR", 5), Money("JPY", 0)))
     assert read_settings(settings_document(content)) == content
     for answer in (None, AutomaticAnswer(Answer.ACCEPTED, 2, NOW, 3, 90)):
         assert read_automatic_answer(automatic_answer_document(answer)) == answer

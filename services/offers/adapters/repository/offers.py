@@ -21,7 +21,9 @@ from services.offers.adapters.documents import (
     read_acceptance,
     read_automatic_answer,
     read_new_quote,
+    read_review,
     read_revision,
+    review_document,
     revision_document,
 )
 from services.offers.adapters.repository.lost_update import LostUpdate
@@ -54,6 +56,7 @@ _CHANGING: Final = (
     "update_time",
     "new_quote",
     "automatic_answer",
+    "review",
 )
 _SAVE_OFFER: Final = (
     sa.update(tables.offer)
@@ -184,6 +187,7 @@ def _changing_values(offer: Offer) -> dict[str, Any]:
         "update_time": offer.update_time,
         "new_quote": new_quote_document(offer.new_quote),
         "automatic_answer": automatic_answer_document(offer.automatic_answer),
+        "review": review_document(offer.review),
     }
 
 
@@ -211,4 +215,5 @@ def _offer(row: Row[Any]) -> Offer:
         close_time=row.close_time,
         new_quote=read_new_quote(row.new_quote),
         automatic_answer=read_automatic_answer(row.automatic_answer),
+        review=read_review(row.review),
     )

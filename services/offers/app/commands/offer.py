@@ -14,6 +14,7 @@ from services.offers.app.expiry import follow_expiry
 from services.offers.app.ports import Offers
 from services.offers.app.views import OfferView
 from services.offers.domain import offer as offers
+from services.offers.domain.chain import Author
 from services.offers.domain.events import OfferEvent
 from services.offers.domain.offer import NO_CONSENT, Consent
 from services.offers.domain.origin import require_open
@@ -156,11 +157,12 @@ class OfferCommands:
             if command.send:
                 ended = await self._offers.lock_origin(tx, origin.name)
                 offer, event = offers.create_open(offer, now=now)
+                await self._steps.check_clearance(tx, call, offer)
                 await self._steps.occupy_origin(tx, offer, ended=ended, now=now)
                 tx.record(event)
             await self._offers.add(tx, offer)
             follow_expiry(tx, offer)
-            return OfferView(offer, actor, now)
+            return await self._steps.view(tx, call, offer, actor, now)
 
         return await self._database.command(call, work)
 
@@ -173,10 +175,11 @@ class OfferCommands:
             offer, actor, now = await self._steps.load(tx, call, command.name, etag=command.etag)
             changed, event = offers.send(offer, actor=actor, now=now)
             if event is not None:
+                await self._steps.check_clearance(tx, call, changed)
                 require_open(told(origin.answer))
                 await self._steps.occupy_origin(tx, changed, ended=ended, now=now)
                 await self._steps.store(tx, changed, event, before=offer)
-            return OfferView(changed, actor, now)
+            return await self._steps.view(tx, call, changed, actor, now)
 
         return await self._database.command(call, work)
 
@@ -188,7 +191,7 @@ class OfferCommands:
             changed, event = offers.open_(offer, actor=actor, now=now)
             if event is not None:
                 await self._steps.store(tx, changed, event, before=offer)
-            return OfferView(changed, actor, now)
+            return await self._steps.view(tx, call, changed, actor, now)
 
         return await self._database.command(call, work)
 
@@ -207,8 +210,10 @@ class OfferCommands:
             # What the newest revision names is agreed on, whatever became of the package since.
             if command.terms.package != offer.revision.terms.package:
                 await self._steps.check_package(tx, command.terms.package, seller=offer.seller, actor=actor)
+            if changed.is_sent:
+                await self._steps.check_clearance(tx, call, changed)
             await self._steps.store(tx, changed, event, before=offer)
-            return OfferView(changed, actor, now)
+            return await self._steps.view(tx, call, changed, actor, now)
 
         return await self._database.command(call, work)
 
@@ -233,8 +238,10 @@ class OfferCommands:
                 final, answer = await self._steps.answer(
                     tx, changed, proposal=offer.revision, consent=command.consent, now=now
                 )
+            else:
+                await self._steps.check_clearance(tx, call, changed)
             await self._steps.store(tx, final, event, answer, before=offer)
-            return OfferView(final, actor, now)
+            return await self._steps.view(tx, call, final, actor, now)
 
         return await self._database.command(call, work)
 
@@ -245,12 +252,12 @@ class OfferCommands:
             offer, actor, now = await self._steps.load(tx, call, command.name, etag=command.etag)
             # Without a key this is the one way to learn that the first answer was lost on its way.
             if call.idempotency is None and offers.is_answered_by(offer, seen=command.revision):
-                return OfferView(offer, actor, now)
+                return await self._steps.view(tx, call, offer, actor, now)
             changed, event = offers.accept(
                 offer, actor=actor, seen=command.revision, consent=command.consent, now=now
             )
             await self._steps.store(tx, changed, event, before=offer)
-            return OfferView(changed, actor, now)
+            return await self._steps.view(tx, call, changed, actor, now)
 
         return await self._database.command(call, work)
 
@@ -264,7 +271,7 @@ class OfferCommands:
             )
             if event is not None:
                 await self._steps.store(tx, changed, event, before=offer)
-            return OfferView(changed, actor, now)
+            return await self._steps.view(tx, call, changed, actor, now)
 
         return await self._database.command(call, work)
 
@@ -276,7 +283,7 @@ class OfferCommands:
             changed, event = offers.withdraw(offer, actor=actor, now=now)
             if changed is not offer:
                 await self._steps.store(tx, changed, event, before=offer)
-            return OfferView(changed, actor, now)
+            return await self._steps.view(tx, call, changed, actor, now)
 
         return await self._database.command(call, work)
 
@@ -292,10 +299,13 @@ class OfferCommands:
             offer, actor, now = await self._steps.load(tx, call, command.name, etag=command.etag)
             expiry = settled(command.expiry, zone=await self._steps.zone_of(tx, offer.seller))
             changed, events = offers.revive(offer, actor=actor, expiry=expiry, now=now)
+            # What the seller proposed before needs nobody's approval to be proposed again.
+            if offer.revision.author is Author.BUYER:
+                await self._steps.check_clearance(tx, call, changed)
             require_open(told(origin.answer))
             await self._steps.occupy_origin(tx, changed, ended=ended, now=now)
             await self._steps.store(tx, changed, *events, before=offer)
-            return OfferView(changed, actor, now)
+            return await self._steps.view(tx, call, changed, actor, now)
 
         return await self._database.command(call, work)
 
@@ -311,6 +321,6 @@ class OfferCommands:
                 require_open(told(origin.answer))
                 await self._steps.occupy_origin(tx, changed, ended=ended, now=now)
                 await self._steps.store(tx, changed, *events, before=offer)
-            return OfferView(changed, actor, now)
+            return await self._steps.view(tx, call, changed, actor, now)
 
         return await self._database.command(call, work)

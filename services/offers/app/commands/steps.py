@@ -7,18 +7,21 @@ from datetime import datetime
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
+from chassis.kernel.caller import Role
 from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Refusal, not_found, stale_etag
 from services.offers.app.expiry import follow_expiry
 from services.offers.app.ports import Listings, Offers, Origins, SettingsOfSellers
+from services.offers.app.views import OfferView
 from services.offers.domain import offer as offers
-from services.offers.domain import refusals
+from services.offers.domain import refusals, review
 from services.offers.domain.chain import Offer, Revision, State
 from services.offers.domain.events import OfferEvent
 from services.offers.domain.offer import Consent
 from services.offers.domain.offer_settings import automatic_answer
 from services.offers.domain.origin import Origin, OriginKind, kind_of
+from services.offers.domain.review import OWNER, Clearance
 from services.offers.domain.terms import Terms, settled
 
 
@@ -100,6 +103,18 @@ class OfferSteps:
         """The zone in which the seller's dates are read."""
         return (await self._settings.find(tx, seller)).zone
 
+    async def clearance(self, tx: Transaction, call: Call, seller: str) -> Clearance:
+        """What the caller may offer by himself, as far as he belongs to the seller's team."""
+        return await clearance_of(tx, call, seller, settings=self._settings)
+
+    async def view(self, tx: Transaction, call: Call, offer: Offer, actor: Actor, now: datetime) -> OfferView:
+        """The offer as the caller sees it."""
+        return OfferView(offer, actor, now, await self.clearance(tx, call, offer.seller))
+
+    async def check_clearance(self, tx: Transaction, call: Call, offer: Offer) -> None:
+        """Refusal APPROVAL_REQUIRED where an agent would open more to the buyer than he may."""
+        review.check_proposal(offer, await self.clearance(tx, call, offer.seller))
+
     async def answer(
         self, tx: Transaction, offer: Offer, *, proposal: Revision, consent: Consent, now: datetime
     ) -> tuple[Offer, OfferEvent | None]:
@@ -149,3 +164,11 @@ def party_of(call: Call, offer: Offer) -> Actor:
     """The caller's part in an offer. A draft has no buyer yet who may know of it."""
     buyer = offer.buyer if offer.is_sent else ""
     return call.party(buyer=buyer, seller=offer.seller, name=offer.name)
+
+
+async def clearance_of(tx: Transaction, call: Call, seller: str, *, settings: SettingsOfSellers) -> Clearance:
+    """What the caller may offer by himself, as far as he belongs to the seller's team. Agents have limits."""
+    if call.caller.role_in(seller) is not Role.SELLER_AGENT:
+        return OWNER
+    found = await settings.find(tx, seller)
+    return Clearance(is_owner=False, limits=found.content.approval_limits)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#parley/offers/v1/error_reason.proto\x12\x10parley.offers.v1*\xf2\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_OFFER_EXPIRED\x10\x01\x12\x1f\n\x1b\x45RROR_REASON_REVISION_STALE\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_NOT_YOUR_TURN\x10\x03\x12\"\n\x1e\x45RROR_REASON_OPEN_OFFER_EXISTS\x10\x04\x12\x1e\n\x1a\x45RROR_REASON_ORIGIN_CLOSED\x10\x05\x12\"\n\x1e\x45RROR_REASON_TIME_OUT_OF_RANGE\x10\x06\x12\x1f\n\x1b\x45RROR_REASON_LISTING_EXISTS\x10\x07\x12\"\n\x1e\x45RROR_REASON_DUPLICATE_PACKAGE\x10\x08\x12 \n\x1c\x45RROR_REASON_ORIGIN_REQUIRED\x10\t\x12 \n\x1c\x45RROR_REASON_PACKAGE_UNKNOWN\x10\n\x12\'\n#ERROR_REASON_PAYMENT_TOKEN_REQUIRED\x10\x0b\x12#\n\x1f\x45RROR_REASON_TOO_MANY_REVISIONS\x10\x0c\x12%\n!ERROR_REASON_COUNTER_RULE_INVALID\x10\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#parley/offers/v1/error_reason.proto\x12\x10parley.offers.v1*\xe5\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_OFFER_EXPIRED\x10\x01\x12\x1f\n\x1b\x45RROR_REASON_REVISION_STALE\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_NOT_YOUR_TURN\x10\x03\x12\"\n\x1e\x45RROR_REASON_OPEN_OFFER_EXISTS\x10\x04\x12\x1e\n\x1a\x45RROR_REASON_ORIGIN_CLOSED\x10\x05\x12\"\n\x1e\x45RROR_REASON_TIME_OUT_OF_RANGE\x10\x06\x12\x1f\n\x1b\x45RROR_REASON_LISTING_EXISTS\x10\x07\x12\"\n\x1e\x45RROR_REASON_DUPLICATE_PACKAGE\x10\x08\x12 \n\x1c\x45RROR_REASON_ORIGIN_REQUIRED\x10\t\x12 \n\x1c\x45RROR_REASON_PACKAGE_UNKNOWN\x10\n\x12\'\n#ERROR_REASON_PAYMENT_TOKEN_REQUIRED\x10\x0b\x12#\n\x1f\x45RROR_REASON_TOO_MANY_REVISIONS\x10\x0c\x12%\n!ERROR_REASON_COUNTER_RULE_INVALID\x10\r\x12\"\n\x1e\x45RROR_REASON_APPROVAL_REQUIRED\x10\x0e\x12$\n ERROR_REASON_APPROVAL_NOT_NEEDED\x10\x0f\x12\'\n#ERROR_REASON_APPROVAL_LIMIT_INVALID\x10\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.offers.v1.error_reas
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=58
-  _globals['_ERRORREASON']._serialized_end=556
+  _globals['_ERRORREASON']._serialized_end=671
 # @@protoc_insertion_point(module_scope)

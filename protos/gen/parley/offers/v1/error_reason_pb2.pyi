@@ -76,6 +76,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. Two rules are for the same offers, a rule is for a package of another seller, or it would decline
     what it accepts. Metadata: `{"field": "offer_settings.counter_rules[1]"}`.
     """
+    ERROR_REASON_APPROVAL_REQUIRED: _ErrorReason.ValueType  # 14
+    """FAILED_PRECONDITION. The total is above what an agent may offer without the owner's approval. Submit the draft.
+    Metadata: `{"resource": "offers/0198…", "limit": "1000.00 EUR"}`.
+    """
+    ERROR_REASON_APPROVAL_NOT_NEEDED: _ErrorReason.ValueType  # 15
+    """FAILED_PRECONDITION. The caller may send the draft as it is. Metadata: `{"resource": "offers/0198…"}`."""
+    ERROR_REASON_APPROVAL_LIMIT_INVALID: _ErrorReason.ValueType  # 16
+    """INVALID_ARGUMENT. Two limits are for the same currency. Metadata: `{"field": "offer_settings.approval_limits[1]"}`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the offers service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -136,4 +144,12 @@ ERROR_REASON_COUNTER_RULE_INVALID: ErrorReason.ValueType  # 13
 """INVALID_ARGUMENT. Two rules are for the same offers, a rule is for a package of another seller, or it would decline
 what it accepts. Metadata: `{"field": "offer_settings.counter_rules[1]"}`.
 """
+ERROR_REASON_APPROVAL_REQUIRED: ErrorReason.ValueType  # 14
+"""FAILED_PRECONDITION. The total is above what an agent may offer without the owner's approval. Submit the draft.
+Metadata: `{"resource": "offers/0198…", "limit": "1000.00 EUR"}`.
+"""
+ERROR_REASON_APPROVAL_NOT_NEEDED: ErrorReason.ValueType  # 15
+"""FAILED_PRECONDITION. The caller may send the draft as it is. Metadata: `{"resource": "offers/0198…"}`."""
+ERROR_REASON_APPROVAL_LIMIT_INVALID: ErrorReason.ValueType  # 16
+"""INVALID_ARGUMENT. Two limits are for the same currency. Metadata: `{"field": "offer_settings.approval_limits[1]"}`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -51,6 +51,8 @@ class Offer(_message.Message):
         """The seller withdrew it. Final."""
         STATE_EXPIRED: Offer._State.ValueType  # 6
         """Its time ran out. The seller may revive it with a new expiry."""
+        STATE_IN_REVIEW: Offer._State.ValueType  # 7
+        """A draft that waits for the owner's approval; invisible to the buyer."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Where the chain stands."""
@@ -69,6 +71,8 @@ class Offer(_message.Message):
     """The seller withdrew it. Final."""
     STATE_EXPIRED: Offer.State.ValueType  # 6
     """Its time ran out. The seller may revive it with a new expiry."""
+    STATE_IN_REVIEW: Offer.State.ValueType  # 7
+    """A draft that waits for the owner's approval; invisible to the buyer."""
 
     class _OnAccept:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -113,6 +117,7 @@ class Offer(_message.Message):
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
     NEW_QUOTE_FIELD_NUMBER: _builtins.int
     AUTOMATIC_ANSWER_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`offers/{offer}`."""
     seller: _builtins.str
@@ -173,6 +178,10 @@ class Offer(_message.Message):
     def automatic_answer(self) -> _offer_settings_pb2.AutomaticAnswer:
         """How the seller's settings answered a counter-offer of the buyer. Absent where they did not."""
 
+    @_builtins.property
+    def review(self) -> _offer_settings_pb2.OfferReview:
+        """The newest internal review. Visible to the seller's team only; absent where there was none."""
+
     def __init__(
         self,
         *,
@@ -196,10 +205,11 @@ class Offer(_message.Message):
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
         new_quote: Global___NewQuote | None = ...,
         automatic_answer: _offer_settings_pb2.AutomaticAnswer | None = ...,
+        review: _offer_settings_pb2.OfferReview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "automatic_answer", b"automatic_answer", "close_time", b"close_time", "conversation", b"conversation", "create_time", b"create_time", "current_revision", b"current_revision", "first_open_time", b"first_open_time", "new_quote", b"new_quote", "order", b"order", "order_request", b"order_request", "origin", b"origin", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "automatic_answer", b"automatic_answer", "close_time", b"close_time", "conversation", b"conversation", "create_time", b"create_time", "current_revision", b"current_revision", "first_open_time", b"first_open_time", "new_quote", b"new_quote", "order", b"order", "order_request", b"order_request", "origin", b"origin", "review", b"review", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "allowed_actions", b"allowed_actions", "automatic_answer", b"automatic_answer", "buyer", b"buyer", "close_time", b"close_time", "conversation", b"conversation", "create_time", b"create_time", "current_revision", b"current_revision", "decline_reason", b"decline_reason", "etag", b"etag", "first_open_time", b"first_open_time", "name", b"name", "new_quote", b"new_quote", "on_accept", b"on_accept", "order", b"order", "order_request", b"order_request", "origin", b"origin", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "allowed_actions", b"allowed_actions", "automatic_answer", b"automatic_answer", "buyer", b"buyer", "close_time", b"close_time", "conversation", b"conversation", "create_time", b"create_time", "current_revision", b"current_revision", "decline_reason", b"decline_reason", "etag", b"etag", "first_open_time", b"first_open_time", "name", b"name", "new_quote", b"new_quote", "on_accept", b"on_accept", "order", b"order", "order_request", b"order_request", "origin", b"origin", "review", b"review", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_origin: _TypeAlias = _typing.Literal["order_request", "order", "conversation"]  # noqa: Y015
     _WhichOneofArgType_origin: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015

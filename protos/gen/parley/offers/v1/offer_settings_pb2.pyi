@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.type import money_pb2 as _money_pb2
 from parley.type.v1 import action_pb2 as _action_pb2
 import builtins as _builtins
 import sys
@@ -37,6 +38,7 @@ class OfferSettings(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
+    APPROVAL_LIMITS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`sellers/{seller}/offerSettings`."""
     time_zone: _builtins.str
@@ -67,6 +69,12 @@ class OfferSettings(_message.Message):
     def unavailable_actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.UnavailableAction]:
         """What the caller may not do now, and why."""
 
+    @_builtins.property
+    def approval_limits(self) -> _containers.RepeatedCompositeFieldContainer[_money_pb2.Money]:
+        """Totals above which an agent needs an owner's approval before a buyer sees them, one for each currency, at most 200.
+        A currency that is not listed has no limit. Owners have none.
+        """
+
     def __init__(
         self,
         *,
@@ -78,10 +86,11 @@ class OfferSettings(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
+        approval_limits: _abc.Iterable[_money_pb2.Money] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "counter_rules", b"counter_rules", "create_time", b"create_time", "etag", b"etag", "name", b"name", "time_zone", b"time_zone", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "approval_limits", b"approval_limits", "counter_rules", b"counter_rules", "create_time", b"create_time", "etag", b"etag", "name", b"name", "time_zone", b"time_zone", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -188,3 +197,80 @@ class AutomaticAnswer(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AutomaticAnswer: _TypeAlias = AutomaticAnswer  # noqa: Y015
+
+@_typing.final
+class OfferReview(_message.Message):
+    """The owner's part in a draft above the limit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Verdict:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[OfferReview._Verdict.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        VERDICT_UNSPECIFIED: OfferReview._Verdict.ValueType  # 0
+        """Nothing yet."""
+        VERDICT_APPROVED: OfferReview._Verdict.ValueType  # 1
+        """The draft can be sent as it is."""
+        VERDICT_RETURNED: OfferReview._Verdict.ValueType  # 2
+        """It was given back."""
+
+    class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
+        """What the owner said."""
+
+    VERDICT_UNSPECIFIED: OfferReview.Verdict.ValueType  # 0
+    """Nothing yet."""
+    VERDICT_APPROVED: OfferReview.Verdict.ValueType  # 1
+    """The draft can be sent as it is."""
+    VERDICT_RETURNED: OfferReview.Verdict.ValueType  # 2
+    """It was given back."""
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    SUBMITTER_FIELD_NUMBER: _builtins.int
+    SUBMIT_TIME_FIELD_NUMBER: _builtins.int
+    SUBMIT_TEXT_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    REVIEWER_FIELD_NUMBER: _builtins.int
+    REVIEW_TIME_FIELD_NUMBER: _builtins.int
+    REVIEW_TEXT_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The number of the revision that it is about."""
+    submitter: _builtins.str
+    """`users/{user}`, who submitted it."""
+    submit_text: _builtins.str
+    """What the submitter said to it."""
+    verdict: Global___OfferReview.Verdict.ValueType
+    """What was decided."""
+    reviewer: _builtins.str
+    """`users/{user}`, who decided. Empty until then."""
+    review_text: _builtins.str
+    """What the reviewer said to it."""
+    @_builtins.property
+    def submit_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was submitted."""
+
+    @_builtins.property
+    def review_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was decided. Absent until then."""
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        submitter: _builtins.str = ...,
+        submit_time: _timestamp_pb2.Timestamp | None = ...,
+        submit_text: _builtins.str = ...,
+        verdict: Global___OfferReview.Verdict.ValueType = ...,
+        reviewer: _builtins.str = ...,
+        review_time: _timestamp_pb2.Timestamp | None = ...,
+        review_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["review_time", b"review_time", "submit_time", b"submit_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["review_text", b"review_text", "review_time", b"review_time", "reviewer", b"reviewer", "revision", b"revision", "submit_text", b"submit_text", "submit_time", b"submit_time", "submitter", b"submitter", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferReview: _TypeAlias = OfferReview  # noqa: Y015

@@ -139,6 +139,21 @@ class OffersServiceStub:
                 request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferSettingsRequest.SerializeToString,
                 response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferSettingsResponse.FromString,
                 _registered_method=True)
+        self.SubmitOffer = channel.unary_unary(
+                '/parley.offers.v1.OffersService/SubmitOffer',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.SubmitOfferRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.SubmitOfferResponse.FromString,
+                _registered_method=True)
+        self.ApproveOffer = channel.unary_unary(
+                '/parley.offers.v1.OffersService/ApproveOffer',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ApproveOfferRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ApproveOfferResponse.FromString,
+                _registered_method=True)
+        self.ReturnOffer = channel.unary_unary(
+                '/parley.offers.v1.OffersService/ReturnOffer',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ReturnOfferRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ReturnOfferResponse.FromString,
+                _registered_method=True)
 
 
 class OffersServiceServicer:
@@ -213,8 +228,9 @@ class OffersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SendOffer(self, request, context):
-        """Sends a draft: it becomes open and can be accepted.
-        Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TIME_OUT_OF_RANGE.
+        """Sends a draft: it becomes open and can be accepted. What an agent opens to a buyer, here and by `send`, by revising,
+        countering or reviving, needs the owner's approval above the limit of the settings.
+        Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -305,7 +321,30 @@ class OffersServiceServicer:
     def UpdateOfferSettings(self, request, context):
         """Saves the fields that `update_mask` names, all populated ones where it is empty. Offers are answered by the settings of
         the moment. A save that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE,
-        COUNTER_RULE_INVALID.
+        COUNTER_RULE_INVALID, APPROVAL_LIMIT_INVALID, AMOUNT_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitOffer(self, request, context):
+        """Asks the owner for his approval of a draft whose total is above the limit of the settings. Until he decided, it cannot be
+        revised or sent; the buyer knows nothing of it. Errors: APPROVAL_NOT_NEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveOffer(self, request, context):
+        """The owner approves a draft that was submitted: it is a draft again, and everybody of the team can send it as it is. A
+        revision of it needs a new approval.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReturnOffer(self, request, context):
+        """Gives a submitted draft back unapproved: the owner, with what is to be changed, or an agent who thought better of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -413,6 +452,21 @@ def add_OffersServiceServicer_to_server(servicer, server):
                     servicer.UpdateOfferSettings,
                     request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferSettingsRequest.FromString,
                     response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferSettingsResponse.SerializeToString,
+            ),
+            'SubmitOffer': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitOffer,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.SubmitOfferRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.SubmitOfferResponse.SerializeToString,
+            ),
+            'ApproveOffer': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveOffer,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ApproveOfferRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ApproveOfferResponse.SerializeToString,
+            ),
+            'ReturnOffer': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReturnOffer,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ReturnOfferRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ReturnOfferResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -960,6 +1014,87 @@ class OffersService:
             '/parley.offers.v1.OffersService/UpdateOfferSettings',
             parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferSettingsRequest.SerializeToString,
             parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitOffer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/SubmitOffer',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.SubmitOfferRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.SubmitOfferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveOffer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/ApproveOffer',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.ApproveOfferRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.ApproveOfferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReturnOffer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/ReturnOffer',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.ReturnOfferRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.ReturnOfferResponse.FromString,
             options,
             channel_credentials,
             insecure,

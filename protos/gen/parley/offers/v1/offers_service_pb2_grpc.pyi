@@ -66,8 +66,9 @@ class OffersServiceStub:
     ListOfferRevisions: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.ListOfferRevisionsRequest, _offers_service_pb2.ListOfferRevisionsResponse]
     """Lists the revisions of an offer, oldest first."""
     SendOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.SendOfferRequest, _offers_service_pb2.SendOfferResponse]
-    """Sends a draft: it becomes open and can be accepted.
-    Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TIME_OUT_OF_RANGE.
+    """Sends a draft: it becomes open and can be accepted. What an agent opens to a buyer, here and by `send`, by revising,
+    countering or reviving, needs the owner's approval above the limit of the settings.
+    Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
     """
     OpenOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.OpenOfferRequest, _offers_service_pb2.OpenOfferResponse]
     """Records that the buyer opened the offer in the interface. The first time counts; repeating changes nothing."""
@@ -111,8 +112,18 @@ class OffersServiceStub:
     UpdateOfferSettings: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.UpdateOfferSettingsRequest, _offers_service_pb2.UpdateOfferSettingsResponse]
     """Saves the fields that `update_mask` names, all populated ones where it is empty. Offers are answered by the settings of
     the moment. A save that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE,
-    COUNTER_RULE_INVALID.
+    COUNTER_RULE_INVALID, APPROVAL_LIMIT_INVALID, AMOUNT_INVALID.
     """
+    SubmitOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.SubmitOfferRequest, _offers_service_pb2.SubmitOfferResponse]
+    """Asks the owner for his approval of a draft whose total is above the limit of the settings. Until he decided, it cannot be
+    revised or sent; the buyer knows nothing of it. Errors: APPROVAL_NOT_NEEDED.
+    """
+    ApproveOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.ApproveOfferRequest, _offers_service_pb2.ApproveOfferResponse]
+    """The owner approves a draft that was submitted: it is a draft again, and everybody of the team can send it as it is. A
+    revision of it needs a new approval.
+    """
+    ReturnOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.ReturnOfferRequest, _offers_service_pb2.ReturnOfferResponse]
+    """Gives a submitted draft back unapproved: the owner, with what is to be changed, or an agent who thought better of it."""
 
 @_typing.type_check_only
 class OffersServiceAsyncStub(OffersServiceStub):
@@ -152,8 +163,9 @@ class OffersServiceAsyncStub(OffersServiceStub):
     ListOfferRevisions: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ListOfferRevisionsRequest, _offers_service_pb2.ListOfferRevisionsResponse]  # type: ignore[assignment]
     """Lists the revisions of an offer, oldest first."""
     SendOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.SendOfferRequest, _offers_service_pb2.SendOfferResponse]  # type: ignore[assignment]
-    """Sends a draft: it becomes open and can be accepted.
-    Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TIME_OUT_OF_RANGE.
+    """Sends a draft: it becomes open and can be accepted. What an agent opens to a buyer, here and by `send`, by revising,
+    countering or reviving, needs the owner's approval above the limit of the settings.
+    Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
     """
     OpenOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.OpenOfferRequest, _offers_service_pb2.OpenOfferResponse]  # type: ignore[assignment]
     """Records that the buyer opened the offer in the interface. The first time counts; repeating changes nothing."""
@@ -197,8 +209,18 @@ class OffersServiceAsyncStub(OffersServiceStub):
     UpdateOfferSettings: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.UpdateOfferSettingsRequest, _offers_service_pb2.UpdateOfferSettingsResponse]  # type: ignore[assignment]
     """Saves the fields that `update_mask` names, all populated ones where it is empty. Offers are answered by the settings of
     the moment. A save that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE,
-    COUNTER_RULE_INVALID.
+    COUNTER_RULE_INVALID, APPROVAL_LIMIT_INVALID, AMOUNT_INVALID.
     """
+    SubmitOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.SubmitOfferRequest, _offers_service_pb2.SubmitOfferResponse]  # type: ignore[assignment]
+    """Asks the owner for his approval of a draft whose total is above the limit of the settings. Until he decided, it cannot be
+    revised or sent; the buyer knows nothing of it. Errors: APPROVAL_NOT_NEEDED.
+    """
+    ApproveOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ApproveOfferRequest, _offers_service_pb2.ApproveOfferResponse]  # type: ignore[assignment]
+    """The owner approves a draft that was submitted: it is a draft again, and everybody of the team can send it as it is. A
+    revision of it needs a new approval.
+    """
+    ReturnOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ReturnOfferRequest, _offers_service_pb2.ReturnOfferResponse]  # type: ignore[assignment]
+    """Gives a submitted draft back unapproved: the owner, with what is to be changed, or an agent who thought better of it."""
 
 class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Listings, and custom offers from the first draft to the accepted revision.
@@ -289,8 +311,9 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _offers_service_pb2.SendOfferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.SendOfferResponse, _abc.Awaitable[_offers_service_pb2.SendOfferResponse]]:
-        """Sends a draft: it becomes open and can be accepted.
-        Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TIME_OUT_OF_RANGE.
+        """Sends a draft: it becomes open and can be accepted. What an agent opens to a buyer, here and by `send`, by revising,
+        countering or reviving, needs the owner's approval above the limit of the settings.
+        Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -400,7 +423,35 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_offers_service_pb2.UpdateOfferSettingsResponse, _abc.Awaitable[_offers_service_pb2.UpdateOfferSettingsResponse]]:
         """Saves the fields that `update_mask` names, all populated ones where it is empty. Offers are answered by the settings of
         the moment. A save that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE,
-        COUNTER_RULE_INVALID.
+        COUNTER_RULE_INVALID, APPROVAL_LIMIT_INVALID, AMOUNT_INVALID.
         """
+
+    @_abc_1.abstractmethod
+    def SubmitOffer(
+        self,
+        request: _offers_service_pb2.SubmitOfferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.SubmitOfferResponse, _abc.Awaitable[_offers_service_pb2.SubmitOfferResponse]]:
+        """Asks the owner for his approval of a draft whose total is above the limit of the settings. Until he decided, it cannot be
+        revised or sent; the buyer knows nothing of it. Errors: APPROVAL_NOT_NEEDED.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveOffer(
+        self,
+        request: _offers_service_pb2.ApproveOfferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.ApproveOfferResponse, _abc.Awaitable[_offers_service_pb2.ApproveOfferResponse]]:
+        """The owner approves a draft that was submitted: it is a draft again, and everybody of the team can send it as it is. A
+        revision of it needs a new approval.
+        """
+
+    @_abc_1.abstractmethod
+    def ReturnOffer(
+        self,
+        request: _offers_service_pb2.ReturnOfferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.ReturnOfferResponse, _abc.Awaitable[_offers_service_pb2.ReturnOfferResponse]]:
+        """Gives a submitted draft back unapproved: the owner, with what is to be changed, or an agent who thought better of it."""
 
 def add_OffersServiceServicer_to_server(servicer: OffersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
