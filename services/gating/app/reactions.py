@@ -14,7 +14,7 @@ from services.gating.app.ports import OrderFact, OrderRequests, Projections, Rec
 from services.gating.domain import order_request
 from services.gating.domain.catalogue import Listing
 from services.gating.domain.facts import Content, Fact
-from services.gating.domain.order_request import OfferFact
+from services.gating.domain.order_request import OPEN_STATES, OfferFact, OrderRequest
 
 PLACED_VERSION: Final = 1
 """The version that an order has when it comes into existence: its event's time is that of the placement."""
@@ -70,11 +70,17 @@ class Reactions:
             moved = order_request.follow_offers(
                 request, offers, answered=delivery.time, now=self._clock.now()
             )
-            if moved is not None:
+            if moved is not None and not await self._is_replaced(tx, request, moved[0]):
                 await save_moved(tx, self._requests, moved)
 
         await self._database.react(delivery, work)
         self._gate.buyer_changed(offer.buyer, offer.seller)
+
+    async def _is_replaced(self, tx: Transaction, before: OrderRequest, after: OrderRequest) -> bool:
+        """Whether an expired request would open again beside one that the buyer sent meanwhile."""
+        if before.state in OPEN_STATES or after.state not in OPEN_STATES:
+            return False
+        return await self._requests.find_open(tx, before.buyer, before.package) is not None
 
     async def order_changed(self, delivery: Delivery, told: ToldOrder) -> None:
         """Keeps who placed what when, who has a confirmed order with whom, and which orders are open."""

@@ -44,6 +44,8 @@ MACHINE: Final = Machine(
     "order request",
     (
         Transition(_UNDECIDED, "sendOffer", (Actor.SELLER, Actor.SERVICE), State.OFFERED),
+        # The seller answered in time, and the news came late.
+        Transition((State.EXPIRED,), "sendOffer", (Actor.SERVICE,), State.OFFERED),
         Transition((State.PENDING,), "askInformation", (Actor.SELLER,), State.INFO_REQUESTED),
         Transition((State.INFO_REQUESTED,), "answerInformation", (Actor.BUYER,), State.PENDING),
         Transition(_UNDECIDED, "decline", (Actor.SELLER,), State.DECLINED),
@@ -335,6 +337,7 @@ def follow_offers(
 
     An accepted offer decides for good; else the newest open one; else the request waits for the seller again,
     with a new deadline, or is closed where he wanted that. `answered` is when the newest of these happened.
+    An open offer was sent while the request was open, as its owner asks about that: it counts after expiry.
     """
     accepted = next((offer for offer in offers if offer.state is OfferState.ACCEPTED), None)
     if accepted is not None:
@@ -372,6 +375,7 @@ def _offered(request: OrderRequest, offer: str, *, answered: datetime, now: date
         _ended(request, state),
         offer=offer,
         first_response_time=request.first_response_time or max(answered, request.create_time),
+        dismissed=False,
     )
     return _changed(changed, RequestVerb.OFFERED, now)
 

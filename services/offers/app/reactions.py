@@ -32,21 +32,32 @@ class Reactions:
 
     async def origin_ended(self, delivery: Delivery, fact: OriginEnded) -> None:
         """Takes back the open offer that answers it. An offer that was accepted before stays accepted."""
+        await self._database.react(delivery, lambda tx: self._end(tx, fact))
+
+    async def request_expired(self, delivery: Delivery, fact: OriginEnded) -> None:
+        """The same, unless an open offer answered the request in time: its owner hears of that late, and
+        takes the request up again.
+        """
 
         async def work(tx: Transaction) -> None:
-            await self._offers.end_origin(tx, fact.origin, fact.state)
-            offer = await self._offers.find_at_origin(tx, fact.origin, states={State.OPEN})
-            if offer is None:
-                return
-            now = self._clock.now()
-            changed, event = (
-                offers.expire(offer, now=now)
-                if offer.is_overdue(now)
-                else offers.withdraw(offer, actor=Actor.SERVICE, now=now)
-            )
-            await self._offers.save(tx, changed, before=offer)
-            follow_expiry(tx, changed, before=offer)
-            if event is not None:
-                tx.record(event)
+            await self._offers.lock_origin(tx, fact.origin)
+            if await self._offers.find_at_origin(tx, fact.origin, states={State.OPEN}) is None:
+                await self._end(tx, fact)
 
         await self._database.react(delivery, work)
+
+    async def _end(self, tx: Transaction, fact: OriginEnded) -> None:
+        await self._offers.end_origin(tx, fact.origin, fact.state)
+        offer = await self._offers.find_at_origin(tx, fact.origin, states={State.OPEN})
+        if offer is None:
+            return
+        now = self._clock.now()
+        changed, event = (
+            offers.expire(offer, now=now)
+            if offer.is_overdue(now)
+            else offers.withdraw(offer, actor=Actor.SERVICE, now=now)
+        )
+        await self._offers.save(tx, changed, before=offer)
+        follow_expiry(tx, changed, before=offer)
+        if event is not None:
+            tx.record(event)

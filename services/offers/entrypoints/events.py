@@ -17,7 +17,7 @@ def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
         "gating": (
             on(gating.OrderRequestDeclined, request_ended_fact, reactions.origin_ended),
             on(gating.OrderRequestWithdrawn, request_ended_fact, reactions.origin_ended),
-            on(gating.OrderRequestExpired, request_ended_fact, reactions.origin_ended),
+            on(gating.OrderRequestExpired, request_ended_fact, reactions.request_expired),
             on(gating.OrderRequestClosed, request_ended_fact, reactions.origin_ended),
         ),
         "orders": (

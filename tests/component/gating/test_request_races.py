@@ -11,12 +11,13 @@ import pytest
 
 from chassis.kernel.clock import ManualClock
 from chassis.testing.service import Backends, refused
+from chassis.wire import timestamp
 from parley.gating.v1 import events_pb2 as gating_events
 from parley.gating.v1.order_request_pb2 import OrderRequest
 from parley.offers.v1 import events_pb2 as offers_events
 from parley.offers.v1.offer_pb2 import Offer
-from tests.component.gating.conftest import ONE_DAY, Seconds, World, hours, world_of
-from tests.component.gating.moves import answer, ask, close, decline, timers, withdraw
+from tests.component.gating.conftest import ONE_DAY, OWNER, Seconds, World, hours, world_of
+from tests.component.gating.moves import answer, ask, close, decline, dismiss, timers, withdraw
 
 TICK = timedelta(microseconds=1)
 TEN_HOURS = timedelta(hours=10)
@@ -110,7 +111,8 @@ async def test_an_offer_at_the_very_deadline_leads_to_one_order_at_most(world: W
     await world.tell_offer(offers_events.OfferSent, request=name, settle=False)
     world.clock.advance(TICK)
     await asyncio.gather(world.service.host.timers.run_due(), world.service.settle())
-    assert (await world.read(name)).state in {OrderRequest.STATE_OFFERED, OrderRequest.STATE_EXPIRED}
+    # The offer was sent in time, so it counts whoever came first.
+    assert (await world.read(name)).state == OrderRequest.STATE_OFFERED
     accepted: dict[str, Any] = {"request": name, "version": 3, "state": Offer.STATE_ACCEPTED}
     for _ in range(3):
         await world.tell_offer(offers_events.OfferAccepted, settle=False, **accepted)
@@ -118,6 +120,41 @@ async def test_an_offer_at_the_very_deadline_leads_to_one_order_at_most(world: W
     assert (await world.read(name)).state == OrderRequest.STATE_CONVERTED
     told = await story(world, name)
     assert (told.count("Converted"), told[-1]) == (1, "Converted")
+
+
+@pytest.mark.covers("G34")
+async def test_an_offer_of_which_gating_hears_late_is_the_answer_all_the_same(world: World) -> None:
+    await world.close_gate(request_ttl=hours(10))
+    name = (await world.submit()).name
+    sent = world.clock.now()
+    await world.service.advance(TEN_HOURS)
+    await dismiss(world, name)
+    world.clock.set(sent)
+    await world.tell_offer(offers_events.OfferSent, request=name, settle=False)
+    world.clock.set(sent + TEN_HOURS)
+    await world.service.settle()
+    seen = await world.read(name, OWNER)
+    assert (seen.state, seen.dismissed) == (OrderRequest.STATE_OFFERED, False)
+    assert seen.first_response_time == timestamp(sent)
+    assert await timers(world) == []
+    declined: dict[str, Any] = {"request": name, "version": 3, "state": Offer.STATE_DECLINED}
+    await world.tell_offer(offers_events.OfferDeclined, **declined)
+    reopened = await world.read(name)
+    assert reopened.expire_time == timestamp(world.clock.now() + TEN_HOURS)
+
+
+async def test_a_late_offer_does_not_open_a_second_request_beside_another(world: World) -> None:
+    await world.close_gate(request_ttl=hours(10))
+    first = (await world.submit()).name
+    await world.service.advance(TEN_HOURS)
+    second = (await world.submit()).name
+    await world.tell_offer(offers_events.OfferSent, request=first)
+    assert (await world.read(first)).state == OrderRequest.STATE_EXPIRED
+    assert (await world.read(second)).state == OrderRequest.STATE_PENDING
+    accepted: dict[str, Any] = {"request": first, "version": 3, "state": Offer.STATE_ACCEPTED}
+    await world.tell_offer(offers_events.OfferAccepted, **accepted)
+    assert (await world.read(first)).state == OrderRequest.STATE_CONVERTED
+    assert await world.rows("SELECT 1 FROM dead_letter") == []
 
 
 @pytest.mark.covers("G11")

@@ -149,7 +149,6 @@ async def test_a_request_becomes_one_order_even_before_its_owner_knows(scene: Sc
 REQUEST_ENDS = [
     (gating_events.OrderRequestDeclined, order_request_pb2.OrderRequest.STATE_DECLINED),
     (gating_events.OrderRequestWithdrawn, order_request_pb2.OrderRequest.STATE_WITHDRAWN),
-    (gating_events.OrderRequestExpired, order_request_pb2.OrderRequest.STATE_EXPIRED),
     (gating_events.OrderRequestClosed, order_request_pb2.OrderRequest.STATE_CLOSED),
 ]
 ORDER_ENDS = [
@@ -194,6 +193,33 @@ async def test_an_open_offer_ends_with_what_it_answers(
         scene.by(ACME).CreateOffer(create(origin, send=True)),
     ):
         assert (await refused(call)).reason == "ORIGIN_CLOSED"
+
+
+EXPIRED = (gating_events.OrderRequestExpired, order_request_pb2.OrderRequest.STATE_EXPIRED)
+
+
+async def test_an_expired_request_takes_no_more_offers(scene: Scene) -> None:
+    origin = scene.origins.add()
+    draft = await scene.offer(origin, send=False)
+    kind, state = EXPIRED
+    await scene.tell(*request_event(kind, origin, state))
+    # The owner, asked a moment before, may have said otherwise.
+    for call in (
+        scene.by(ACME).SendOffer(pb.SendOfferRequest(name=draft.name)),
+        scene.by(ACME).CreateOffer(create(origin, send=True)),
+    ):
+        assert (await refused(call)).reason == "ORIGIN_CLOSED"
+
+
+@pytest.mark.covers("G34")
+async def test_an_offer_that_was_sent_in_time_outlives_the_deadline_of_its_request(scene: Scene) -> None:
+    offer = await scene.offer()
+    kind, state = EXPIRED
+    for _ in range(2):
+        await scene.tell(*request_event(kind, offer.order_request, state))
+    assert await scene.event_names(offer.name) == ["OfferSent"]
+    await scene.by(ANA).AcceptOffer(pb.AcceptOfferRequest(name=offer.name, revision=1))
+    assert await scene.event_names(offer.name) == ["OfferSent", "OfferAccepted"]
 
 
 async def test_an_accepted_offer_outlives_its_request(scene: Scene) -> None:

@@ -20,6 +20,7 @@ from services.gating.domain.gate import Outcome
 from services.gating.domain.order_request import (
     MACHINE,
     MAX_QUESTIONS,
+    OPEN_STATES,
     DeclineReason,
     Inquiry,
     Moved,
@@ -55,7 +56,11 @@ DAY = timedelta(days=1)
 
 ALLOWED: dict[tuple[str, Actor], dict[State, State]] = {
     ("sendOffer", Actor.SELLER): {State.PENDING: State.OFFERED, State.INFO_REQUESTED: State.OFFERED},
-    ("sendOffer", Actor.SERVICE): {State.PENDING: State.OFFERED, State.INFO_REQUESTED: State.OFFERED},
+    ("sendOffer", Actor.SERVICE): {
+        State.PENDING: State.OFFERED,
+        State.INFO_REQUESTED: State.OFFERED,
+        State.EXPIRED: State.OFFERED,
+    },
     ("askInformation", Actor.SELLER): {State.PENDING: State.INFO_REQUESTED},
     ("answerInformation", Actor.BUYER): {State.INFO_REQUESTED: State.PENDING},
     ("decline", Actor.SELLER): {State.PENDING: State.DECLINED, State.INFO_REQUESTED: State.DECLINED},
@@ -260,7 +265,7 @@ def test_every_fact_of_an_offer_in_every_state(state: State, offer: OfferState) 
     after = request.state if moved is None else moved[0].state
     if offer is OfferState.ACCEPTED:
         assert after is State.CONVERTED
-    elif offer is OfferState.OPEN and state in {State.PENDING, State.INFO_REQUESTED, State.OFFERED}:
+    elif offer is OfferState.OPEN and (state in OPEN_STATES or state is State.EXPIRED):
         assert after is State.OFFERED
     elif state is State.OFFERED:
         assert after is State.PENDING

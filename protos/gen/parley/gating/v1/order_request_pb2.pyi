@@ -50,7 +50,7 @@ class OrderRequest(_message.Message):
         STATE_WITHDRAWN: OrderRequest._State.ValueType  # 6
         """The buyer withdrew. Final."""
         STATE_EXPIRED: OrderRequest._State.ValueType  # 7
-        """Nobody decided in time. Final."""
+        """Nobody decided in time. Final, unless the seller had sent an offer in time and the news of it came late."""
         STATE_CLOSED: OrderRequest._State.ValueType  # 8
         """The operator closed it, or its offer ended without acceptance and the seller's `reoffer_policy` closes such requests.
         Final.
@@ -74,7 +74,7 @@ class OrderRequest(_message.Message):
     STATE_WITHDRAWN: OrderRequest.State.ValueType  # 6
     """The buyer withdrew. Final."""
     STATE_EXPIRED: OrderRequest.State.ValueType  # 7
-    """Nobody decided in time. Final."""
+    """Nobody decided in time. Final, unless the seller had sent an offer in time and the news of it came late."""
     STATE_CLOSED: OrderRequest.State.ValueType  # 8
     """The operator closed it, or its offer ended without acceptance and the seller's `reoffer_policy` closes such requests.
     Final.
