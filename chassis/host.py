@@ -79,6 +79,18 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class UpkeepCommand:
+    """A command of one service beside those of all: `python -m services.<service> <name>`. It looks after the
+    data, also while the service runs.
+    """
+
+    name: str
+    help: str
+    work: Callable[[Database], Awaitable[str]]
+    """Does it, and says in a few words what was done."""
+
+
+@dataclass(frozen=True, slots=True)
 class Definition(Generic[C]):
     """All that has to be known to run a service, in production and in tests."""
 
@@ -89,6 +101,8 @@ class Definition(Generic[C]):
     """Makes the function that turns a recorded domain event into its record."""
     migrations: str
     """The migrations package, such as `services.offers.migrations`."""
+    commands: tuple[UpkeepCommand, ...] = ()
+    """Commands that only this service has."""
 
 
 class Host(Generic[C]):

@@ -1,4 +1,6 @@
-"""The command line of a service: `python -m services.<name> [run | migrate | republish | dead-letters]`."""
+"""The command line of a service: `python -m services.<name> [run | migrate | republish | dead-letters]`, and
+what commands the service itself defines.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,15 @@ from chassis.bus import Bus
 from chassis.config import ConfigError, StorageConfig
 from chassis.db import Database
 from chassis.dead_letters import DeadLetter, DeadLetters
-from chassis.host import Definition, Host, Runtime, Service, StartError, open_database
+from chassis.host import (
+    Definition,
+    Host,
+    Runtime,
+    Service,
+    StartError,
+    UpkeepCommand,
+    open_database,
+)
 from chassis.inbox import Undecodable
 from chassis.kernel.clock import SystemClock
 from chassis.kernel.ids import UuidV7
@@ -30,7 +40,7 @@ from chassis.kernel.refusal import Refusal
 from chassis.outbox import Relay
 from chassis.server import AddressTaken
 
-__all__ = ["Definition", "Runtime", "Service", "main"]
+__all__ = ["Definition", "Runtime", "Service", "UpkeepCommand", "main"]
 
 MISCONFIGURED = 2
 FAILED = 1
@@ -44,7 +54,7 @@ _log = telemetry.logger("serve")
 
 def main(definition: Definition[Any], arguments: Sequence[str] | None = None) -> Never:
     """Run the command that the arguments name, and exit: 0 done, 1 failed, 2 wrong settings or arguments."""
-    options = _parser(definition.name).parse_args(arguments)
+    options = _parser(definition).parse_args(arguments)
     # A command that prints its result says everything else on standard error.
     telemetry.configure_logging(definition.name, "error", stream=sys.stderr)
     try:
@@ -61,7 +71,8 @@ def main(definition: Definition[Any], arguments: Sequence[str] | None = None) ->
     sys.exit(code)
 
 
-def _parser(name: str) -> argparse.ArgumentParser:
+def _parser(definition: Definition[Any]) -> argparse.ArgumentParser:
+    name = definition.name
     parser = argparse.ArgumentParser(
         prog=f"python -m services.{name}", description=f"The {name} service of Parley."
     )
@@ -88,6 +99,8 @@ def _parser(name: str) -> argparse.ArgumentParser:
         one.add_argument("consumer", help="for example orders-on-offers")
         one.add_argument("event_id")
         one.set_defaults(command=command)
+    for own in definition.commands:
+        commands.add_parser(own.name, help=own.help).set_defaults(command=_look_after, upkeep=own)
     return parser
 
 
@@ -243,6 +256,13 @@ def _replay_letter(definition: Definition[Any], options: argparse.Namespace) -> 
 
     asyncio.run(work())
     print(f"{definition.name}: {options.event_id} was taken in", flush=True)
+    return DONE
+
+
+def _look_after(definition: Definition[Any], options: argparse.Namespace) -> int:
+    upkeep: UpkeepCommand = options.upkeep
+    said = _with_database(definition, lambda database, _nats_url: upkeep.work(database))
+    print(f"{definition.name}: {said}", flush=True)
     return DONE
 
 

@@ -10,17 +10,23 @@ from typing import Any
 from chassis.envelope import EventRecord
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
-from chassis.serve import Definition, Runtime, Service, main
+from chassis.serve import Definition, Runtime, Service, UpkeepCommand, main
 from parley.gating.v1.gating_service_pb2_grpc import add_GatingServiceServicer_to_server
 from services.gating.adapters.offers_client import OffersClient
 from services.gating.adapters.repository.changes import ChangeLogRepository
-from services.gating.adapters.repository.metrics import JournalRepository, RecordRepository, with_fact
+from services.gating.adapters.repository.metrics import (
+    JournalRepository,
+    RecordRepository,
+    UpkeepRepository,
+    with_fact,
+)
 from services.gating.adapters.repository.order_requests import OrderRequestsRepository
 from services.gating.adapters.repository.placements import PlacementsRepository
 from services.gating.adapters.repository.projections import ProjectionsRepository
 from services.gating.adapters.repository.sellers import SellersRepository
 from services.gating.app.gate import Gate
 from services.gating.app.metrics import Metrics
+from services.gating.app.metrics_upkeep import rebuild_metrics
 from services.gating.app.order_requests import EXPIRY, REMINDER, OrderRequestCommands
 from services.gating.app.ports import Monotonic
 from services.gating.app.queries import Queries
@@ -85,7 +91,20 @@ def encoder(ids: Ids, _clock: Clock) -> Callable[[Any], EventRecord]:
     return encode
 
 
-DEFINITION = Definition("gating", GatingConfig, build, encoder, "services.gating.migrations")
+DEFINITION = Definition(
+    "gating",
+    GatingConfig,
+    build,
+    encoder,
+    "services.gating.migrations",
+    commands=(
+        UpkeepCommand(
+            "rebuild-metrics",
+            "derive all figures anew from the record of facts and the kept events",
+            partial(rebuild_metrics, upkeep=UpkeepRepository()),
+        ),
+    ),
+)
 
 if __name__ == "__main__":
     main(DEFINITION)

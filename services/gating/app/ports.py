@@ -137,6 +137,14 @@ class Record(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """How many facts were added, and from which event on to continue; empty: there are no more."""
+
+    added: int
+    cursor: str
+
+
 class Journal(Protocol):
     """What the record of facts says, for one seller. An empty listing: all of his."""
 
@@ -219,6 +227,22 @@ class Placements(Protocol):
 
     async def workload(self, tx: Transaction, seller: str, period: Period) -> Workload:
         """When orders became open and when they ended to be, as far as it matters for the period."""
+        ...
+
+
+class Upkeep(Protocol):
+    """Makes the record whole again, and what is derived from it anew."""
+
+    async def restore(self, tx: Transaction, after: str) -> Restored:
+        """Adds the facts that kept events after `after` tell and the record lacks, a batch at a time."""
+        ...
+
+    async def sellers(self, tx: Transaction, after: str) -> Sequence[str]:
+        """The next sellers of whom anything is recorded or derived, by name; none behind the last one."""
+        ...
+
+    async def derive(self, tx: Transaction, seller: str) -> None:
+        """Derives everything of one seller from his facts, and drops what was derived before."""
         ...
 
 

@@ -46,6 +46,16 @@ def own_content(message: Message) -> Content | None:
     return None if told is None else told(message)
 
 
+def kept_content(type_name: str, body: bytes) -> Content | None:
+    """The same of an event as the outbox keeps it."""
+    kind: type[Message] | None = getattr(gating, type_name.rpartition(".")[2], None)
+    if kind is None:
+        return None
+    message = kind()
+    message.ParseFromString(body)
+    return own_content(message)
+
+
 def _request(kind: FactKind, message: Any) -> Content:
     facts: gating.OrderRequestFacts = message.order_request
     reason = GateDecision.Reason.Name(facts.gate_reason).removeprefix(_REASON_PREFIX)

@@ -228,6 +228,21 @@ REQUEST_CASES = [
     Case("DismissOrderRequest", OWNER, pb.DismissOrderRequestRequest(name=REQUEST), "NOT_FOUND"),
 ]
 
+METRICS = f"{SELLER}/gateMetrics"
+METRICS_CASES = [
+    Case("RecordVisit", ANA, pb.RecordVisitRequest(name="listings/logo"), field="name"),
+    Case("RecordVisit", ANA, pb.RecordVisitRequest(name=LISTING, buyer="ana"), field="buyer"),
+    Case("RecordVisit", ANA, pb.RecordVisitRequest(name=f"{SELLER}/listings/none"), "NOT_FOUND"),
+    Case("RecordVisit", OWNER, pb.RecordVisitRequest(name=LISTING), "PERMISSION_DENIED"),
+    Case("GetGateMetrics", OWNER, pb.GetGateMetricsRequest(name=SELLER), field="name"),
+    Case("GetGateMetrics", OWNER, pb.GetGateMetricsRequest(name=METRICS, listing="x"), field="listing"),
+    Case(
+        "GetGateMetrics", OWNER, pb.GetGateMetricsRequest(name=METRICS, start_time=FUTURE), field="start_time"
+    ),
+]
+
+CASES = {"settings": SETTINGS_CASES, "requests": REQUEST_CASES, "metrics": METRICS_CASES}
+
 CODES = {
     "ETAG_MISMATCH": "stale",
     "NOT_FOUND": "not_found",
@@ -252,7 +267,7 @@ async def check(world: World, case: Case) -> None:
         assert found.violations, where
 
 
-@pytest.mark.parametrize("cases", [SETTINGS_CASES, REQUEST_CASES], ids=["settings", "requests"])
+@pytest.mark.parametrize("cases", CASES.values(), ids=[*CASES])
 async def test_bad_input_is_refused_and_writes_nothing(world: World, cases: list[Case]) -> None:
     await world.close_gate()
     before = await world.contents()
@@ -263,11 +278,11 @@ async def test_bad_input_is_refused_and_writes_nothing(world: World, cases: list
 
 def test_every_method_has_a_bad_case() -> None:
     methods = {method.name for method in pb.DESCRIPTOR.services_by_name["GatingService"].methods}
-    assert {case.method for case in (*SETTINGS_CASES, *REQUEST_CASES)} == methods
+    assert {case.method for cases in CASES.values() for case in cases} == methods
 
 
 async def test_without_a_token_nobody_is_answered(world: World) -> None:
-    for case in {case.method: case for case in (*SETTINGS_CASES, *REQUEST_CASES)}.values():
+    for case in {case.method: case for cases in CASES.values() for case in cases}.values():
         found = await refused(call(world, case, ANONYMOUS))
         assert (found.kind, found.reason) == ("unauthenticated", "UNAUTHENTICATED")
 

@@ -12,11 +12,16 @@ from sqlalchemy.dialects.postgresql import insert
 
 from chassis.db import Transaction
 from chassis.envelope import EventRecord
+from chassis.schema import outbox
 from services.gating.adapters.tables import metric_fact, metric_order, metric_request, visit
+from services.gating.app.ports import Restored
 from services.gating.domain.facts import Fact, FactKind, Visit
 from services.gating.domain.metrics import NAMED_IDS, OrderLife, SettingsSave
 from services.gating.domain.responses import Declaration, Interval, RequestLife
-from services.gating.wire.stories import own_content
+from services.gating.wire.stories import kept_content, own_content
+
+RESTORED_EVENTS: Final = 500
+SELLERS_AT_ONCE: Final = 1_000
 
 _KEEP: Final = insert(metric_fact).on_conflict_do_nothing()
 _ADD_VISIT: Final = insert(visit).on_conflict_do_nothing()
@@ -81,6 +86,24 @@ _VISIT_NAMES: Final = (
     .order_by(visit.c.time.desc(), visit.c.id.desc())
     .limit(NAMED_IDS + 1)
 )
+
+_EVENTS: Final = (
+    sa.select(
+        outbox.c.event_id, outbox.c.aggregate, outbox.c.version, outbox.c.type, outbox.c.time, outbox.c.body
+    )
+    .where(outbox.c.event_id > sa.bindparam("after"))
+    .order_by(outbox.c.event_id)
+    .limit(RESTORED_EVENTS)
+)
+_SELLERS: Final = (
+    sa.union(*(sa.select(table.c.seller) for table in (metric_fact, metric_request, metric_order)))
+    .subquery("known")
+    .select()
+    .where(sa.literal_column("known.seller") > sa.bindparam("after", type_=sa.Text))
+    .order_by(sa.literal_column("known.seller"))
+    .limit(SELLERS_AT_ONCE)
+)
+_DERIVE: Final = sa.text("SELECT rebuild_metrics(:seller)")
 
 
 class RecordRepository:
@@ -185,6 +208,29 @@ class JournalRepository:
         """The newest visits, as many as an answer names, and one more."""
         rows = await tx.fetch_all(_VISIT_NAMES, _asked(seller, listing, interval))
         return [f"{row.listing}/visits/{row.id}" for row in rows]
+
+
+class UpkeepRepository:
+    """The record, completed from kept events, and what is derived from it."""
+
+    async def restore(self, tx: Transaction, after: str) -> Restored:
+        """Adds the facts that kept events after `after` tell and the record lacks, a batch at a time."""
+        rows = await tx.fetch_all(_EVENTS, {"after": after})
+        added = 0
+        for row in rows:
+            content = kept_content(row.type, row.body)
+            if content is not None:
+                fact = Fact(row.aggregate, row.version, row.time, content)
+                added += (await tx.execute(_KEEP, fact_row(fact))).rowcount
+        return Restored(added, rows[-1].event_id if len(rows) == RESTORED_EVENTS else "")
+
+    async def sellers(self, tx: Transaction, after: str) -> Sequence[str]:
+        """The next sellers of whom anything is recorded or derived, by name; none behind the last one."""
+        return [row.seller for row in await tx.fetch_all(_SELLERS, {"after": after})]
+
+    async def derive(self, tx: Transaction, seller: str) -> None:
+        """Derives everything of one seller from his facts, and drops what was derived before."""
+        await tx.fetch_all(_DERIVE, {"seller": seller})
 
 
 def _asked(seller: str, listing: str, interval: Interval) -> dict[str, Any]:
