@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
+from chassis.kernel.timetable import MINUTES_PER_DAY
 from services.gating.domain import gate
 from services.gating.domain.availability import Availability
 from services.gating.domain.catalogue import Intake, Listing, listing_of
@@ -25,7 +26,7 @@ from services.gating.domain.gate import (
     Verdict,
 )
 from services.gating.domain.plan import SellerPlan, Tier
-from services.gating.domain.settings import OrderSettings
+from services.gating.domain.settings import Audience, OrderSettings
 
 DEFAULT_PERIOD: Final = timedelta(days=90)
 LONGEST_PERIOD: Final = timedelta(days=366)
@@ -34,8 +35,7 @@ MAX_PLACEMENTS: Final = 1_000_000
 """Placements of one simulation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """An order that was placed, or a request that was submitted instead (`is_request`)."""
 
     name: str
@@ -155,11 +155,16 @@ class Report:
         return sum(rule.requests for rule in self.rules if rule.outcome is Outcome.ALLOWED)
 
 
-@dataclass(slots=True)
-class _Count:
-    """What is counted of one rule: orders, then requests."""
+class _Tally:
+    """What is counted of one rule; `examples` are shared by all rules of a reason."""
 
-    numbers: list[int] = field(default_factory=lambda: [0, 0])
+    __slots__ = ("examples", "is_gated", "judgement", "orders", "requests")
+
+    def __init__(self, judgement: Judgement, examples: list[Example]) -> None:
+        self.judgement = judgement
+        self.is_gated = judgement.outcome is Outcome.REQUEST_REQUIRED
+        self.examples = examples
+        self.orders = self.requests = 0
 
 
 class Simulation:
@@ -173,52 +178,77 @@ class Simulation:
         max_examples: int = DEFAULT_EXAMPLES,
     ) -> None:
         self._compiled = CompiledSettings(settings)
+        self._asks_new_only = settings.audience is Audience.NEW_BUYERS
         self._workload = workload or Workload()
         self._max_examples = max_examples
-        self._packages: dict[tuple[str, Intake], tuple[GateRules, Judgement | None]] = {}
-        self._clock: dict[tuple[int | date, int], Judgement] = {}
-        self._counts: dict[tuple[Outcome, GateReason, str], _Count] = {}
+        self._tallies: dict[Judgement, _Tally] = {}
         self._examples: dict[GateReason, list[Example]] = {}
+        self._full = self._tally(Judgement(Outcome.REQUEST_REQUIRED, GateReason.AT_CAPACITY))
+        # Memories: of the packages by intake, and of the clock by weekday, or date, and minute.
+        self._packages: dict[str, dict[str, tuple[GateRules, _Tally | None]]] = {i.value: {} for i in Intake}
+        self._weeks: dict[int, _Tally] = {}
+        self._days: dict[tuple[date, int], _Tally] = {}
 
     def judge(self, placement: Placement, history: BuyerHistory = NO_HISTORY) -> Judgement:
         """What the settings would have said."""
-        rules, switched = self._package(placement)
-        if switched is not None:
-            return switched
-        found = self._by_clock(placement.time)
-        limit = self._compiled.settings.max_open_orders
-        if limit and found.outcome is Outcome.ALLOWED and self._workload.open_at(placement.time) >= limit:
-            found = _FULL
-        if found.outcome is Outcome.ALLOWED or history is NO_HISTORY:
-            return found
-        verdict = Verdict(found.outcome, found.reason, "", found.matched_window)
-        passed = gate.for_buyer(rules, verdict, history.facts(placement), placement.time)
-        return found if passed is verdict else Judgement(passed.outcome, passed.reason, "", passed.offer)
+        tally, offer = self._weigh(placement, history)
+        return replace(tally.judgement, offer=offer) if offer else tally.judgement
 
     def add(self, placements: Iterable[Placement], histories: Mapping[str, BuyerHistory | None]) -> None:
         """Judges placements in the order of time; `histories` by buyer, those who have any."""
+        zone, max_examples = self._compiled.zone, self._max_examples
         for placement in placements:
-            found = self.judge(placement, histories.get(placement.buyer) or NO_HISTORY)
-            key = (found.outcome, found.reason, found.matched_window)
-            count = self._counts.get(key)
-            if count is None:
-                count = self._counts[key] = _Count()
-            count.numbers[placement.is_request] += 1
-            examples = self._examples.setdefault(found.reason, [])
-            if len(examples) < self._max_examples:
-                local = placement.time.astimezone(self._compiled.zone).isoformat()
-                examples.append(Example(placement, local, found))
+            tally, offer = self._weigh(placement, histories.get(placement.buyer) or NO_HISTORY)
+            if placement.is_request:
+                tally.requests += 1
+            else:
+                tally.orders += 1
+            if len(tally.examples) < max_examples:
+                found = replace(tally.judgement, offer=offer)
+                tally.examples.append(Example(placement, placement.time.astimezone(zone).isoformat(), found))
 
     def report(self) -> Report:
         """What was found so far."""
-        rules = [RuleCount(*key, *count.numbers) for key, count in self._counts.items()]
+        rules = [
+            RuleCount(one.outcome, one.reason, one.matched_window, tally.orders, tally.requests)
+            for one, tally in self._tallies.items()
+            if tally.orders or tally.requests
+        ]
         rules.sort(key=lambda rule: (-rule.placements, rule.reason.value, rule.matched_window))
         examples = (example for reason in GateReason for example in self._examples.get(reason, ()))
         return Report(self._compiled.settings.version, tuple(rules), tuple(examples))
 
-    def _package(self, placement: Placement) -> tuple[GateRules, Judgement | None]:
-        key = (placement.package, placement.intake)
-        known = self._packages.get(key)
+    def _weigh(self, placement: Placement, history: BuyerHistory) -> tuple[_Tally, str]:
+        rules, switched = self._package(placement)
+        if switched is not None:
+            return switched, ""
+        tally = self._by_clock(placement.time)
+        if not tally.is_gated:
+            limit = self._compiled.settings.max_open_orders
+            if not limit or self._workload.open_at(placement.time) < limit:
+                return tally, ""
+            tally = self._full
+        # Most buyers have nothing that could let them pass.
+        if not history.offers and not (self._asks_new_only and history.first_confirm_time is not None):
+            return tally, ""
+        found = tally.judgement
+        verdict = Verdict(found.outcome, found.reason, "", found.matched_window)
+        passed = gate.for_buyer(rules, verdict, history.facts(placement), placement.time)
+        if passed is verdict:
+            return tally, ""
+        return self._tally(Judgement(passed.outcome, passed.reason)), passed.offer
+
+    def _tally(self, judgement: Judgement) -> _Tally:
+        known = self._tallies.get(judgement)
+        if known is None:
+            examples = self._examples.setdefault(judgement.reason, [])
+            known = self._tallies[judgement] = _Tally(judgement, examples)
+        return known
+
+    def _package(self, placement: Placement) -> tuple[GateRules, _Tally | None]:
+        # By the text, whose hash is remembered: that of an enum's member is computed anew each time.
+        of_intake = self._packages[placement.intake.value]
+        known = of_intake.get(placement.package)
         if known is None:
             seller = self._compiled.settings.seller
             name = listing_of(placement.package)
@@ -231,21 +261,24 @@ class Simulation:
                 Availability(name),
             )
             verdict = gate.switches(rules, placement.time)
-            switched = None if verdict is None else Judgement(verdict.outcome, verdict.reason)
-            known = self._packages[key] = (rules, switched)
+            switched = None if verdict is None else self._tally(Judgement(verdict.outcome, verdict.reason))
+            known = of_intake[placement.package] = (rules, switched)
         return known
 
-    def _by_clock(self, at: datetime) -> Judgement:
+    def _by_clock(self, at: datetime) -> _Tally:
         local = at.astimezone(self._compiled.zone)
-        day = local.date()
-        key = (
-            day if day in self._compiled.overrides else day.weekday(),
-            local.hour * 60 + local.minute,
-        )
-        known = self._clock.get(key)
+        minute = local.hour * 60 + local.minute
+        overrides = self._compiled.overrides
+        if overrides and (day := local.date()) in overrides:
+            known = self._days.get((day, minute))
+            if known is None:
+                known = self._days[day, minute] = self._ask_clock(at)
+            return known
+        minute += local.weekday() * MINUTES_PER_DAY
+        known = self._weeks.get(minute)
         if known is None:
-            known = self._clock[key] = Judgement(*gate.clock_rule(self._compiled, at))
+            known = self._weeks[minute] = self._ask_clock(at)
         return known
 
-
-_FULL: Final = Judgement(Outcome.REQUEST_REQUIRED, GateReason.AT_CAPACITY)
+    def _ask_clock(self, at: datetime) -> _Tally:
+        return self._tally(Judgement(*gate.clock_rule(self._compiled, at)))

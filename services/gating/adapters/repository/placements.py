@@ -23,9 +23,12 @@ _COUNT: Final = sa.text(
     "(SELECT count(*) FROM placed WHERE is_accepted) AS accepted, "
     "(SELECT count(*) FROM asked WHERE is_away) AS unavailable"
 )
-# Both halves walk an index along the time, so that a portion costs the same wherever it lies.
+# Both halves walk an index along the time, so that a portion costs the same wherever it lies. It comes as one
+# row of columns: to make a row object of each placement would cost more than to judge it.
 _PORTION: Final = sa.text(
-    "SELECT * FROM ((SELECT name, package, buyer, intake, place_time AS time, false AS is_request "
+    "SELECT array_agg(name) AS names, array_agg(package) AS packages, array_agg(buyer) AS buyers, "
+    "array_agg(intake) AS intakes, array_agg(time) AS times, array_agg(is_request) AS are_requests "
+    "FROM (SELECT * FROM ((SELECT name, package, buyer, intake, place_time AS time, false AS is_request "
     "FROM known_order WHERE seller = :seller AND place_time >= :start AND place_time < :end "
     "AND (place_time > :start OR name > :after) AND package <> '' AND intake <> 'OFFER' "
     "ORDER BY place_time, name LIMIT :limit) "
@@ -33,7 +36,7 @@ _PORTION: Final = sa.text(
     "FROM order_request WHERE seller = :seller AND create_time >= :start AND create_time < :end "
     "AND (create_time > :start OR 'orderRequests/' || id > :after) "
     "AND decision ->> 'outcome' <> 'UNAVAILABLE' "
-    "ORDER BY create_time, id LIMIT :limit)) AS placement ORDER BY time, name LIMIT :limit"
+    "ORDER BY create_time, id LIMIT :limit)) AS placement ORDER BY time, name LIMIT :limit) AS portion"
 )
 _FIRST_ORDERS = sa.text(
     "SELECT DISTINCT ON (buyer) buyer, name, confirm_time FROM confirmed_order "
@@ -47,7 +50,9 @@ _OFFERS = sa.text(
     "AND made.buyer = ANY(CAST(:buyers AS text[])) AND made.offer_time IS NOT NULL ORDER BY offer.name DESC"
 )
 _WORKLOAD = sa.text(
-    "SELECT confirm_time, close_time FROM known_order WHERE seller = :seller AND confirm_time < :end"
+    "SELECT array_agg(confirm_time) AS confirmed, "
+    "array_agg(close_time) FILTER (WHERE close_time IS NOT NULL) AS ended "
+    "FROM known_order WHERE seller = :seller AND confirm_time < :end"
 )
 
 
@@ -75,11 +80,12 @@ class PlacementsRepository:
             "after": "" if after is None else after.name,
             "limit": limit,
         }
-        rows = await tx.fetch_all(_PORTION, parameters)
-        return [
-            Placement(row.name, row.package, row.buyer, _INTAKES[row.intake], row.time, row.is_request)
-            for row in rows
-        ]
+        found = await tx.fetch_one(_PORTION, parameters)
+        if found is None or found.names is None:
+            return []
+        intakes = [_INTAKES[intake] for intake in found.intakes]
+        columns = (found.names, found.packages, found.buyers, intakes, found.times, found.are_requests)
+        return [*map(Placement, *columns)]
 
     async def histories(
         self, tx: Transaction, seller: str, buyers: Collection[str]
@@ -95,10 +101,9 @@ class PlacementsRepository:
 
     async def workload(self, tx: Transaction, seller: str, period: Period) -> Workload:
         """When orders became open and when they ended to be."""
-        rows = await tx.fetch_all(_WORKLOAD, {"seller": seller, "end": period.end})
-        return Workload(
-            [row.confirm_time for row in rows], [row.close_time for row in rows if row.close_time is not None]
-        )
+        found = await tx.fetch_one(_WORKLOAD, {"seller": seller, "end": period.end})
+        assert found is not None
+        return Workload(found.confirmed or (), found.ended or ())
 
 
 def _history(first: Any, offers: Sequence[PastOffer]) -> BuyerHistory:
