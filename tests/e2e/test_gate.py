@@ -247,3 +247,33 @@ async def test_a_team_cannot_buy_from_itself(stack: Target, api: Api, gated: Sho
     insider = Party(api, "insider", stack.token_of(fresh("insider"), "buyer", f"seller:{gated.id}:agent"))
     await refusal(request(insider, gated.basic), "OWN_LISTING", 400)
     await refusal(insider.post("orders", order_body(gated.basic)), "OWN_LISTING", 400)
+
+
+@pytest.mark.covers("G27", "G32")
+async def test_a_seller_sees_what_the_gate_does(api: Api) -> None:
+    shop, ana, ben = await open_shop(api), api.buyer(fresh("ana")), api.buyer(fresh("ben"))
+    gated = await shop.add_listing("gated", "INSTANT")
+    package = f"{gated}/packages/basic"
+    saved = await shop.gate(scope={"packages": [package]})
+    for party, counted in ((ana, True), (ana, False), (ben, True)):
+        assert (await party.post(f"{gated}:recordVisit")).get("counted", False) is counted
+    asked = await request(ana, package)
+    found = await offer(shop, {"orderRequest": asked["name"]}, terms(package))
+    order = await paid(ana, (await accept(ana, found))["order"])
+
+    async def told() -> Json | None:
+        since = saved["orderSettings"]["updateTime"]
+        answer = await shop.owner.get(f"{shop.name}/gateMetrics", startTime=since, includeIds="true")
+        figures: Json = answer["gateMetrics"]
+        orders = figures["period"]["orders"]
+        return figures if order["name"] in orders.get("ids", ()) else None
+
+    metrics = await seen(told, "the order is in the figures")
+    funnel = metrics["period"]["funnel"]
+    steps = ("visits", "requests", "offers", "orders")
+    assert [funnel[step]["value"] for step in steps] == ["2", "1", "1", "1"]
+    assert funnel["requests"]["ids"] == [asked["name"]]
+    assert metrics["period"]["visitConversion"]["value"] == 0.5
+    (rule,) = metrics["period"]["rules"]
+    assert rule["reason"] == "REASON_ALWAYS"
+    assert [impact["settingsVersion"] for impact in metrics["impacts"]] == ["1"]

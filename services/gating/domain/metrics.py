@@ -162,7 +162,7 @@ def figures(lives: Lives, visits: Count, interval: Interval) -> Figures:
         converted=converted,
         declined=_ended(requests, lambda life: life.decline_time),
         withdrawn=_ended(requests, lambda life: life.withdraw_time),
-        expired=_ended(requests, lambda life: life.expire_time),
+        expired=_ended(requests, _expiry),
         closed=_ended(requests, lambda life: life.close_time),
         orders=placed,
         direct_orders=_named(order for order in orders if not order.order_request),
@@ -209,6 +209,12 @@ def _offers(requests: Iterable[RequestLife]) -> Count:
 def _ended(requests: Iterable[RequestLife], when: Callable[[RequestLife], datetime | None]) -> Count:
     """An accepted offer wins over whatever had ended the request."""
     return _named(life for life in requests if life.convert_time is None and when(life) is not None)
+
+
+def _expiry(life: RequestLife) -> datetime | None:
+    """None where an offer had been sent in time, although the news of it came after the deadline."""
+    expired, offered = life.expire_time, life.offer_time
+    return None if expired is not None and offered is not None and offered > expired else expired
 
 
 def _named(lives: Iterable[RequestLife | OrderLife]) -> Count:
