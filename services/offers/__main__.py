@@ -11,6 +11,7 @@ from services.offers.adapters.repository import (
     ListingRepository,
     OfferRepository,
     OfferSettingsRepository,
+    TemplateRepository,
 )
 from services.offers.app.commands.listing import ListingCommands
 from services.offers.app.commands.offer import OfferCommands
@@ -21,6 +22,7 @@ from services.offers.app.offer_settings import OfferSettingsOfTeam
 from services.offers.app.ports import Origins
 from services.offers.app.queries import ListingQueries, OfferQueries
 from services.offers.app.reactions import Reactions
+from services.offers.app.templates import TemplatesOfTeam
 from services.offers.app.timers import Timers
 from services.offers.config import OffersConfig
 from services.offers.entrypoints.events import subscriptions
@@ -36,9 +38,15 @@ def build(runtime: Runtime[OffersConfig], *, origins: Origins | None = None) -> 
     origins = origins or OriginPeers(
         gating=peers["gating"], orders=peers["orders"], messaging=peers["messaging"]
     )
-    settings = OfferSettingsRepository()
+    settings, templates = OfferSettingsRepository(), TemplateRepository()
     steps = OfferSteps(
-        database, offers=offers, listings=listings, origins=origins, settings=settings, clock=clock
+        database,
+        offers=offers,
+        listings=listings,
+        origins=origins,
+        settings=settings,
+        templates=templates,
+        clock=clock,
     )
     servicer = OffersServicer(
         listing_commands=ListingCommands(database, listings, clock, ids),
@@ -47,6 +55,7 @@ def build(runtime: Runtime[OffersConfig], *, origins: Origins | None = None) -> 
         offer_queries=OfferQueries(database, offers=offers, settings=settings, clock=clock),
         offer_settings=OfferSettingsOfTeam(database, settings, clock),
         review_commands=ReviewCommands(database, steps=steps),
+        templates=TemplatesOfTeam(database, templates, clock, ids),
     )
     return Service(
         add_servicers=partial(add_OffersServiceServicer_to_server, servicer),

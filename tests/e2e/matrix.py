@@ -16,7 +16,7 @@ from google.type import money_pb2
 from parley.gating.v1 import gating_service_pb2 as gating
 from parley.gating.v1 import order_request_pb2, order_settings_pb2
 from parley.messaging.v1 import messaging_service_pb2 as messaging
-from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2
+from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2, offer_template_pb2
 from parley.offers.v1 import offers_service_pb2 as offers
 from parley.orders.v1 import order_pb2
 from parley.orders.v1 import orders_service_pb2 as orders
@@ -147,6 +147,22 @@ OFFERS: Mapping[str, Row] = {
     "AcceptOffer": Row(lambda f: offers.AcceptOfferRequest(name=f.offer, revision=1)),
     "DeclineOffer": Row(lambda f: offers.DeclineOfferRequest(name=f.offer)),
     "WithdrawOffer": Row(lambda f: offers.WithdrawOfferRequest(name=f.offer)),
+    "CreateOfferTemplate": Row(
+        lambda f: offers.CreateOfferTemplateRequest(
+            parent=f.seller,
+            offer_template=offer_template_pb2.OfferTemplate(title="Mine now", terms=_terms(f)),
+        )
+    ),
+    "GetOfferTemplate": Row(lambda f: offers.GetOfferTemplateRequest(name=f"{f.seller}/offerTemplates/x")),
+    "ListOfferTemplates": Row(lambda f: offers.ListOfferTemplatesRequest(parent=f.seller)),
+    "UpdateOfferTemplate": Row(
+        lambda f: offers.UpdateOfferTemplateRequest(
+            offer_template=offer_template_pb2.OfferTemplate(name=f"{f.seller}/offerTemplates/x")
+        )
+    ),
+    "DeleteOfferTemplate": Row(
+        lambda f: offers.DeleteOfferTemplateRequest(name=f"{f.seller}/offerTemplates/x")
+    ),
     "SubmitOffer": Row(lambda f: offers.SubmitOfferRequest(name=f.offer)),
     "ApproveOffer": Row(lambda f: offers.ApproveOfferRequest(name=f.offer)),
     "ReturnOffer": Row(lambda f: offers.ReturnOfferRequest(name=f.offer)),

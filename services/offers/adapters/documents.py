@@ -10,6 +10,7 @@ from services.offers.domain.chain import Acceptance, Answer, Author, AutomaticAn
 from services.offers.domain.listing import Package
 from services.offers.domain.offer_settings import CounterRule, SettingsContent
 from services.offers.domain.review import Review, Verdict
+from services.offers.domain.template import TemplateContent
 from services.offers.domain.terms import Address, Interval, LineItem, LocalDay, PaymentMethod, Plan, Terms
 
 Document = dict[str, Any]
@@ -45,60 +46,84 @@ def read_packages(documents: list[Document]) -> tuple[Package, ...]:
     )
 
 
+def terms_document(terms: Terms) -> Document:
+    """The stored form of a proposal."""
+    return {
+        "line_items": [
+            {
+                "title": item.title,
+                "quantity": item.quantity,
+                "unit_price": _money_document(item.unit_price),
+            }
+            for item in terms.line_items
+        ],
+        "delivery_days": terms.delivery_days,
+        "payment_method": terms.payment_method.value,
+        "package": terms.package,
+        "scope": terms.scope,
+        "start_time": _instant_document(terms.start_time),
+        "expire_time": _instant_document(terms.expire_time),
+        "plan": _plan_document(terms.plan),
+        "expire_day": _day_document(terms.expire_day),
+    }
+
+
+def read_terms(document: Document) -> Terms:
+    """What `terms_document` stored."""
+    return Terms(
+        line_items=tuple(
+            LineItem(item["title"], item["quantity"], _read_money(item["unit_price"]))
+            for item in document["line_items"]
+        ),
+        delivery_days=document["delivery_days"],
+        payment_method=PaymentMethod(document["payment_method"]),
+        package=document["package"],
+        scope=document["scope"],
+        start_time=_read_instant(document["start_time"]),
+        expire_time=_read_instant(document["expire_time"]),
+        plan=_read_plan(document["plan"]),
+        # Revisions are never written again, so those of before have no such key.
+        expire_day=_read_day(document.get("expire_day")),
+    )
+
+
+def template_document(content: TemplateContent) -> Document:
+    """The stored form of a template."""
+    return {
+        "title": content.title,
+        "terms": terms_document(content.terms),
+        "note": content.note,
+        "valid_days": content.valid_days,
+    }
+
+
+def read_template(document: Document) -> TemplateContent:
+    """What `template_document` stored."""
+    terms = read_terms(document["terms"])
+    return TemplateContent(document["title"], terms, document["note"], document["valid_days"])
+
+
 def revision_document(revision: Revision) -> Document:
     """The stored form of a revision."""
-    terms = revision.terms
     return {
         "number": revision.number,
         "author": revision.author.value,
         "total": _money_document(revision.total),
         "note": revision.note,
         "create_time": _instant_document(revision.create_time),
-        "terms": {
-            "line_items": [
-                {
-                    "title": item.title,
-                    "quantity": item.quantity,
-                    "unit_price": _money_document(item.unit_price),
-                }
-                for item in terms.line_items
-            ],
-            "delivery_days": terms.delivery_days,
-            "payment_method": terms.payment_method.value,
-            "package": terms.package,
-            "scope": terms.scope,
-            "start_time": _instant_document(terms.start_time),
-            "expire_time": _instant_document(terms.expire_time),
-            "plan": _plan_document(terms.plan),
-            "expire_day": _day_document(terms.expire_day),
-        },
+        "terms": terms_document(revision.terms),
     }
 
 
 def read_revision(document: Document) -> Revision:
     """What `revision_document` stored."""
-    terms = document["terms"]
     return Revision(
         number=document["number"],
         author=Author(document["author"]),
         total=_read_money(document["total"]),
         note=document["note"],
         create_time=datetime.fromisoformat(document["create_time"]),
-        terms=Terms(
-            line_items=tuple(
-                LineItem(item["title"], item["quantity"], _read_money(item["unit_price"]))
-                for item in terms["line_items"]
-            ),
-            delivery_days=terms["delivery_days"],
-            payment_method=PaymentMethod(terms["payment_method"]),
-            package=terms["package"],
-            scope=terms["scope"],
-            start_time=_read_instant(terms["start_time"]),
-            expire_time=_read_instant(terms["expire_time"]),
-            plan=_read_plan(terms["plan"]),
-            # Revisions are never written again, so those of before have no such key.
-            expire_day=_read_day(terms.get("expire_day")),
-        ),
+        terms=read_terms(document["terms"]),
     )
 
 

@@ -99,3 +99,14 @@ offer_settings = sa.Table(
     _instant("create_time", nullable=True),
     _instant("update_time", nullable=True),
 )
+
+offer_template = sa.Table(
+    "offer_template",
+    METADATA,
+    _text("seller", primary_key=True),
+    _text("template_id", primary_key=True),
+    sa.Column("content", JSONB, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    _instant("create_time"),
+    _instant("update_time"),
+)

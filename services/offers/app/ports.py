@@ -12,6 +12,7 @@ from services.offers.domain.listing import Listing, ListingState
 from services.offers.domain.offer_settings import OfferSettings
 from services.offers.domain.origin import Origin
 from services.offers.domain.search import ListingSearch
+from services.offers.domain.template import OfferTemplate
 
 
 class Listings(Protocol):
@@ -123,4 +124,28 @@ class SettingsOfSellers(Protocol):
 
     async def save(self, tx: Transaction, settings: OfferSettings) -> None:
         """Stores the next version of what `find_for_update` answered."""
+        ...
+
+
+class Templates(Protocol):
+    """Keeps the templates of sellers."""
+
+    async def find(self, tx: Transaction, name: str, *, lock: bool = False) -> OfferTemplate | None:
+        """The template of that name, if there is one; with `lock` until the transaction ends."""
+        ...
+
+    async def add(self, tx: Transaction, template: OfferTemplate) -> None:
+        """Adds it."""
+        ...
+
+    async def save(self, tx: Transaction, template: OfferTemplate) -> None:
+        """Stores the next version of one that was found with `lock`."""
+        ...
+
+    async def remove(self, tx: Transaction, template: OfferTemplate) -> None:
+        """Removes one that was found with `lock`."""
+        ...
+
+    async def list_of(self, tx: Transaction, *, seller: str, page: PageRequest) -> Page[OfferTemplate]:
+        """The templates of a seller, oldest first."""
         ...

@@ -13,7 +13,8 @@ from services.offers.app.commands.offer import OfferCommands
 from services.offers.app.commands.review import ReviewCommands
 from services.offers.app.offer_settings import OfferSettingsOfTeam
 from services.offers.app.queries import ListingQueries, OfferQueries
-from services.offers.wire import listings, offer_settings, offers, review
+from services.offers.app.templates import TemplatesOfTeam
+from services.offers.wire import listings, offer_settings, offers, review, templates
 
 
 class OffersServicer(OffersServiceServicer):
@@ -28,6 +29,7 @@ class OffersServicer(OffersServiceServicer):
         offer_queries: OfferQueries,
         offer_settings: OfferSettingsOfTeam,
         review_commands: ReviewCommands,
+        templates: TemplatesOfTeam,
     ) -> None:
         self._listing_commands = listing_commands
         self._listing_queries = listing_queries
@@ -35,6 +37,7 @@ class OffersServicer(OffersServiceServicer):
         self._offer_queries = offer_queries
         self._offer_settings = offer_settings
         self._review_commands = review_commands
+        self._templates = templates
 
     async def CreateListing(self, request: pb.CreateListingRequest, context: Any) -> pb.CreateListingResponse:
         command = listings.create_listing_command(request)
@@ -150,3 +153,34 @@ class OffersServicer(OffersServiceServicer):
     async def ReturnOffer(self, request: pb.ReturnOfferRequest, context: Any) -> pb.ReturnOfferResponse:
         command = review.return_offer_command(request)
         return await respond(context, command, self._review_commands.give_back, review.return_offer_response)
+
+    async def CreateOfferTemplate(
+        self, request: pb.CreateOfferTemplateRequest, context: Any
+    ) -> pb.CreateOfferTemplateResponse:
+        command = templates.create_template_command(request)
+        return await respond(context, command, self._templates.create, templates.create_template_response)
+
+    async def GetOfferTemplate(
+        self, request: pb.GetOfferTemplateRequest, context: Any
+    ) -> pb.GetOfferTemplateResponse:
+        query = templates.get_template_query(request)
+        return await respond(context, query, self._templates.get, templates.get_template_response)
+
+    async def UpdateOfferTemplate(
+        self, request: pb.UpdateOfferTemplateRequest, context: Any
+    ) -> pb.UpdateOfferTemplateResponse:
+        command = templates.update_template_command(request)
+        return await respond(context, command, self._templates.update, templates.update_template_response)
+
+    async def DeleteOfferTemplate(
+        self, request: pb.DeleteOfferTemplateRequest, context: Any
+    ) -> pb.DeleteOfferTemplateResponse:
+        command = templates.delete_template_command(request)
+        return await respond(context, command, self._templates.delete, templates.delete_template_response)
+
+    async def ListOfferTemplates(
+        self, request: pb.ListOfferTemplatesRequest, context: Any
+    ) -> pb.ListOfferTemplatesResponse:
+        query = templates.list_templates_query(request)
+        encode = partial(templates.list_templates_response, request)
+        return await respond(context, query, self._templates.list, encode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chassis.kernel.page import Page
+from chassis.kernel.refusal import invalid
 from chassis.paging import next_page_token, page_request
 from chassis.wire import wire_money
 from parley.offers.v1 import offer_difference_pb2, offer_pb2, offers_service_pb2
@@ -26,6 +27,7 @@ from services.offers.domain.offer import Consent
 from services.offers.domain.refusals import origin_required
 from services.offers.domain.terms import check_text
 from services.offers.wire.offer_resource import STATE_PREFIX, wire_offer, wire_revision
+from services.offers.wire.templates import template_name
 from services.offers.wire.values import (
     offer_name,
     origin_name,
@@ -45,11 +47,16 @@ def create_offer_command(request: offers_service_pb2.CreateOfferRequest) -> Crea
     origin = getattr(request, field) if field else ""
     if not field or not origin:
         raise origin_required()
+    if request.HasField("terms") == bool(request.template):
+        raise invalid("terms", "is needed, unless a template is named in its place")
+    if request.template:
+        template_name(request.template, field="template")
     return CreateOffer(
         origin=origin_name(origin, field=field),
-        terms=read_terms(request.terms),
+        terms=None if request.template else read_terms(request.terms),
         note=check_text(request.note, field="note"),
         send=request.send,
+        template=request.template,
     )
 
 

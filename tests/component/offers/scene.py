@@ -40,7 +40,7 @@ HOUR = timedelta(hours=1)
 ANA, BEN = buyer("ana"), buyer("ben")
 ACME, ACME_AGENT, OTHER = seller("acme"), seller("acme", "agent"), seller("other")
 OPERATOR, ORDERS = operator(), service("orders")
-TABLES = ("listing", "offer", "offer_revision", "offer_settings", "origin", "timer")
+TABLES = ("listing", "offer", "offer_revision", "offer_settings", "offer_template", "origin", "timer")
 
 
 class FakeOrigins:

@@ -11,7 +11,7 @@ import pytest
 
 from chassis.kernel.refusal import Kind
 from chassis.testing import Identity, refused
-from parley.offers.v1 import listing_pb2, offer_settings_pb2
+from parley.offers.v1 import listing_pb2, offer_settings_pb2, offer_template_pb2
 from parley.offers.v1 import offers_service_pb2 as pb
 from parley.type.v1 import commerce_pb2
 from tests.component.offers.scene import ACME, ACME_AGENT, ANA, HOUR, Scene, create, listing, money, terms
@@ -76,6 +76,35 @@ async def decision(scene: Scene, request: Callable[..., Any], *, other: dict[str
     )
 
 
+async def template_creation(_: Scene) -> tuple[Any, Any]:
+    def made(title: str) -> pb.CreateOfferTemplateRequest:
+        template = offer_template_pb2.OfferTemplate(title=title, terms=terms())
+        return pb.CreateOfferTemplateRequest(parent="sellers/acme", offer_template=template, request_id=KEY)
+
+    return made("Logo"), made("Card")
+
+
+async def template_change(scene: Scene) -> tuple[Any, Any]:
+    request, _ = await template_creation(scene)
+    request.request_id = "another-key"
+    name = (await scene.by(ACME).CreateOfferTemplate(request)).offer_template.name
+
+    def changed(title: str) -> pb.UpdateOfferTemplateRequest:
+        template = offer_template_pb2.OfferTemplate(name=name, title=title)
+        return pb.UpdateOfferTemplateRequest(offer_template=template, request_id=KEY)
+
+    return changed("New"), changed("Newer")
+
+
+async def template_removal(scene: Scene) -> tuple[Any, Any]:
+    change, _ = await template_change(scene)
+    name = change.offer_template.name
+    return (
+        pb.DeleteOfferTemplateRequest(name=name, request_id=KEY),
+        pb.DeleteOfferTemplateRequest(name=name, etag="v1", request_id=KEY),
+    )
+
+
 async def listing_change(scene: Scene) -> tuple[Any, Any]:
     await scene.listing("logo")
     name = "sellers/acme/listings/logo"
@@ -117,6 +146,9 @@ PLAYS: list[tuple[str, Identity, Callable[[Scene], Any]]] = [
     ("WithdrawOffer", ACME, lambda s: on_offer(s, pb.WithdrawOfferRequest, other={"etag": "v1"})),
     ("ReviveOffer", ACME, revival),
     ("RequestNewQuote", ANA, wish),
+    ("CreateOfferTemplate", ACME, template_creation),
+    ("UpdateOfferTemplate", ACME, template_change),
+    ("DeleteOfferTemplate", ACME, template_removal),
     ("SubmitOffer", ACME_AGENT, submission),
     ("ApproveOffer", ACME, lambda s: decision(s, pb.ApproveOfferRequest, other={"etag": "v2"})),
     ("ReturnOffer", ACME, lambda s: decision(s, pb.ReturnOfferRequest, other={"text": "less"})),

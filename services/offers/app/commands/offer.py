@@ -18,17 +18,22 @@ from services.offers.domain.chain import Author
 from services.offers.domain.events import OfferEvent
 from services.offers.domain.offer import NO_CONSENT, Consent
 from services.offers.domain.origin import require_open
+from services.offers.domain.template import terms_of
 from services.offers.domain.terms import Expiry, Terms, settled
 
 
 @dataclass(frozen=True, slots=True)
 class CreateOffer:
-    """`origin` is the name of what the offer answers; `send` opens it to the buyer at once."""
+    """`origin` is the name of what the offer answers; `send` opens it to the buyer at once.
+
+    Without `terms`, those of `template` are copied.
+    """
 
     origin: str
-    terms: Terms
+    terms: Terms | None
     note: str
     send: bool
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,8 @@ class OfferCommands:
     async def create(self, call: Call, command: CreateOffer) -> OfferView:
         """A draft, or an open offer.
 
-        Refusals ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, and those of a proposal.
+        Refusals ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, APPROVAL_REQUIRED, NOT_FOUND for a
+        template of nobody or of another seller, and those of a proposal.
         """
         answer = await self._steps.ask(command.origin)
 
@@ -143,17 +149,22 @@ class OfferCommands:
             origin, now = told(answer), self._clock.now()
             actor = call.party(buyer=origin.buyer, seller=origin.seller, name=origin.name)
             require_open(origin)
-            terms = await self._steps.settle(tx, command.terms, seller=origin.seller)
+            terms, note = command.terms, command.note
+            if terms is None:
+                copied = await self._steps.template(tx, command.template, seller=origin.seller)
+                terms = terms_of(copied, zone=await self._steps.zone_of(tx, origin.seller), now=now)
+                note = note or copied.content.note
+            terms = await self._steps.settle(tx, terms, seller=origin.seller)
             offer = offers.draft(
                 offer_id=self._ids.new(),
                 seller=origin.seller,
                 buyer=origin.buyer,
                 origin=origin.name,
                 terms=terms,
-                note=command.note,
+                note=note,
                 now=now,
             )
-            await self._steps.check_package(tx, command.terms.package, seller=offer.seller, actor=actor)
+            await self._steps.check_package(tx, terms.package, seller=offer.seller, actor=actor)
             if command.send:
                 ended = await self._offers.lock_origin(tx, origin.name)
                 offer, event = offers.create_open(offer, now=now)

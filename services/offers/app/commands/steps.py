@@ -12,7 +12,7 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Refusal, not_found, stale_etag
 from services.offers.app.expiry import follow_expiry
-from services.offers.app.ports import Listings, Offers, Origins, SettingsOfSellers
+from services.offers.app.ports import Listings, Offers, Origins, SettingsOfSellers, Templates
 from services.offers.app.views import OfferView
 from services.offers.domain import offer as offers
 from services.offers.domain import refusals, review
@@ -22,6 +22,7 @@ from services.offers.domain.offer import Consent
 from services.offers.domain.offer_settings import automatic_answer
 from services.offers.domain.origin import Origin, OriginKind, kind_of
 from services.offers.domain.review import OWNER, Clearance
+from services.offers.domain.template import OfferTemplate
 from services.offers.domain.terms import Terms, settled
 
 
@@ -36,6 +37,7 @@ class OfferSteps:
         listings: Listings,
         origins: Origins,
         settings: SettingsOfSellers,
+        templates: Templates,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -43,6 +45,7 @@ class OfferSteps:
         self._listings = listings
         self._origins = origins
         self._settings = settings
+        self._templates = templates
         self._clock = clock
 
     async def load(
@@ -124,6 +127,13 @@ class OfferSteps:
         if answer is None:
             return offer, None
         return offers.answer_automatically(offer, answer, consent=consent, now=now)
+
+    async def template(self, tx: Transaction, name: str, *, seller: str) -> OfferTemplate:
+        """The seller's template of that name. Refusal NOT_FOUND, for one of another seller too."""
+        found = await self._templates.find(tx, name) if name.startswith(f"{seller}/") else None
+        if found is None:
+            raise not_found(name)
+        return found
 
     async def settle(self, tx: Transaction, terms: Terms, *, seller: str) -> Terms:
         """The terms with the instant at which they expire. Refusals as for `settled`."""

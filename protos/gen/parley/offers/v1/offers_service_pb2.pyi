@@ -16,6 +16,7 @@ from parley.offers.v1 import listing_pb2 as _listing_pb2
 from parley.offers.v1 import offer_difference_pb2 as _offer_difference_pb2
 from parley.offers.v1 import offer_pb2 as _offer_pb2
 from parley.offers.v1 import offer_settings_pb2 as _offer_settings_pb2
+from parley.offers.v1 import offer_template_pb2 as _offer_template_pb2
 from parley.type.v1 import commerce_pb2 as _commerce_pb2
 import builtins as _builtins
 import sys
@@ -335,6 +336,7 @@ class CreateOfferRequest(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     SEND_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
     order_request: _builtins.str
     """`orderRequests/{order_request}`."""
     order: _builtins.str
@@ -347,9 +349,13 @@ class CreateOfferRequest(_message.Message):
     """Whether to send it at once rather than to keep a draft."""
     request_id: _builtins.str
     """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    template: _builtins.str
+    """`sellers/{seller}/offerTemplates/{template}` of the same seller: its terms are copied, in the place of `terms`, and so is
+    its note where `note` is empty. An offer that needs a start or other positions is drafted and then revised.
+    """
     @_builtins.property
     def terms(self) -> _offer_pb2.OfferTerms:
-        """The proposal."""
+        """The proposal. Needed unless `template` is set."""
 
     def __init__(
         self,
@@ -361,10 +367,11 @@ class CreateOfferRequest(_message.Message):
         note: _builtins.str = ...,
         send: _builtins.bool = ...,
         request_id: _builtins.str = ...,
+        template: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "order", b"order", "order_request", b"order_request", "origin", b"origin", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "note", b"note", "order", b"order", "order_request", b"order_request", "origin", b"origin", "request_id", b"request_id", "send", b"send", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "note", b"note", "order", b"order", "order_request", b"order_request", "origin", b"origin", "request_id", b"request_id", "send", b"send", "template", b"template", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_origin: _TypeAlias = _typing.Literal["order_request", "order", "conversation"]  # noqa: Y015
     _WhichOneofArgType_origin: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015
@@ -1315,6 +1322,271 @@ class ReturnOfferResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReturnOfferResponse: _TypeAlias = ReturnOfferResponse  # noqa: Y015
+
+@_typing.final
+class CreateOfferTemplateRequest(_message.Message):
+    """What CreateOfferTemplate needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    OFFER_TEMPLATE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`sellers/{seller}`."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    @_builtins.property
+    def offer_template(self) -> _offer_template_pb2.OfferTemplate:
+        """The template. Its `name` is ignored."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        offer_template: _offer_template_pb2.OfferTemplate | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer_template", b"offer_template"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer_template", b"offer_template", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOfferTemplateRequest: _TypeAlias = CreateOfferTemplateRequest  # noqa: Y015
+
+@_typing.final
+class CreateOfferTemplateResponse(_message.Message):
+    """The created template."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_TEMPLATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offer_template(self) -> _offer_template_pb2.OfferTemplate:
+        """The template."""
+
+    def __init__(
+        self,
+        *,
+        offer_template: _offer_template_pb2.OfferTemplate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer_template", b"offer_template"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer_template", b"offer_template"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOfferTemplateResponse: _TypeAlias = CreateOfferTemplateResponse  # noqa: Y015
+
+@_typing.final
+class GetOfferTemplateRequest(_message.Message):
+    """What GetOfferTemplate needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`sellers/{seller}/offerTemplates/{template}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOfferTemplateRequest: _TypeAlias = GetOfferTemplateRequest  # noqa: Y015
+
+@_typing.final
+class GetOfferTemplateResponse(_message.Message):
+    """The template."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_TEMPLATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offer_template(self) -> _offer_template_pb2.OfferTemplate:
+        """The template."""
+
+    def __init__(
+        self,
+        *,
+        offer_template: _offer_template_pb2.OfferTemplate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer_template", b"offer_template"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer_template", b"offer_template"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOfferTemplateResponse: _TypeAlias = GetOfferTemplateResponse  # noqa: Y015
+
+@_typing.final
+class ListOfferTemplatesRequest(_message.Message):
+    """What ListOfferTemplates needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`sellers/{seller}`."""
+    page_size: _builtins.int
+    """How many to return, at most 1000; 0 means 50."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before. All other arguments must be the same."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOfferTemplatesRequest: _TypeAlias = ListOfferTemplatesRequest  # noqa: Y015
+
+@_typing.final
+class ListOfferTemplatesResponse(_message.Message):
+    """A page of templates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_TEMPLATES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Fetches the next page; empty on the last one."""
+    @_builtins.property
+    def offer_templates(self) -> _containers.RepeatedCompositeFieldContainer[_offer_template_pb2.OfferTemplate]:
+        """The templates, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        offer_templates: _abc.Iterable[_offer_template_pb2.OfferTemplate] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "offer_templates", b"offer_templates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOfferTemplatesResponse: _TypeAlias = ListOfferTemplatesResponse  # noqa: Y015
+
+@_typing.final
+class UpdateOfferTemplateRequest(_message.Message):
+    """What UpdateOfferTemplate needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_TEMPLATE_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    @_builtins.property
+    def offer_template(self) -> _offer_template_pb2.OfferTemplate:
+        """The template. `name` says which; `etag`, if set, must be the current one."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields to change: `title`, `terms`, `note`, `valid_days`. Empty: all populated ones."""
+
+    def __init__(
+        self,
+        *,
+        offer_template: _offer_template_pb2.OfferTemplate | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer_template", b"offer_template", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer_template", b"offer_template", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateOfferTemplateRequest: _TypeAlias = UpdateOfferTemplateRequest  # noqa: Y015
+
+@_typing.final
+class UpdateOfferTemplateResponse(_message.Message):
+    """The template after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_TEMPLATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offer_template(self) -> _offer_template_pb2.OfferTemplate:
+        """The template."""
+
+    def __init__(
+        self,
+        *,
+        offer_template: _offer_template_pb2.OfferTemplate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer_template", b"offer_template"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer_template", b"offer_template"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateOfferTemplateResponse: _TypeAlias = UpdateOfferTemplateResponse  # noqa: Y015
+
+@_typing.final
+class DeleteOfferTemplateRequest(_message.Message):
+    """What DeleteOfferTemplate needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`sellers/{seller}/offerTemplates/{template}`."""
+    etag: _builtins.str
+    """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteOfferTemplateRequest: _TypeAlias = DeleteOfferTemplateRequest  # noqa: Y015
+
+@_typing.final
+class DeleteOfferTemplateResponse(_message.Message):
+    """Nothing is left to say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteOfferTemplateResponse: _TypeAlias = DeleteOfferTemplateResponse  # noqa: Y015
 
 @_typing.final
 class GetOfferSettingsRequest(_message.Message):

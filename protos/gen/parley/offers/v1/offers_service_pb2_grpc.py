@@ -154,6 +154,31 @@ class OffersServiceStub:
                 request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ReturnOfferRequest.SerializeToString,
                 response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ReturnOfferResponse.FromString,
                 _registered_method=True)
+        self.CreateOfferTemplate = channel.unary_unary(
+                '/parley.offers.v1.OffersService/CreateOfferTemplate',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.CreateOfferTemplateRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.CreateOfferTemplateResponse.FromString,
+                _registered_method=True)
+        self.GetOfferTemplate = channel.unary_unary(
+                '/parley.offers.v1.OffersService/GetOfferTemplate',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.GetOfferTemplateRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.GetOfferTemplateResponse.FromString,
+                _registered_method=True)
+        self.ListOfferTemplates = channel.unary_unary(
+                '/parley.offers.v1.OffersService/ListOfferTemplates',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ListOfferTemplatesRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ListOfferTemplatesResponse.FromString,
+                _registered_method=True)
+        self.UpdateOfferTemplate = channel.unary_unary(
+                '/parley.offers.v1.OffersService/UpdateOfferTemplate',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferTemplateRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferTemplateResponse.FromString,
+                _registered_method=True)
+        self.DeleteOfferTemplate = channel.unary_unary(
+                '/parley.offers.v1.OffersService/DeleteOfferTemplate',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.DeleteOfferTemplateRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.DeleteOfferTemplateResponse.FromString,
+                _registered_method=True)
 
 
 class OffersServiceServicer:
@@ -350,6 +375,42 @@ class OffersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateOfferTemplate(self, request, context):
+        """Keeps terms to be offered again. Errors: AMOUNT_INVALID, CURRENCY_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOfferTemplate(self, request, context):
+        """Returns a template.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOfferTemplates(self, request, context):
+        """Lists the templates of a seller, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateOfferTemplate(self, request, context):
+        """Changes the fields that `update_mask` names, all populated ones where it is empty. An update that changes nothing writes
+        nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, AMOUNT_INVALID, CURRENCY_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteOfferTemplate(self, request, context):
+        """Deletes a template. Offers that were made of it stay as they are. Errors: ETAG_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OffersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -467,6 +528,31 @@ def add_OffersServiceServicer_to_server(servicer, server):
                     servicer.ReturnOffer,
                     request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ReturnOfferRequest.FromString,
                     response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ReturnOfferResponse.SerializeToString,
+            ),
+            'CreateOfferTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateOfferTemplate,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.CreateOfferTemplateRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.CreateOfferTemplateResponse.SerializeToString,
+            ),
+            'GetOfferTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOfferTemplate,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.GetOfferTemplateRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.GetOfferTemplateResponse.SerializeToString,
+            ),
+            'ListOfferTemplates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOfferTemplates,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ListOfferTemplatesRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.ListOfferTemplatesResponse.SerializeToString,
+            ),
+            'UpdateOfferTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOfferTemplate,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferTemplateRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferTemplateResponse.SerializeToString,
+            ),
+            'DeleteOfferTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteOfferTemplate,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.DeleteOfferTemplateRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.DeleteOfferTemplateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1095,6 +1181,141 @@ class OffersService:
             '/parley.offers.v1.OffersService/ReturnOffer',
             parley_dot_offers_dot_v1_dot_offers__service__pb2.ReturnOfferRequest.SerializeToString,
             parley_dot_offers_dot_v1_dot_offers__service__pb2.ReturnOfferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateOfferTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/CreateOfferTemplate',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.CreateOfferTemplateRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.CreateOfferTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOfferTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/GetOfferTemplate',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.GetOfferTemplateRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.GetOfferTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOfferTemplates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/ListOfferTemplates',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.ListOfferTemplatesRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.ListOfferTemplatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOfferTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/UpdateOfferTemplate',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferTemplateRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateOfferTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteOfferTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/DeleteOfferTemplate',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.DeleteOfferTemplateRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.DeleteOfferTemplateResponse.FromString,
             options,
             channel_credentials,
             insecure,

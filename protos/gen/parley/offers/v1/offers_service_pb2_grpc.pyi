@@ -124,6 +124,18 @@ class OffersServiceStub:
     """
     ReturnOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.ReturnOfferRequest, _offers_service_pb2.ReturnOfferResponse]
     """Gives a submitted draft back unapproved: the owner, with what is to be changed, or an agent who thought better of it."""
+    CreateOfferTemplate: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.CreateOfferTemplateRequest, _offers_service_pb2.CreateOfferTemplateResponse]
+    """Keeps terms to be offered again. Errors: AMOUNT_INVALID, CURRENCY_MISMATCH."""
+    GetOfferTemplate: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.GetOfferTemplateRequest, _offers_service_pb2.GetOfferTemplateResponse]
+    """Returns a template."""
+    ListOfferTemplates: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.ListOfferTemplatesRequest, _offers_service_pb2.ListOfferTemplatesResponse]
+    """Lists the templates of a seller, oldest first."""
+    UpdateOfferTemplate: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.UpdateOfferTemplateRequest, _offers_service_pb2.UpdateOfferTemplateResponse]
+    """Changes the fields that `update_mask` names, all populated ones where it is empty. An update that changes nothing writes
+    nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, AMOUNT_INVALID, CURRENCY_MISMATCH.
+    """
+    DeleteOfferTemplate: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.DeleteOfferTemplateRequest, _offers_service_pb2.DeleteOfferTemplateResponse]
+    """Deletes a template. Offers that were made of it stay as they are. Errors: ETAG_MISMATCH."""
 
 @_typing.type_check_only
 class OffersServiceAsyncStub(OffersServiceStub):
@@ -221,6 +233,18 @@ class OffersServiceAsyncStub(OffersServiceStub):
     """
     ReturnOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ReturnOfferRequest, _offers_service_pb2.ReturnOfferResponse]  # type: ignore[assignment]
     """Gives a submitted draft back unapproved: the owner, with what is to be changed, or an agent who thought better of it."""
+    CreateOfferTemplate: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.CreateOfferTemplateRequest, _offers_service_pb2.CreateOfferTemplateResponse]  # type: ignore[assignment]
+    """Keeps terms to be offered again. Errors: AMOUNT_INVALID, CURRENCY_MISMATCH."""
+    GetOfferTemplate: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.GetOfferTemplateRequest, _offers_service_pb2.GetOfferTemplateResponse]  # type: ignore[assignment]
+    """Returns a template."""
+    ListOfferTemplates: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ListOfferTemplatesRequest, _offers_service_pb2.ListOfferTemplatesResponse]  # type: ignore[assignment]
+    """Lists the templates of a seller, oldest first."""
+    UpdateOfferTemplate: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.UpdateOfferTemplateRequest, _offers_service_pb2.UpdateOfferTemplateResponse]  # type: ignore[assignment]
+    """Changes the fields that `update_mask` names, all populated ones where it is empty. An update that changes nothing writes
+    nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, AMOUNT_INVALID, CURRENCY_MISMATCH.
+    """
+    DeleteOfferTemplate: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.DeleteOfferTemplateRequest, _offers_service_pb2.DeleteOfferTemplateResponse]  # type: ignore[assignment]
+    """Deletes a template. Offers that were made of it stay as they are. Errors: ETAG_MISMATCH."""
 
 class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Listings, and custom offers from the first draft to the accepted revision.
@@ -453,5 +477,47 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.ReturnOfferResponse, _abc.Awaitable[_offers_service_pb2.ReturnOfferResponse]]:
         """Gives a submitted draft back unapproved: the owner, with what is to be changed, or an agent who thought better of it."""
+
+    @_abc_1.abstractmethod
+    def CreateOfferTemplate(
+        self,
+        request: _offers_service_pb2.CreateOfferTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.CreateOfferTemplateResponse, _abc.Awaitable[_offers_service_pb2.CreateOfferTemplateResponse]]:
+        """Keeps terms to be offered again. Errors: AMOUNT_INVALID, CURRENCY_MISMATCH."""
+
+    @_abc_1.abstractmethod
+    def GetOfferTemplate(
+        self,
+        request: _offers_service_pb2.GetOfferTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.GetOfferTemplateResponse, _abc.Awaitable[_offers_service_pb2.GetOfferTemplateResponse]]:
+        """Returns a template."""
+
+    @_abc_1.abstractmethod
+    def ListOfferTemplates(
+        self,
+        request: _offers_service_pb2.ListOfferTemplatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.ListOfferTemplatesResponse, _abc.Awaitable[_offers_service_pb2.ListOfferTemplatesResponse]]:
+        """Lists the templates of a seller, oldest first."""
+
+    @_abc_1.abstractmethod
+    def UpdateOfferTemplate(
+        self,
+        request: _offers_service_pb2.UpdateOfferTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.UpdateOfferTemplateResponse, _abc.Awaitable[_offers_service_pb2.UpdateOfferTemplateResponse]]:
+        """Changes the fields that `update_mask` names, all populated ones where it is empty. An update that changes nothing writes
+        nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, AMOUNT_INVALID, CURRENCY_MISMATCH.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteOfferTemplate(
+        self,
+        request: _offers_service_pb2.DeleteOfferTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.DeleteOfferTemplateResponse, _abc.Awaitable[_offers_service_pb2.DeleteOfferTemplateResponse]]:
+        """Deletes a template. Offers that were made of it stay as they are. Errors: ETAG_MISMATCH."""
 
 def add_OffersServiceServicer_to_server(servicer: OffersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
