@@ -216,6 +216,19 @@ async def test_a_seller_who_is_away_takes_no_orders_and_flags_what_arrives(api: 
     await refusal(request(ana, shop.basic), "REQUEST_NOT_REQUIRED", 400)
 
 
+@pytest.mark.covers("G06")
+async def test_the_seller_answers_with_another_package_than_the_one_asked_for(
+    gated: Shop, ana: Party
+) -> None:
+    asked = await request(ana, gated.basic)
+    found = await offer(gated, {"orderRequest": asked["name"]}, terms(gated.plus))
+    await in_state(ana, asked["name"], "OFFERED", key="orderRequest")
+    placed = await paid(ana, (await accept(ana, found))["order"])
+    assert (placed["package"], placed["orderRequest"]) == (gated.plus, asked["name"])
+    converted = await in_state(ana, asked["name"], "CONVERTED", key="orderRequest")
+    assert (converted["package"], converted["order"]) == (gated.basic, placed["name"])
+
+
 @pytest.mark.covers("X05", "G05")
 async def test_a_team_knows_its_buyer_and_clears_its_list(gated: Shop, ana: Party) -> None:
     await gated.gate(reminderPoints={"elapsedPercents": [30]}, reofferPolicy="REOFFER_POLICY_CLOSE")

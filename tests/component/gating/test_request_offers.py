@@ -18,6 +18,8 @@ from parley.orders.v1.order_pb2 import Order
 from tests.component.gating.conftest import (
     BEN,
     ONE_DAY,
+    OTHER_PACKAGE,
+    PACKAGE,
     World,
     hours,
 )
@@ -52,6 +54,19 @@ async def test_an_offer_is_the_approval_and_its_acceptance_the_order(world: Worl
     event: Any = (await world.events(created.name))[-1]
     assert isinstance(event, gating_events.OrderRequestConverted)
     assert event.order_request.order == converted.order
+
+
+@pytest.mark.covers("G06")
+async def test_the_answer_may_be_another_package(world: World) -> None:
+    await world.close_gate()
+    created = await world.submit()
+    other: dict[str, Any] = {"request": created.name, "package": OTHER_PACKAGE}
+    await world.tell_offer(offers_events.OfferSent, **other)
+    offered = await world.read(created.name)
+    assert (offered.state, offered.package) == (OrderRequest.STATE_OFFERED, PACKAGE)
+    assert offered.package_snapshot == created.package_snapshot
+    await world.tell_offer(offers_events.OfferAccepted, version=3, state=Offer.STATE_ACCEPTED, **other)
+    assert (await world.read(created.name)).state == OrderRequest.STATE_CONVERTED
 
 
 @pytest.mark.parametrize("ending", list(ENDED))
