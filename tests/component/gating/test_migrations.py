@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -12,6 +13,16 @@ from chassis.testing import PostgresServer
 from services.gating.adapters.tables import METADATA
 
 PACKAGE = "services.gating.migrations"
+BEFORE_FACTS = """
+INSERT INTO order_settings_version (seller, version, document, save_time)
+VALUES ('sellers/acme', 1, '{"enabled": true}', '2026-06-01T12:00Z');
+INSERT INTO confirmed_order VALUES ('orders/1', 'users/ana', 'sellers/acme', '2026-06-01T12:00Z');
+INSERT INTO order_request (id, version, seller, buyer, package, state, snapshot, needs, decision, inquiries,
+    decline_reason, decline_text, offer, order_name, ttl, first_response_time, create_time, update_time)
+VALUES ('1', 2, 'sellers/acme', 'users/ana', 'sellers/acme/listings/logo/packages/basic', 'declined',
+    '{}', '{}', '{"reason": "ALWAYS", "settings_version": 1}', '[]', 'BUDGET', '', '', '', '7 days',
+    '2026-06-01T15:00Z', '2026-06-01T12:00Z', '2026-06-01T15:00Z')
+"""
 COLUMNS = (
     "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
     " WHERE table_schema = 'public' AND table_name <> 'alembic_version'"
@@ -58,3 +69,32 @@ async def test_the_tables_are_what_the_code_believes(postgres_server: PostgresSe
             expected.add((table.name, column.name, kind, "YES" if column.nullable else "NO"))
     assert columns == expected
     assert named <= indexes
+
+
+async def test_what_was_known_before_facts_were_kept_becomes_facts(postgres_server: PostgresServer) -> None:
+    database = await postgres_server.create_database()
+    dsn = postgres_server.dsn(database)
+    noon, later = datetime(2026, 6, 1, 12, tzinfo=UTC), datetime(2026, 6, 1, 15, tzinfo=UTC)
+    try:
+        await migrations.upgrade(PACKAGE, dsn, "0006")
+        connection = await asyncpg.connect(dsn)
+        try:
+            await connection.execute(BEFORE_FACTS)
+            await migrations.upgrade(PACKAGE, dsn)
+            facts = await connection.fetch("SELECT kind, about FROM metric_fact ORDER BY about, version")
+            (request,) = await connection.fetch("SELECT * FROM metric_request")
+            (order,) = await connection.fetch("SELECT * FROM metric_order")
+        finally:
+            await connection.close()
+    finally:
+        await postgres_server.drop_database(database)
+    assert [tuple(fact) for fact in facts] == [
+        ("request_submitted", "orderRequests/1"),
+        ("request_declined", "orderRequests/1"),
+        ("order_confirmed", "orders/1"),
+        ("settings_saved", "sellers/acme/orderSettings"),
+    ]
+    assert (request["listing"], request["gate_reason"]) == ("sellers/acme/listings/logo", "ALWAYS")
+    assert (request["submit_time"], request["response_time"]) == (noon, later)
+    assert request["decline_time"] == later
+    assert (order["name"], order["confirm_time"]) == ("orders/1", noon)
