@@ -119,17 +119,26 @@ def _walk_word(
     words: Sequence[str],
     page: PageRequest,
 ) -> sa.Select[Any]:
-    """One walk along the listings that contain the first word; they stand in the order of their names."""
-    same = sa.and_(_L.seller == _W.seller, _L.listing_id == _W.listing_id)
-    matches = (
+    """One walk along the listings that contain the first word; they stand in the order of their names.
+
+    The limit of one holds the planner to looking up each listing in turn, and so to stopping with the page.
+    """
+    listing = (
         sa.select(tables.listing)
-        .select_from(tables.listing_word.join(tables.listing, same))
         .where(
-            _W.seller == seller,
-            _W.word == words[0],
+            _L.seller == seller,
+            _L.listing_id == _W.listing_id,
             *_facet_conditions(states, search),
             *(_contains(seller, word) for word in words[1:]),
         )
+        .limit(1)
+        .correlate(tables.listing_word)
+        .lateral("found")
+    )
+    matches = (
+        sa.select(*listing.c)
+        .select_from(tables.listing_word.join(listing, sa.true()))
+        .where(_W.seller == seller, _W.word == words[0])
     )
     return keyset(matches, (_W.listing_id,), page)
 
