@@ -83,7 +83,8 @@ def keyset(
         values = sa.tuple_(*_typed(columns, request.cursor))
         keys = sa.tuple_(*columns)
         ordered = ordered.where(keys < values if descending else keys > values)
-    return ordered.limit(request.size + 1)
+    # Written out, because a plan for any number of rows is made for a tenth of the table.
+    return ordered.limit(sa.literal(request.size + 1, literal_execute=True))
 
 
 def _typed(columns: Sequence[sa.ColumnElement[Any]], cursor: Cursor) -> list[sa.ColumnElement[Any]]:

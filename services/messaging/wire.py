@@ -225,6 +225,7 @@ _OFFER_EVENTS: Mapping[type[Any], tuple[EventType, Side | None]] = {
     offers_events.OfferWithdrawn: (EventType.OFFER_WITHDRAWN, Side.SELLER),
     offers_events.OfferExpired: (EventType.OFFER_EXPIRED, Side.SYSTEM),
     offers_events.OfferRevived: (EventType.OFFER_REVIVED, Side.SELLER),
+    offers_events.OfferPackageRetired: (EventType.OFFER_PACKAGE_RETIRED, Side.SELLER),
     offers_events.OfferNewQuoteRequested: (EventType.OFFER_NEW_QUOTE_REQUESTED, Side.BUYER),
 }
 _ORDER_EVENTS: Mapping[type[Any], tuple[EventType, Side]] = {

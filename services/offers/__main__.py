@@ -22,6 +22,7 @@ from services.offers.app.offer_settings import OfferSettingsOfTeam
 from services.offers.app.ports import Origins
 from services.offers.app.queries import ListingQueries, OfferQueries
 from services.offers.app.reactions import Reactions
+from services.offers.app.retirement import RETIREMENT, Retirements
 from services.offers.app.templates import TemplatesOfTeam
 from services.offers.app.timers import Timers
 from services.offers.config import OffersConfig
@@ -60,7 +61,10 @@ def build(runtime: Runtime[OffersConfig], *, origins: Origins | None = None) -> 
     return Service(
         add_servicers=partial(add_OffersServiceServicer_to_server, servicer),
         subscriptions=subscriptions(Reactions(database, offers, clock)),
-        timers={EXPIRY: Timers(database, offers, clock).expire},
+        timers={
+            EXPIRY: Timers(database, offers, clock).expire,
+            RETIREMENT: Retirements(database, offers, clock).tell,
+        },
     )
 
 

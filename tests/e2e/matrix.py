@@ -135,6 +135,7 @@ OFFERS: Mapping[str, Row] = {
         lambda f: offers.ListListingsRequest(parent=f.seller), buyer=OK, seller=OK, anonymous=OK
     ),
     "UpdateListing": Row(lambda f: offers.UpdateListingRequest(listing=_listing(f.listing))),
+    "RetireListing": Row(lambda f: offers.RetireListingRequest(name=f.listing)),
     "CreateOffer": Row(lambda f: offers.CreateOfferRequest(order_request=f.request, terms=_terms(f))),
     "GetOffer": Row(lambda f: offers.GetOfferRequest(name=f.offer)),
     "ListOffers": Row(lambda f: offers.ListOffersRequest(seller=f.seller)),

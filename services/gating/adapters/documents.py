@@ -96,13 +96,16 @@ def package_document(package: Package) -> Document:
         "currency": package.price.currency,
         "amount": package.price.amount,
         "delivery_days": package.delivery_days,
+        "retired": package.retired,
     }
 
 
 def package_of(document: Document) -> Package:
     """The package that `package_document` wrote."""
     price = Money(document["currency"], document["amount"])
-    return Package(document["name"], document["title"], price, document["delivery_days"])
+    # Not there in what was stored before packages could retire.
+    retired = document.get("retired", False)
+    return Package(document["name"], document["title"], price, document["delivery_days"], retired)
 
 
 def snapshot_document(snapshot: PackageSnapshot) -> Document:

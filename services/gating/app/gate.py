@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import parse_name
-from chassis.kernel.refusal import Kind, Refusal, not_found
+from chassis.kernel.refusal import Kind, Refusal
 from services.gating.app.cache import LoadingCache
 from services.gating.app.freshness import Freshness
 from services.gating.app.ports import (
@@ -29,7 +29,7 @@ from services.gating.app.ports import (
 )
 from services.gating.domain import gate
 from services.gating.domain.availability import Availability
-from services.gating.domain.catalogue import Listing, listing_of, seller_of
+from services.gating.domain.catalogue import Listing, listing_of, seller_of, unorderable
 from services.gating.domain.gate import (
     NOTHING_KNOWN,
     BuyerFacts,
@@ -117,7 +117,7 @@ class Gate:
     # ------------------------------------------------------------------------------------------ decisions
 
     async def decide(self, package: str, buyer: str) -> GateDecision:
-        """The decision at this instant. Refusal NOT_FOUND for a package that nobody can order."""
+        """The decision at this instant. Refusals NOT_FOUND, PACKAGE_RETIRED where nobody can order it."""
         if not self._freshness.holds():
             await self._freshness.restore()
         now = self._clock.now()
@@ -140,7 +140,7 @@ class Gate:
         seller, name = seller_of(package), listing_of(package)
         listing = await self._projections.listing(tx, name)
         if listing is None or listing.package(package) is None:
-            raise not_found(package)
+            raise unorderable(listing, package)
         rules = GateRules(
             package,
             CompiledSettings(await self._sellers.settings(tx, seller)),
@@ -215,7 +215,7 @@ class Gate:
         parse_name(package, "sellers/*/listings/*/packages/*", field="package")
         listing = await self._listing_entries.get(listing_of(package))
         if listing.listing is None or listing.listing.package(package) is None:
-            raise not_found(package)
+            raise unorderable(listing.listing, package)
         seller = await self._seller_entries.get(seller_of(package))
         standing = _standing(seller, listing, package, self._clock.now())
         if len(self._standings) >= STANDINGS_CAPACITY:

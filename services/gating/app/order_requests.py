@@ -17,7 +17,7 @@ from services.gating.app.gate import Gate
 from services.gating.app.ports import OrderRequests, Projections, Sellers
 from services.gating.domain import order_request, refusals
 from services.gating.domain.buyer_history import BuyerHistory
-from services.gating.domain.catalogue import listing_of, seller_of
+from services.gating.domain.catalogue import listing_of, seller_of, unorderable
 from services.gating.domain.order_request import DeclineReason, Moved, Needs, OrderRequest, Submission
 
 EXPIRY: Final = "order_request_expiry"
@@ -126,7 +126,7 @@ class OrderRequestCommands:
             listing = await self._projections.listing(tx, name)
             chosen = None if listing is None else listing.package(package)
             if listing is None or chosen is None:
-                raise not_found(package)
+                raise unorderable(listing, package)
             rules = (await self._sellers.settings(tx, seller)).request_rules
             submission = Submission(request_id, listing, chosen, command.needs, decision, rules)
             request, event = order_request.submit(submission, now=now)

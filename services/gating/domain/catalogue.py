@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chassis.kernel.money import Money
+from chassis.kernel.refusal import Refusal, not_found
+from services.gating.domain.refusals import package_retired
 
 
 class Intake(StrEnum):
@@ -18,12 +20,13 @@ class Intake(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One way to buy a listing; `name` is the full resource name."""
+    """One way to buy a listing; `name` is the full resource name. A retired one is not sold any more."""
 
     name: str
     title: str
     price: Money
     delivery_days: int
+    retired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,24 @@ class Listing:
         return self.name.partition("/listings/")[0]
 
     def package(self, name: str) -> Package | None:
-        """The package of a full resource name that can be ordered; None for one that nobody can see."""
+        """The package of a full resource name that can be ordered; None for one that cannot."""
         if not self.published:
             return None
-        return next((package for package in self.packages if package.name == name), None)
+        return next(
+            (package for package in self.packages if package.name == name and not package.retired), None
+        )
+
+    def has_retired(self, name: str) -> bool:
+        """Whether everybody may know that the package was sold once and is not any more."""
+        shown = self.published or all(package.retired for package in self.packages)
+        return shown and any(package.retired for package in self.packages if package.name == name)
+
+
+def unorderable(listing: Listing | None, package: str) -> Refusal:
+    """Why a package cannot be ordered: PACKAGE_RETIRED, or NOT_FOUND."""
+    if listing is not None and listing.has_retired(package):
+        return package_retired(package)
+    return not_found(package)
 
 
 def listing_of(package: str) -> str:

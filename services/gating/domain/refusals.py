@@ -21,6 +21,7 @@ class Reason(StrEnum):
     TIME_OUT_OF_RANGE = "TIME_OUT_OF_RANGE"
     TOO_MANY_QUESTIONS = "TOO_MANY_QUESTIONS"
     SIMULATION_TOO_LARGE = "SIMULATION_TOO_LARGE"
+    PACKAGE_RETIRED = "PACKAGE_RETIRED"
 
 
 def window_invalid(field: str, start: str, end: str) -> Refusal:
@@ -59,6 +60,11 @@ def open_request_exists(order_request: str) -> Refusal:
         f"{order_request} is open for this package already",
         order_request=order_request,
     )
+
+
+def package_retired(package: str) -> Refusal:
+    """The package is not sold any more; an open offer for it can still be accepted."""
+    return precondition(Reason.PACKAGE_RETIRED, f"{package} is not sold any more", package=package)
 
 
 def own_listing(seller: str) -> Refusal:

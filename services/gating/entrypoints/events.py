@@ -20,6 +20,7 @@ def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
         "offers": (
             on(offers.ListingCreated, listing_fact, reactions.listing_changed, order=Order.LATEST),
             on(offers.ListingUpdated, listing_fact, reactions.listing_changed, order=Order.LATEST),
+            on(offers.ListingRetired, listing_fact, reactions.listing_changed, order=Order.LATEST),
             on(offers.OfferSent, offer_fact, reactions.offer_changed, order=Order.LATEST),
             on(offers.OfferOpened, offer_fact, reactions.offer_changed, order=Order.LATEST),
             on(offers.OfferRevised, offer_fact, reactions.offer_changed, order=Order.LATEST),
@@ -29,6 +30,7 @@ def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
             on(offers.OfferWithdrawn, offer_fact, reactions.offer_changed, order=Order.LATEST),
             on(offers.OfferExpired, offer_fact, reactions.offer_changed, order=Order.LATEST),
             on(offers.OfferRevived, offer_fact, reactions.offer_changed, order=Order.LATEST),
+            on(offers.OfferPackageRetired, offer_fact, reactions.offer_changed, order=Order.LATEST),
         ),
         "orders": (
             on(orders.OrderPlaced, order_fact, reactions.order_changed, order=Order.EACH),

@@ -29,21 +29,25 @@ OPEN_STATES: Final = frozenset({Order.STATE_CONFIRMED})
 _INTAKES: Final = {WireListing.Intake.Value(f"INTAKE_{intake.value}"): intake for intake in Intake}
 
 
-def listing_fact(message: offers_events.ListingCreated | offers_events.ListingUpdated) -> Listing:
+def listing_fact(
+    message: offers_events.ListingCreated | offers_events.ListingUpdated | offers_events.ListingRetired,
+) -> Listing:
     """A listing after a change."""
     return listing_of(message.listing, version=message.version)
 
 
 def listing_of(listing: WireListing, *, version: int) -> Listing:
     """A listing. An intake that is not known yet is taken for one that waits for the seller."""
+    gone = listing.state == WireListing.STATE_RETIRED
     packages = tuple(
         Package(
             f"{listing.name}/packages/{package.package_id}",
             package.title,
             money(package.price, field="price"),
             package.delivery_days,
+            retired=gone or package.HasField("retire_time"),
         )
-        for package in listing.packages
+        for package in (*listing.packages, *listing.retired_packages)
     )
     intake = _INTAKES.get(listing.intake, Intake.SELLER_REVIEW)
     return Listing(listing.name, listing.title, intake, listing.published, packages, version)

@@ -26,6 +26,7 @@ def packages_document(packages: tuple[Package, ...]) -> list[Document]:
             "price": _money_document(package.price),
             "delivery_days": package.delivery_days,
             "plan": _plan_document(package.plan),
+            "retire_time": _instant_document(package.retire_time),
         }
         for package in packages
     ]
@@ -41,6 +42,8 @@ def read_packages(documents: list[Document]) -> tuple[Package, ...]:
             price=_read_money(document["price"]),
             delivery_days=document["delivery_days"],
             plan=_read_plan(document["plan"]),
+            # Not there in what was stored before packages could retire.
+            retire_time=_read_instant(document.get("retire_time")),
         )
         for document in documents
     )

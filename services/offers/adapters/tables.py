@@ -38,6 +38,8 @@ listing = sa.Table(
     sa.Column("has_plan", sa.Boolean, nullable=False),
     _text("currency"),
     sa.Column("lowest_price", sa.BigInteger, nullable=False),
+    sa.Column("retired", JSONB, nullable=False),
+    _instant("retire_time", nullable=True),
 )
 
 # Which listings contain a word, in the order of their names: a page of them is one short walk.

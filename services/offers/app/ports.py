@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from chassis.db import Transaction
@@ -24,6 +24,10 @@ class Listings(Protocol):
 
     async def find_for_update(self, tx: Transaction, name: str) -> Listing | None:
         """The same, locked until the transaction ends."""
+        ...
+
+    async def find_and_hold(self, tx: Transaction, name: str) -> Listing | None:
+        """The same, and nobody changes it until the transaction ends."""
         ...
 
     async def add(self, tx: Transaction, listing: Listing) -> bool:
@@ -75,6 +79,12 @@ class Offers(Protocol):
         self, tx: Transaction, origin: str, *, states: Collection[State]
     ) -> Offer | None:
         """The newest offer of the origin in one of these states, locked."""
+        ...
+
+    async def find_open_for_packages(
+        self, tx: Transaction, seller: str, packages: Sequence[str], *, after: str, limit: int
+    ) -> Sequence[Offer]:
+        """Open offers that propose one of these packages, by id from behind `after`, locked."""
         ...
 
     async def add(self, tx: Transaction, offer: Offer) -> None:

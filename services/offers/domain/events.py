@@ -28,6 +28,11 @@ class ListingUpdated(ListingEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class ListingRetired(ListingEvent):
+    """A listing was taken out of sale for good."""
+
+
+@dataclass(frozen=True, slots=True)
 class OfferEvent:
     """Something happened to an offer that the buyer may know of."""
 
@@ -82,3 +87,8 @@ class OfferRevived(OfferEvent):
 @dataclass(frozen=True, slots=True)
 class OfferNewQuoteRequested(OfferEvent):
     """The buyer of an expired offer asked for a new quote."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferPackageRetired(OfferEvent):
+    """The package of an open offer is not sold any more."""

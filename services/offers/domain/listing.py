@@ -6,10 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
+from chassis.kernel.machine import Actor, Machine, Transition
 from chassis.kernel.money import Money
-from services.offers.domain.events import ListingCreated, ListingUpdated
-from services.offers.domain.refusals import amount_invalid, currency_mismatch, duplicate_package
+from services.offers.domain.events import ListingCreated, ListingRetired, ListingUpdated
+from services.offers.domain.refusals import (
+    amount_invalid,
+    currency_mismatch,
+    duplicate_package,
+    package_retired,
+)
 from services.offers.domain.terms import Plan, check_plan
 
 
@@ -26,11 +33,26 @@ class ListingState(StrEnum):
 
     UNPUBLISHED = "UNPUBLISHED"
     PUBLISHED = "PUBLISHED"
+    RETIRED = "RETIRED"
+
+
+_FOR_SALE = (ListingState.UNPUBLISHED, ListingState.PUBLISHED)
+
+MACHINE: Final = Machine(
+    "listing",
+    (
+        Transition(_FOR_SALE, "update", (Actor.SELLER,)),
+        Transition(_FOR_SALE, "retire", (Actor.SELLER,), ListingState.RETIRED),
+    ),
+)
+
+RETIRED_PACKAGES_LIMIT: Final = 100
+"""How many retired packages a listing remembers; the oldest make room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One way to buy a listing; a price of zero is a free package."""
+    """One way to buy a listing; a price of zero is a free package. `retire_time` is when it left the sale."""
 
     package_id: str
     title: str
@@ -38,6 +60,7 @@ class Package:
     price: Money
     delivery_days: int
     plan: Plan | None = None
+    retire_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +76,9 @@ class ListingContent:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A listing of a seller; `seller` is ``sellers/{seller}``."""
+    """A listing of a seller; `seller` is ``sellers/{seller}``. `retired` are packages that it sold, newest
+    first.
+    """
 
     seller: str
     listing_id: str
@@ -61,6 +86,8 @@ class Listing:
     version: int
     create_time: datetime
     update_time: datetime
+    retired: tuple[Package, ...] = ()
+    retire_time: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -75,6 +102,8 @@ class Listing:
     @property
     def state(self) -> ListingState:
         """Who can see and order it."""
+        if self.retire_time is not None:
+            return ListingState.RETIRED
         return ListingState.PUBLISHED if self.content.published else ListingState.UNPUBLISHED
 
     @property
@@ -92,8 +121,15 @@ class Listing:
         return f"{self.name}/packages/{package_id}"
 
     def sells(self, package: str) -> bool:
-        """Whether the package of that name is one of this listing's."""
-        return any(package == self.package_name(known.package_id) for known in self.content.packages)
+        """Whether the package of that name can be bought."""
+        return self.retire_time is None and self._has(package, self.content.packages)
+
+    def sold(self, package: str) -> bool:
+        """Whether the package of that name was for sale once and is not any more."""
+        return not self.sells(package) and self._has(package, (*self.content.packages, *self.retired))
+
+    def _has(self, name: str, packages: Sequence[Package]) -> bool:
+        return any(name == self.package_name(package.package_id) for package in packages)
 
 
 def create(
@@ -108,12 +144,46 @@ def create(
 def update(
     listing: Listing, *, content: ListingContent, now: datetime
 ) -> tuple[Listing, ListingUpdated | None]:
-    """The listing with other content; the same content changes nothing. Refusals as for `create`."""
+    """The listing with other content; the same content changes nothing. Packages that it leaves out retire.
+
+    Refusals TRANSITION_FORBIDDEN, PACKAGE_RETIRED, and those of `create`.
+    """
+    MACHINE.move(listing.state, "update", Actor.SELLER, name=listing.name)
     if content == listing.content:
         return listing, None
     check_packages(content.packages)
-    changed = replace(listing, content=content, version=listing.version + 1, update_time=now)
+    kept = {package.package_id for package in content.packages}
+    for package in listing.retired:
+        if package.package_id in kept:
+            raise package_retired(listing.package_name(package.package_id))
+    left_out = tuple(
+        replace(package, retire_time=now)
+        for package in listing.content.packages
+        if package.package_id not in kept
+    )
+    changed = replace(
+        listing,
+        content=content,
+        version=listing.version + 1,
+        update_time=now,
+        retired=(*left_out, *listing.retired)[:RETIRED_PACKAGES_LIMIT],
+    )
     return changed, ListingUpdated(changed)
+
+
+def retire(listing: Listing, *, now: datetime) -> tuple[Listing, ListingRetired | None]:
+    """The listing out of sale for good; once is enough."""
+    if listing.state is ListingState.RETIRED:
+        return listing, None
+    MACHINE.move(listing.state, "retire", Actor.SELLER, name=listing.name)
+    changed = replace(listing, version=listing.version + 1, update_time=now, retire_time=now)
+    return changed, ListingRetired(changed)
+
+
+def newly_retired(listing: Listing, *, before: Listing) -> tuple[str, ...]:
+    """The names of the packages that left the sale between two versions."""
+    names = (before.package_name(package.package_id) for package in before.content.packages)
+    return tuple(name for name in names if before.sells(name) and not listing.sells(name))
 
 
 def check_packages(packages: Sequence[Package]) -> None:

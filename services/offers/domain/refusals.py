@@ -28,6 +28,7 @@ class Reason(StrEnum):
     APPROVAL_REQUIRED = "APPROVAL_REQUIRED"
     APPROVAL_NOT_NEEDED = "APPROVAL_NOT_NEEDED"
     APPROVAL_LIMIT_INVALID = "APPROVAL_LIMIT_INVALID"
+    PACKAGE_RETIRED = "PACKAGE_RETIRED"
 
 
 def offer_expired(name: str, expire_time: datetime | None) -> Refusal:
@@ -102,6 +103,11 @@ def package_unknown(package: str) -> Refusal:
         reason=Reason.PACKAGE_UNKNOWN,
         package=package,
     )
+
+
+def package_retired(package: str) -> Refusal:
+    """The package is not sold any more."""
+    return precondition(Reason.PACKAGE_RETIRED, f"{package} is not sold any more", package=package)
 
 
 def payment_token_required(name: str) -> Refusal:

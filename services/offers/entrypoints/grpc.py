@@ -60,6 +60,12 @@ class OffersServicer(OffersServiceServicer):
             context, command, self._listing_commands.update, listings.update_listing_response
         )
 
+    async def RetireListing(self, request: pb.RetireListingRequest, context: Any) -> pb.RetireListingResponse:
+        command = listings.retire_listing_command(request)
+        return await respond(
+            context, command, self._listing_commands.retire, listings.retire_listing_response
+        )
+
     async def CreateOffer(self, request: pb.CreateOfferRequest, context: Any) -> pb.CreateOfferResponse:
         command = offers.create_offer_command(request)
         return await respond(context, command, self._offer_commands.create, offers.create_offer_response)

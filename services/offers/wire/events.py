@@ -67,6 +67,8 @@ def _listing_message(event: events.ListingEvent) -> Message:
     message = wire_listing(listing)
     if isinstance(event, events.ListingCreated):
         return events_pb2.ListingCreated(listing=message, version=listing.version)
+    if isinstance(event, events.ListingRetired):
+        return events_pb2.ListingRetired(listing=message, version=listing.version)
     return events_pb2.ListingUpdated(listing=message, version=listing.version)
 
 
@@ -80,6 +82,7 @@ _PLAIN: Final[Mapping[type[events.OfferEvent], Callable[..., Message]]] = {
     events.OfferExpired: events_pb2.OfferExpired,
     events.OfferRevived: events_pb2.OfferRevived,
     events.OfferNewQuoteRequested: events_pb2.OfferNewQuoteRequested,
+    events.OfferPackageRetired: events_pb2.OfferPackageRetired,
 }
 
 

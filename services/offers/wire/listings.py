@@ -6,17 +6,17 @@ import protovalidate
 
 from chassis.admission import violated
 from chassis.field_mask import masked_paths, overlay
-from chassis.kernel.machine import ActionState
+from chassis.kernel.machine import Actor
 from chassis.kernel.money import exponent
 from chassis.kernel.page import Page
 from chassis.kernel.refusal import Refusal, invalid
 from chassis.paging import next_page_token, page_request
-from chassis.wire import timestamp, wire_money, write_actions
+from chassis.wire import optional_timestamp, timestamp, wire_money, write_actions
 from parley.offers.v1 import listing_pb2, offers_service_pb2
-from services.offers.app.commands.listing import CreateListing, UpdateListing
+from services.offers.app.commands.listing import CreateListing, RetireListing, UpdateListing
 from services.offers.app.queries import GetListing, ListListings
 from services.offers.app.views import ListingView
-from services.offers.domain.listing import Intake, Listing, ListingContent, ListingState, Package
+from services.offers.domain.listing import MACHINE, Intake, Listing, ListingContent, ListingState, Package
 from services.offers.domain.refusals import amount_invalid, currency_mismatch
 from services.offers.domain.search import ListingOrder, ListingSearch, check, query_words
 from services.offers.domain.terms import check_text
@@ -30,7 +30,6 @@ from services.offers.wire.values import (
 
 _INTAKE_PREFIX = "INTAKE_"
 _UPDATABLE = ("title", "description", "intake", "published", "packages")
-_TEAM_ACTIONS = (ActionState("update", allowed=True),)
 
 _INTAKES = {listing_pb2.Listing.Intake.Value(_INTAKE_PREFIX + intake): intake for intake in Intake}
 _STATES = {listing_pb2.Listing.State.Value(f"STATE_{state}"): state for state in ListingState}
@@ -64,6 +63,11 @@ def update_listing_command(request: offers_service_pb2.UpdateListingRequest) -> 
         return _read_content(merged)
 
     return UpdateListing(name=name, etag=sent.etag, edit=edit)
+
+
+def retire_listing_command(request: offers_service_pb2.RetireListingRequest) -> RetireListing:
+    """What RetireListing asks for."""
+    return RetireListing(listing_name(request.name), request.etag)
 
 
 def get_listing_query(request: offers_service_pb2.GetListingRequest) -> GetListing:
@@ -130,6 +134,11 @@ def update_listing_response(view: ListingView) -> offers_service_pb2.UpdateListi
     return offers_service_pb2.UpdateListingResponse(listing=wire_listing_view(view))
 
 
+def retire_listing_response(view: ListingView) -> offers_service_pb2.RetireListingResponse:
+    """The answer of RetireListing."""
+    return offers_service_pb2.RetireListingResponse(listing=wire_listing_view(view))
+
+
 def list_listings_response(
     request: offers_service_pb2.ListListingsRequest, page: Page[ListingView]
 ) -> offers_service_pb2.ListListingsResponse:
@@ -143,7 +152,8 @@ def list_listings_response(
 def wire_listing_view(view: ListingView) -> listing_pb2.Listing:
     """A listing as one caller sees it."""
     message = wire_listing(view.listing)
-    write_actions(message, _TEAM_ACTIONS if view.is_team else (), explanations={})
+    actions = MACHINE.explain(view.listing.state, Actor.SELLER) if view.is_team else ()
+    write_actions(message, actions, explanations={})
     return message
 
 
@@ -155,6 +165,10 @@ def wire_listing(listing: Listing) -> listing_pb2.Listing:
     message.etag = listing.etag
     message.create_time.CopyFrom(timestamp(listing.create_time))
     message.update_time.CopyFrom(timestamp(listing.update_time))
+    message.retired_packages.extend(_wire_package(listing, package) for package in listing.retired)
+    if listing.retire_time is not None:
+        message.published = False
+        message.retire_time.CopyFrom(timestamp(listing.retire_time))
     return message
 
 
@@ -165,18 +179,20 @@ def _wire_content(listing: Listing) -> listing_pb2.Listing:
         description=content.description,
         intake=listing_pb2.Listing.Intake.Value(_INTAKE_PREFIX + content.intake),
         published=content.published,
-        packages=[
-            listing_pb2.Package(
-                package_id=package.package_id,
-                name=listing.package_name(package.package_id),
-                title=package.title,
-                description=package.description,
-                price=wire_money(package.price),
-                delivery_days=package.delivery_days,
-                plan=wire_plan(package.plan),
-            )
-            for package in content.packages
-        ],
+        packages=[_wire_package(listing, package) for package in content.packages],
+    )
+
+
+def _wire_package(listing: Listing, package: Package) -> listing_pb2.Package:
+    return listing_pb2.Package(
+        package_id=package.package_id,
+        name=listing.package_name(package.package_id),
+        title=package.title,
+        description=package.description,
+        price=wire_money(package.price),
+        delivery_days=package.delivery_days,
+        plan=wire_plan(package.plan),
+        retire_time=optional_timestamp(package.retire_time),
     )
 
 

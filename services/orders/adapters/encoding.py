@@ -139,6 +139,7 @@ def write_listing(listing: Listing) -> Json:
                 "price": write_money(package.price),
                 "delivery_days": package.delivery_days,
                 "plan": write_plan(package.plan),
+                "retired": package.retired,
             }
             for package in listing.packages
         ],
@@ -154,6 +155,8 @@ def read_listing(name: str, version: int, value: Mapping[str, Any]) -> Listing:
             read_money(one["price"]),
             one["delivery_days"],
             read_plan(one["plan"]),
+            # Not there in what was stored before packages could retire.
+            one.get("retired", False),
         )
         for one in value["packages"]
     )

@@ -22,13 +22,14 @@ class ListingIntake(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One way to buy a listing; `name` is the full resource name."""
+    """One way to buy a listing; `name` is the full resource name. A retired one is not sold any more."""
 
     name: str
     title: str
     price: Money
     delivery_days: int
     plan: Plan | None
+    retired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class Listing:
     def seller(self) -> str:
         """`sellers/{seller}`."""
         return "/".join(self.name.split("/")[:2])
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether buyers may know of it: it is published, or was retired as a whole."""
+        return self.published or all(package.retired for package in self.packages)
 
     def package(self, name: str) -> Package | None:
         """The package of that full name."""

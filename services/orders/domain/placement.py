@@ -41,8 +41,10 @@ def check(
 ) -> tuple[Listing, Package]:
     """The listing and package that are bought; refuses everything that can be refused without the gate."""
     package = listing.package(wish.package) if listing is not None else None
-    if listing is None or package is None or not listing.published:
+    if listing is None or package is None or not listing.is_shown:
         raise not_found(wish.package)
+    if package.retired:
+        raise refusals.package_retired(package.name)
     if in_team:
         raise refusals.own_listing(listing.seller)
     if wish.start_time is not None and not now <= wish.start_time <= now + START_HORIZON:

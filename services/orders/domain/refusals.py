@@ -20,6 +20,7 @@ class Reason(StrEnum):
     PAYMENT_TOKEN_REQUIRED = "PAYMENT_TOKEN_REQUIRED"  # noqa: S105 - the name of a reason
     PAYMENT_MEANS_REFUSED = "PAYMENT_MEANS_REFUSED"
     TIME_OUT_OF_RANGE = "TIME_OUT_OF_RANGE"
+    PACKAGE_RETIRED = "PACKAGE_RETIRED"
 
 
 EXPLANATIONS = {
@@ -72,6 +73,11 @@ def price_changed(package: str, expected: Money, actual: Money) -> Refusal:
         f"the total for {package} is {actual}, not {expected}",
         metadata={"package": package, "expected": str(expected), "actual": str(actual)},
     )
+
+
+def package_retired(package: str) -> Refusal:
+    """The package is not sold any more; an open offer for it can still be accepted."""
+    return precondition(Reason.PACKAGE_RETIRED, f"{package} is not sold any more", package=package)
 
 
 def own_listing(seller: str) -> Refusal:

@@ -21,6 +21,7 @@ def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
         "offers": (
             on(offers.ListingCreated, listing_fact, reactions.listing_changed, order=Order.LATEST),
             on(offers.ListingUpdated, listing_fact, reactions.listing_changed, order=Order.LATEST),
+            on(offers.ListingRetired, listing_fact, reactions.listing_changed, order=Order.LATEST),
             on(offers.OfferAccepted, acceptance_fact, reactions.offer_accepted, order=Order.EACH),
             on(offers.OfferSent, offer_fact, reactions.quote_changed, order=Order.EACH),
             on(offers.OfferOpened, offer_fact, reactions.quote_changed, order=Order.EACH),
@@ -39,7 +40,7 @@ def broadcasts(listings: Listings) -> Mapping[str, Callable[[str, bytes], Awaita
     """Every replica hears of a changed listing, whichever of them consumes the event."""
 
     async def refresh(_subject: str, body: bytes) -> None:
-        # Both events of a listing have the same fields.
+        # All events of a listing have the same fields.
         listings.remember(listing_fact(offers.ListingUpdated.FromString(body)))
 
     return {LISTING_SUBJECTS: refresh}

@@ -25,7 +25,7 @@ from services.orders.wire.answers import INTAKES, OUTCOMES, PAYMENT_STATES, STAT
 
 _OFFER_STATES = {offer_pb2.Offer.State.Value(f"STATE_{one.value}"): one for one in OfferState}
 
-ListingEvent = offers_events.ListingCreated | offers_events.ListingUpdated
+ListingEvent = offers_events.ListingCreated | offers_events.ListingUpdated | offers_events.ListingRetired
 QuoteMessage = (
     offers_events.OfferSent
     | offers_events.OfferOpened

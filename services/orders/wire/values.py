@@ -137,17 +137,22 @@ def listing(message: listing_pb2.Listing, *, version: int = 0) -> Listing:
         if not number.isdecimal():
             raise invalid("etag", "is not of the form v3")
         version = int(number)
-    packages = tuple(_package(message.name, one) for one in message.packages)
+    gone = message.state == listing_pb2.Listing.STATE_RETIRED
+    packages = (
+        *(_package(message.name, one, retired=gone) for one in message.packages),
+        *(_package(message.name, one, retired=True) for one in message.retired_packages),
+    )
     return Listing(
         message.name, version, message.title, _INTAKES[message.intake], message.published, packages
     )
 
 
-def _package(listing_name: str, message: listing_pb2.Package) -> Package:
+def _package(listing_name: str, message: listing_pb2.Package, *, retired: bool) -> Package:
     return Package(
         name=f"{listing_name}/packages/{message.package_id}",
         title=message.title,
         price=money(message.price, field="price"),
         delivery_days=message.delivery_days,
         plan=plan(message),
+        retired=retired,
     )

@@ -20,6 +20,7 @@ from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1.error_reason_pb2 import ErrorReason
 from parley.gating.v1.order_request_pb2 import Needs, OrderRequest
 from parley.gating.v1.order_settings_pb2 import OrderSettings, SellerPlan
+from parley.offers.v1.listing_pb2 import Listing
 from services.gating.app import simulation
 from services.gating.domain.refusals import Reason
 from tests.component.gating.conftest import (
@@ -33,6 +34,7 @@ from tests.component.gating.conftest import (
     SETTINGS,
     World,
     at,
+    listing_message,
     windows,
 )
 
@@ -341,6 +343,13 @@ async def simulation_too_large(world: World) -> None:
         await world.stub(OWNER).SimulateGate(pb.SimulateGateRequest(name=SETTINGS)).read()
 
 
+async def package_retired(world: World) -> None:
+    retired = listing_message(version=2)
+    retired.state = Listing.STATE_RETIRED
+    await world.tell_listing(retired, version=2)
+    await world.submit()
+
+
 PRODUCERS: dict[str, tuple[Callable[[World], Any], str]] = {
     "WINDOW_INVALID": (window_invalid, "start"),
     "OVERRIDE_DATE_INVALID": (override_date_invalid, "date"),
@@ -352,6 +361,7 @@ PRODUCERS: dict[str, tuple[Callable[[World], Any], str]] = {
     "TIME_OUT_OF_RANGE": (time_out_of_range, "field"),
     "TOO_MANY_QUESTIONS": (too_many_questions, "limit"),
     "SIMULATION_TOO_LARGE": (simulation_too_large, "limit"),
+    "PACKAGE_RETIRED": (package_retired, "package"),
 }
 
 

@@ -105,6 +105,20 @@ async def test_an_offer_to_an_inquiry_stands_in_its_timeline(scene: Scene) -> No
     assert (await scene.timeline(ANA, inquiry))[-1] == "OFFER_SENT"
 
 
+@pytest.mark.covers("G40")
+async def test_both_sides_are_told_that_the_package_of_an_open_offer_was_retired(scene: Scene) -> None:
+    facts = offer_facts(1)
+    for version, event in ((1, offers_events.OfferSent), (2, offers_events.OfferPackageRetired)):
+        facts.version = version
+        scene.clock.advance(MINUTE)
+        await scene.others.publish(
+            event(offer=facts), aggregate=facts.name, version=version, time=scene.clock.now()
+        )
+    await scene.service.settle()
+    for who in (ANA, OTTO):
+        assert await scene.timeline(who, OF_REQUEST) == ["OFFER_SENT", "OFFER_PACKAGE_RETIRED"]
+
+
 async def test_a_watcher_sees_what_is_added_and_can_resume(scene: Scene) -> None:
     begun = await scene.inquiry()
     name = begun.conversation.name

@@ -181,6 +181,9 @@ def listing_calls() -> list[Bad]:
         changed = listing(name=name)
         return lambda g: pb.UpdateListingRequest(listing=changed)
 
+    def retired(name: str) -> Callable[[Ground], Any]:
+        return lambda g: pb.RetireListingRequest(name=name)
+
     missing = "sellers/acme/listings/none"
     failed = (INVALID, "VALIDATION_FAILED")
     return [
@@ -226,6 +229,9 @@ def listing_calls() -> list[Bad]:
         Bad("UpdateListing", ACME, updated(""), *failed),
         Bad("UpdateListing", ACME, updated(missing), NOT_FOUND, "NOT_FOUND"),
         Bad("UpdateListing", OTHER, updated("sellers/acme/listings/logo"), NOT_FOUND, "NOT_FOUND"),
+        Bad("RetireListing", ACME, retired(""), *failed, {"field": "name"}),
+        Bad("RetireListing", ACME, retired("sellers/acme"), *failed, {"field": "name"}),
+        Bad("RetireListing", ACME, retired(missing), NOT_FOUND, "NOT_FOUND", {"resource": missing}),
     ]
 
 

@@ -41,7 +41,7 @@ async def test_everybody_reads_what_is_published(scene: Scene) -> None:
         found = (await scene.by(who).GetListing(pb.GetListingRequest(name=LOGO))).listing
         assert (found.name, found.title, found.etag) == (LOGO, "Logo design", "v1")
         assert found.packages[0].name == f"{LOGO}/packages/basic"
-        assert list(found.allowed_actions) == (["update"] if who is ACME else [])
+        assert list(found.allowed_actions) == (["update", "retire"] if who is ACME else [])
     (event,) = await scene.events(LOGO)
     assert isinstance(event, events_pb2.ListingCreated)
     assert (event.version, event.listing.packages[0].price) == (1, money(100))

@@ -21,6 +21,7 @@ ELSEWHERE = {
     "OFFER_EXPIRED": "test_negotiation.py",
     "APPROVAL_REQUIRED": "test_reviews.py",
     "ORIGIN_CLOSED": "test_origins.py",
+    "PACKAGE_RETIRED": "test_retirement.py",
     "TOO_MANY_REVISIONS": "test_a_chain_has_at_most_a_hundred_revisions",
 }
 

@@ -114,6 +114,15 @@ async def listing_change(scene: Scene) -> tuple[Any, Any]:
     )
 
 
+async def listing_retirement(scene: Scene) -> tuple[Any, Any]:
+    await scene.listing("logo")
+    name = "sellers/acme/listings/logo"
+    return (
+        pb.RetireListingRequest(name=name, request_id=KEY),
+        pb.RetireListingRequest(name=name, request_id=KEY, etag="v1"),
+    )
+
+
 async def listing_creation(scene: Scene) -> tuple[Any, Any]:
     return (
         pb.CreateListingRequest(parent="sellers/acme", listing=listing(), request_id=KEY),
@@ -124,6 +133,7 @@ async def listing_creation(scene: Scene) -> tuple[Any, Any]:
 PLAYS: list[tuple[str, Identity, Callable[[Scene], Any]]] = [
     ("CreateListing", ACME, listing_creation),
     ("UpdateListing", ACME, listing_change),
+    ("RetireListing", ACME, listing_retirement),
     ("CreateOffer", ACME, creation),
     ("SendOffer", ACME, lambda s: on_offer(s, pb.SendOfferRequest, send=False, other={"etag": "v1"})),
     ("OpenOffer", ANA, lambda s: on_offer(s, pb.OpenOfferRequest, other={"etag": "v1"})),

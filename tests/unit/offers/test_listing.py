@@ -9,7 +9,13 @@ import pytest
 from chassis.kernel.money import Money
 from chassis.kernel.refusal import Refusal
 from services.offers.domain import listing as listings
-from services.offers.domain.listing import Intake, ListingContent, Package
+from services.offers.domain.listing import (
+    RETIRED_PACKAGES_LIMIT,
+    Intake,
+    ListingContent,
+    ListingState,
+    Package,
+)
 from services.offers.domain.terms import Interval, Plan
 from tests.unit.offers.negotiation import HOUR, NOW, SELLER
 
@@ -62,3 +68,36 @@ def test_a_listing_knows_what_it_sells() -> None:
     assert listing.sells("sellers/acme/listings/logo/packages/basic")
     assert not listing.sells("sellers/acme/listings/logo/packages/plus")
     assert not listing.sells("sellers/other/listings/logo/packages/basic")
+
+
+def test_a_retired_listing_sells_nothing_and_is_final() -> None:
+    listing, _ = listings.create(seller=SELLER, listing_id="logo", content=content(), now=NOW)
+    basic = listing.package_name("basic")
+    gone, event = listings.retire(listing, now=NOW + HOUR)
+    assert event is not None
+    assert (gone.state, gone.retire_time, gone.version) == (ListingState.RETIRED, NOW + HOUR, 2)
+    assert (gone.sells(basic), gone.sold(basic), listing.sold(basic)) == (False, True, False)
+    assert not gone.sold(listing.package_name("plus"))
+    assert listings.newly_retired(gone, before=listing) == (basic,)
+    assert listings.retire(gone, now=NOW + 2 * HOUR) == (gone, None)
+    for same_or_not in (content(), replace(content(), title="New")):
+        with pytest.raises(Refusal) as refused:
+            listings.update(gone, content=same_or_not, now=NOW)
+        assert refused.value.reason == "TRANSITION_FORBIDDEN"
+
+
+def test_packages_that_are_left_out_are_remembered_up_to_a_limit() -> None:
+    listing, _ = listings.create(seller=SELLER, listing_id="logo", content=content(), now=NOW)
+    for number in range(RETIRED_PACKAGES_LIMIT + 1):
+        before, left = listing, listing.content.packages[0]
+        wanted = content(replace(BASIC, package_id=f"p{number}"))
+        listing, _ = listings.update(listing, content=wanted, now=NOW + number * HOUR)
+        assert listing.retired[0] == replace(left, retire_time=NOW + number * HOUR)
+        assert listings.newly_retired(listing, before=before) == (listing.package_name(left.package_id),)
+    assert len(listing.retired) == RETIRED_PACKAGES_LIMIT
+    assert BASIC.package_id not in {package.package_id for package in listing.retired}
+    with pytest.raises(Refusal) as refused:
+        listings.update(listing, content=content(replace(BASIC, package_id="p5")), now=NOW)
+    assert refused.value.reason == "PACKAGE_RETIRED"
+    kept, _ = listings.update(listing, content=replace(listing.content, title="New"), now=NOW)
+    assert listings.newly_retired(kept, before=listing) == ()

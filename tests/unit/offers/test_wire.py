@@ -40,6 +40,7 @@ from services.offers.domain.chain import Acceptance, Author, NewQuote, Offer, Re
 from services.offers.domain.listing import Package
 from services.offers.domain.offer import Consent
 from services.offers.domain.refusals import Reason
+from services.offers.domain.retirement import package_retired
 from services.offers.domain.terms import (
     Address,
     Expiry,
@@ -155,8 +156,10 @@ def whole_story() -> list[events.OfferEvent]:
     _, told_asked = offers.request_new_quote(
         expired(), actor=Actor.BUYER, text="SECRET", now=NOW + timedelta(days=1)
     )
+    _, told_retired = package_retired(sent, now=NOW)
     told = [
         *told_asked,
+        told_retired,
         told_sent,
         told_opened,
         told_revised,

@@ -199,9 +199,14 @@ def _price_conditions(search: ListingSearch) -> list[sa.ColumnElement[bool]]:
 
 
 def _contains(seller: str, word: str) -> sa.ColumnElement[bool]:
+    """Looked up for one listing at a time: EXISTS would be joined, and all listings of the word be read."""
     other = tables.listing_word.alias()
-    return sa.exists().where(
-        other.c.seller == seller, other.c.word == word, other.c.listing_id == _L.listing_id
+    return (
+        sa.select(other.c.word)
+        .where(other.c.seller == seller, other.c.word == word, other.c.listing_id == _L.listing_id)
+        .correlate_except(other)
+        .scalar_subquery()
+        .is_not(None)
     )
 
 

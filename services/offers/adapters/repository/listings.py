@@ -25,6 +25,7 @@ _FIND_LISTING: Final = sa.select(tables.listing).where(
     _L.seller == sa.bindparam("of_seller"), _L.listing_id == sa.bindparam("of_listing_id")
 )
 _LOCK_LISTING: Final = _FIND_LISTING.with_for_update()
+_HOLD_LISTING: Final = _FIND_LISTING.with_for_update(read=True)
 _ADD_LISTING: Final = insert(tables.listing).on_conflict_do_nothing()
 _SAVE_LISTING: Final = (
     sa.update(tables.listing)
@@ -48,6 +49,8 @@ _SAVE_LISTING: Final = (
                 "has_plan",
                 "currency",
                 "lowest_price",
+                "retired",
+                "retire_time",
             )
         }
     )
@@ -78,6 +81,10 @@ class ListingRepository:
     async def find_for_update(self, tx: Transaction, name: str) -> Listing | None:
         """The same, locked until the transaction ends."""
         return _listing_or_none(await tx.fetch_one(_LOCK_LISTING, _listing_key(name)))
+
+    async def find_and_hold(self, tx: Transaction, name: str) -> Listing | None:
+        """The same, and nobody changes it until the transaction ends."""
+        return _listing_or_none(await tx.fetch_one(_HOLD_LISTING, _listing_key(name)))
 
     async def add(self, tx: Transaction, listing: Listing) -> bool:
         """Adds it; False where the name is taken."""
@@ -138,6 +145,8 @@ def _content_values(listing: Listing) -> dict[str, Any]:
         "has_plan": listing.has_plan,
         "currency": listing.lowest_price.currency,
         "lowest_price": listing.lowest_price.amount,
+        "retired": packages_document(listing.retired),
+        "retire_time": listing.retire_time,
     }
 
 
@@ -153,4 +162,13 @@ def _listing(row: Row[Any]) -> Listing:
         published=row.published,
         packages=read_packages(row.packages),
     )
-    return Listing(row.seller, row.listing_id, content, row.version, row.create_time, row.update_time)
+    return Listing(
+        seller=row.seller,
+        listing_id=row.listing_id,
+        content=content,
+        version=row.version,
+        create_time=row.create_time,
+        update_time=row.update_time,
+        retired=read_packages(row.retired),
+        retire_time=row.retire_time,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -39,6 +39,18 @@ _LOCK_AT_ORIGIN: Final = (
     .where(_O.origin == sa.bindparam("at_origin"), _O.state.in_(sa.bindparam("in_states", expanding=True)))
     .order_by(_O.create_time.desc(), _O.offer_id.desc())
     .limit(1)
+    .with_for_update()
+)
+_LOCK_FOR_PACKAGES: Final = (
+    sa.select(tables.offer)
+    .where(
+        _O.state == sa.literal_column("'OPEN'"),
+        _O.seller == sa.bindparam("of_seller"),
+        _O.proposal[("terms", "package")].astext.in_(sa.bindparam("for_packages", expanding=True)),
+        _O.offer_id > sa.bindparam("after"),
+    )
+    .order_by(_O.offer_id)
+    .limit(sa.bindparam("at_most"))
     .with_for_update()
 )
 _ADD_OFFER: Final = insert(tables.offer)
@@ -104,6 +116,13 @@ class OfferRepository:
         names = sorted(state.value for state in states)
         row = await tx.fetch_one(_LOCK_AT_ORIGIN, {"at_origin": origin, "in_states": names})
         return None if row is None else _offer(row)
+
+    async def find_open_for_packages(
+        self, tx: Transaction, seller: str, packages: Sequence[str], *, after: str, limit: int
+    ) -> Sequence[Offer]:
+        """Open offers that propose one of these packages, by id from behind `after`, locked."""
+        wanted = {"of_seller": seller, "for_packages": list(packages), "after": after, "at_most": limit}
+        return [_offer(row) for row in await tx.fetch_all(_LOCK_FOR_PACKAGES, wanted)]
 
     async def add(self, tx: Transaction, offer: Offer) -> None:
         """Adds an offer and its first revision."""

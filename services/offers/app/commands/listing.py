@@ -11,9 +11,11 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.refusal import not_found, stale_etag
 from services.offers.app.ports import Listings
+from services.offers.app.retirement import announce_retired
 from services.offers.app.views import ListingView
 from services.offers.domain import listing as listings
 from services.offers.domain import refusals
+from services.offers.domain.events import ListingEvent
 from services.offers.domain.listing import Listing, ListingContent
 
 
@@ -33,6 +35,14 @@ class UpdateListing:
     name: str
     etag: str
     edit: Callable[[Listing], ListingContent]
+
+
+@dataclass(frozen=True, slots=True)
+class RetireListing:
+    """`etag` is empty where the caller does not mind the version."""
+
+    name: str
+    etag: str = ""
 
 
 class ListingCommands:
@@ -62,18 +72,43 @@ class ListingCommands:
         return await self._database.command(call, work)
 
     async def update(self, call: Call, command: UpdateListing) -> ListingView:
-        """Other content. Refusals NOT_FOUND, ETAG_MISMATCH, and those of a new listing."""
+        """Other content.
+
+        Refusals NOT_FOUND, ETAG_MISMATCH, TRANSITION_FORBIDDEN, PACKAGE_RETIRED, and those of a new listing.
+        """
 
         async def work(tx: Transaction) -> ListingView:
-            listing = await self._listings.find_for_update(tx, command.name)
-            if listing is None:
-                raise not_found(command.name)
-            if command.etag and command.etag != listing.etag:
-                raise stale_etag(listing.name, command.etag, listing.etag)
+            listing = await self._load(tx, command.name, etag=command.etag)
             changed, event = listings.update(listing, content=command.edit(listing), now=self._clock.now())
             if event is not None:
-                await self._listings.save(tx, changed, before=listing)
-                tx.record(event)
+                await self._store(tx, changed, event, before=listing)
             return ListingView(changed, is_team=True)
 
         return await self._database.command(call, work)
+
+    async def retire(self, call: Call, command: RetireListing) -> ListingView:
+        """Out of sale for good. Refusals NOT_FOUND, ETAG_MISMATCH."""
+
+        async def work(tx: Transaction) -> ListingView:
+            listing = await self._load(tx, command.name, etag=command.etag)
+            changed, event = listings.retire(listing, now=self._clock.now())
+            if event is not None:
+                await self._store(tx, changed, event, before=listing)
+            return ListingView(changed, is_team=True)
+
+        return await self._database.command(call, work)
+
+    async def _load(self, tx: Transaction, name: str, *, etag: str) -> Listing:
+        listing = await self._listings.find_for_update(tx, name)
+        if listing is None:
+            raise not_found(name)
+        if etag and etag != listing.etag:
+            raise stale_etag(listing.name, etag, listing.etag)
+        return listing
+
+    async def _store(
+        self, tx: Transaction, listing: Listing, event: ListingEvent, *, before: Listing
+    ) -> None:
+        await self._listings.save(tx, listing, before=before)
+        announce_retired(tx, listing, before=before)
+        tx.record(event)

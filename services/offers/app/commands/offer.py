@@ -188,6 +188,7 @@ class OfferCommands:
             if event is not None:
                 await self._steps.check_clearance(tx, call, changed)
                 require_open(told(origin.answer))
+                await self._steps.check_still_sold(tx, changed)
                 await self._steps.occupy_origin(tx, changed, ended=ended, now=now)
                 await self._steps.store(tx, changed, event, before=offer)
             return await self._steps.view(tx, call, changed, actor, now)
@@ -314,6 +315,7 @@ class OfferCommands:
             if offer.revision.author is Author.BUYER:
                 await self._steps.check_clearance(tx, call, changed)
             require_open(told(origin.answer))
+            await self._steps.check_still_sold(tx, changed)
             await self._steps.occupy_origin(tx, changed, ended=ended, now=now)
             await self._steps.store(tx, changed, *events, before=offer)
             return await self._steps.view(tx, call, changed, actor, now)

@@ -143,16 +143,31 @@ class OfferSteps:
         return terms.with_expiry(settled(terms.expiry, zone=zone, path="terms."))
 
     async def check_package(self, tx: Transaction, package: str, *, seller: str, actor: Actor) -> None:
-        """Refusal PACKAGE_UNKNOWN unless the seller sells it and, for a buyer, shows it."""
+        """Refusals PACKAGE_UNKNOWN unless it is the seller's and, for a buyer, shown; PACKAGE_RETIRED.
+
+        The listing is held, so that it is not retired before the offer is there.
+        """
         if not package:
             return
         listing_name = package.partition("/packages/")[0]
         listing = None
         if listing_name.startswith(f"{seller}/"):
-            listing = await self._listings.find(tx, listing_name)
-        hidden = actor is Actor.BUYER and listing is not None and not listing.content.published
-        if listing is None or hidden or not listing.sells(package):
+            listing = await self._listings.find_and_hold(tx, listing_name)
+        if listing is None or (actor is Actor.BUYER and not listing.content.published):
             raise refusals.package_unknown(package)
+        if listing.sold(package):
+            raise refusals.package_retired(package)
+        if not listing.sells(package):
+            raise refusals.package_unknown(package)
+
+    async def check_still_sold(self, tx: Transaction, offer: Offer) -> None:
+        """Refusal PACKAGE_RETIRED where the package of an offer that is to be opened is not sold any more."""
+        package = offer.revision.terms.package
+        if not package:
+            return
+        listing = await self._listings.find_and_hold(tx, package.partition("/packages/")[0])
+        if listing is not None and listing.sold(package):
+            raise refusals.package_retired(package)
 
 
 @dataclass(frozen=True, slots=True)

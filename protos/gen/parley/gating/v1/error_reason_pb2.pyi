@@ -64,6 +64,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. The period has more placements than one simulation takes: choose a shorter one.
     Metadata: `{"field": "start_time", "limit": "1000000"}`.
     """
+    ERROR_REASON_PACKAGE_RETIRED: _ErrorReason.ValueType  # 11
+    """FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired. An open offer for it can still be accepted.
+    Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the gating service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -111,5 +115,9 @@ Metadata: `{"resource": "orderRequests/0198…", "limit": "20"}`.
 ERROR_REASON_SIMULATION_TOO_LARGE: ErrorReason.ValueType  # 10
 """INVALID_ARGUMENT. The period has more placements than one simulation takes: choose a shorter one.
 Metadata: `{"field": "start_time", "limit": "1000000"}`.
+"""
+ERROR_REASON_PACKAGE_RETIRED: ErrorReason.ValueType  # 11
+"""FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired. An open offer for it can still be accepted.
+Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -163,6 +163,8 @@ class TimelineEvent(_message.Message):
         """A buyer began the inquiry."""
         TYPE_OFFER_NEW_QUOTE_REQUESTED: TimelineEvent._Type.ValueType  # 28
         """The buyer of an expired offer asked for a new quote."""
+        TYPE_OFFER_PACKAGE_RETIRED: TimelineEvent._Type.ValueType  # 29
+        """The package of an open offer is not sold any more; the offer keeps its terms and stays acceptable."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What happened."""
@@ -225,6 +227,8 @@ class TimelineEvent(_message.Message):
     """A buyer began the inquiry."""
     TYPE_OFFER_NEW_QUOTE_REQUESTED: TimelineEvent.Type.ValueType  # 28
     """The buyer of an expired offer asked for a new quote."""
+    TYPE_OFFER_PACKAGE_RETIRED: TimelineEvent.Type.ValueType  # 29
+    """The package of an open offer is not sold any more; the offer keeps its terms and stays acceptable."""
 
     TYPE_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int

@@ -84,6 +84,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The caller may send the draft as it is. Metadata: `{"resource": "offers/0198…"}`."""
     ERROR_REASON_APPROVAL_LIMIT_INVALID: _ErrorReason.ValueType  # 16
     """INVALID_ARGUMENT. Two limits are for the same currency. Metadata: `{"field": "offer_settings.approval_limits[1]"}`."""
+    ERROR_REASON_PACKAGE_RETIRED: _ErrorReason.ValueType  # 17
+    """FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired.
+    Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the offers service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -152,4 +156,8 @@ ERROR_REASON_APPROVAL_NOT_NEEDED: ErrorReason.ValueType  # 15
 """FAILED_PRECONDITION. The caller may send the draft as it is. Metadata: `{"resource": "offers/0198…"}`."""
 ERROR_REASON_APPROVAL_LIMIT_INVALID: ErrorReason.ValueType  # 16
 """INVALID_ARGUMENT. Two limits are for the same currency. Metadata: `{"field": "offer_settings.approval_limits[1]"}`."""
+ERROR_REASON_PACKAGE_RETIRED: ErrorReason.ValueType  # 17
+"""FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired.
+Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

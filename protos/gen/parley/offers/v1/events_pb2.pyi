@@ -80,6 +80,34 @@ class ListingUpdated(_message.Message):
 Global___ListingUpdated: _TypeAlias = ListingUpdated  # noqa: Y015
 
 @_typing.final
+class ListingRetired(_message.Message):
+    """A listing was taken out of sale, with all its packages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LISTING_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version of the listing, 1, 2, 3 …"""
+    @_builtins.property
+    def listing(self) -> _listing_pb2.Listing:
+        """The listing after the change, without caller-specific fields."""
+
+    def __init__(
+        self,
+        *,
+        listing: _listing_pb2.Listing | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["listing", b"listing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["listing", b"listing", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListingRetired: _TypeAlias = ListingRetired  # noqa: Y015
+
+@_typing.final
 class OfferFacts(_message.Message):
     """The public facts of an offer after a change. No text that a party wrote to the other, no contact data."""
 
@@ -446,3 +474,27 @@ class OfferNewQuoteRequested(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OfferNewQuoteRequested: _TypeAlias = OfferNewQuoteRequested  # noqa: Y015
+
+@_typing.final
+class OfferPackageRetired(_message.Message):
+    """The package of an open offer was retired. The offer keeps its terms and stays acceptable; both sides should know."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offer(self) -> Global___OfferFacts:
+        """The offer after the change."""
+
+    def __init__(
+        self,
+        *,
+        offer: Global___OfferFacts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferPackageRetired: _TypeAlias = OfferPackageRetired  # noqa: Y015

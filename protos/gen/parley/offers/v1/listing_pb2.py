@@ -31,7 +31,7 @@ from parley.type.v1 import action_pb2 as parley_dot_type_dot_v1_dot_action__pb2
 from parley.type.v1 import commerce_pb2 as parley_dot_type_dot_v1_dot_commerce__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eparley/offers/v1/listing.proto\x12\x10parley.offers.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x1bparley/type/v1/action.proto\x1a\x1dparley/type/v1/commerce.proto\"\x86\x06\n\x07Listing\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1d\n\x05title\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x90N\x12@\n\x06intake\x18\x04 \x01(\x0e\x32 .parley.offers.v1.Listing.IntakeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x11\n\tpublished\x18\x05 \x01(\x08\x12;\n\x08packages\x18\x06 \x03(\x0b\x32\x19.parley.offers.v1.PackageB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x61llowed_actions\x18\n \x03(\tB\x04\xe2\x41\x01\x03\x12\x44\n\x13unavailable_actions\x18\x0b \x03(\x0b\x32!.parley.type.v1.UnavailableActionB\x04\xe2\x41\x01\x03\x12\x34\n\x05state\x18\x0c \x01(\x0e\x32\x1f.parley.offers.v1.Listing.StateB\x04\xe2\x41\x01\x03\"c\n\x06Intake\x12\x16\n\x12INTAKE_UNSPECIFIED\x10\x00\x12\x12\n\x0eINTAKE_INSTANT\x10\x01\x12\x18\n\x14INTAKE_SELLER_REVIEW\x10\x02\x12\x13\n\x0fINTAKE_BY_QUOTE\x10\x03\"J\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11STATE_UNPUBLISHED\x10\x01\x12\x13\n\x0fSTATE_PUBLISHED\x10\x02:O\xea\x41L\n\x12parley.dev/Listing\x12#sellers/{seller}/listings/{listing}*\x08listings2\x07listing\"\x97\x02\n\x07Package\x12@\n\npackage_id\x18\x01 \x01(\tB,\xe2\x41\x01\x02\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x05title\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1d\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12-\n\x05price\x18\x05 \x01(\x0b\x32\x12.google.type.MoneyB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12%\n\rdelivery_days\x18\x06 \x01(\x05\x42\x0e\xe2\x41\x01\x02\xbaH\x07\x1a\x05\x18\xed\x02(\x01\x12\"\n\x04plan\x18\x07 \x01(\x0b\x32\x14.parley.type.v1.Planb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eparley/offers/v1/listing.proto\x12\x10parley.offers.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x1bparley/type/v1/action.proto\x1a\x1dparley/type/v1/commerce.proto\"\x8b\x07\n\x07Listing\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1d\n\x05title\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x90N\x12@\n\x06intake\x18\x04 \x01(\x0e\x32 .parley.offers.v1.Listing.IntakeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x11\n\tpublished\x18\x05 \x01(\x08\x12;\n\x08packages\x18\x06 \x03(\x0b\x32\x19.parley.offers.v1.PackageB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x61llowed_actions\x18\n \x03(\tB\x04\xe2\x41\x01\x03\x12\x44\n\x13unavailable_actions\x18\x0b \x03(\x0b\x32!.parley.type.v1.UnavailableActionB\x04\xe2\x41\x01\x03\x12\x34\n\x05state\x18\x0c \x01(\x0e\x32\x1f.parley.offers.v1.Listing.StateB\x04\xe2\x41\x01\x03\x12\x35\n\x0bretire_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x39\n\x10retired_packages\x18\x0e \x03(\x0b\x32\x19.parley.offers.v1.PackageB\x04\xe2\x41\x01\x03\"c\n\x06Intake\x12\x16\n\x12INTAKE_UNSPECIFIED\x10\x00\x12\x12\n\x0eINTAKE_INSTANT\x10\x01\x12\x18\n\x14INTAKE_SELLER_REVIEW\x10\x02\x12\x13\n\x0fINTAKE_BY_QUOTE\x10\x03\"]\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11STATE_UNPUBLISHED\x10\x01\x12\x13\n\x0fSTATE_PUBLISHED\x10\x02\x12\x11\n\rSTATE_RETIRED\x10\x03:O\xea\x41L\n\x12parley.dev/Listing\x12#sellers/{seller}/listings/{listing}*\x08listings2\x07listing\"\xce\x02\n\x07Package\x12@\n\npackage_id\x18\x01 \x01(\tB,\xe2\x41\x01\x02\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x05title\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1d\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12-\n\x05price\x18\x05 \x01(\x0b\x32\x12.google.type.MoneyB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12%\n\rdelivery_days\x18\x06 \x01(\x05\x42\x0e\xe2\x41\x01\x02\xbaH\x07\x1a\x05\x18\xed\x02(\x01\x12\"\n\x04plan\x18\x07 \x01(\x0b\x32\x14.parley.type.v1.Plan\x12\x35\n\x0bretire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,6 +58,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTING'].fields_by_name['unavailable_actions']._serialized_options = b'\342A\001\003'
   _globals['_LISTING'].fields_by_name['state']._loaded_options = None
   _globals['_LISTING'].fields_by_name['state']._serialized_options = b'\342A\001\003'
+  _globals['_LISTING'].fields_by_name['retire_time']._loaded_options = None
+  _globals['_LISTING'].fields_by_name['retire_time']._serialized_options = b'\342A\001\003'
+  _globals['_LISTING'].fields_by_name['retired_packages']._loaded_options = None
+  _globals['_LISTING'].fields_by_name['retired_packages']._serialized_options = b'\342A\001\003'
   _globals['_LISTING']._loaded_options = None
   _globals['_LISTING']._serialized_options = b'\352AL\n\022parley.dev/Listing\022#sellers/{seller}/listings/{listing}*\010listings2\007listing'
   _globals['_PACKAGE'].fields_by_name['package_id']._loaded_options = None
@@ -72,12 +76,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PACKAGE'].fields_by_name['price']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_PACKAGE'].fields_by_name['delivery_days']._loaded_options = None
   _globals['_PACKAGE'].fields_by_name['delivery_days']._serialized_options = b'\342A\001\002\272H\007\032\005\030\355\002(\001'
+  _globals['_PACKAGE'].fields_by_name['retire_time']._loaded_options = None
+  _globals['_PACKAGE'].fields_by_name['retire_time']._serialized_options = b'\342A\001\003'
   _globals['_LISTING']._serialized_start=260
-  _globals['_LISTING']._serialized_end=1034
-  _globals['_LISTING_INTAKE']._serialized_start=778
-  _globals['_LISTING_INTAKE']._serialized_end=877
-  _globals['_LISTING_STATE']._serialized_start=879
-  _globals['_LISTING_STATE']._serialized_end=953
-  _globals['_PACKAGE']._serialized_start=1037
-  _globals['_PACKAGE']._serialized_end=1316
+  _globals['_LISTING']._serialized_end=1167
+  _globals['_LISTING_INTAKE']._serialized_start=892
+  _globals['_LISTING_INTAKE']._serialized_end=991
+  _globals['_LISTING_STATE']._serialized_start=993
+  _globals['_LISTING_STATE']._serialized_end=1086
+  _globals['_PACKAGE']._serialized_start=1170
+  _globals['_PACKAGE']._serialized_end=1504
 # @@protoc_insertion_point(module_scope)

@@ -68,6 +68,10 @@ class Listing(_message.Message):
         """The seller's team works on it. Nobody else can see or order it."""
         STATE_PUBLISHED: Listing._State.ValueType  # 2
         """Everybody can see and order it."""
+        STATE_RETIRED: Listing._State.ValueType  # 3
+        """It is not sold any more. Final. Everybody who could see it can still read it by name; open offers stay
+        acceptable with the terms that they have.
+        """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Who can see and order it."""
@@ -78,6 +82,10 @@ class Listing(_message.Message):
     """The seller's team works on it. Nobody else can see or order it."""
     STATE_PUBLISHED: Listing.State.ValueType  # 2
     """Everybody can see and order it."""
+    STATE_RETIRED: Listing.State.ValueType  # 3
+    """It is not sold any more. Final. Everybody who could see it can still read it by name; open offers stay
+    acceptable with the terms that they have.
+    """
 
     NAME_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
@@ -91,6 +99,8 @@ class Listing(_message.Message):
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    RETIRE_TIME_FIELD_NUMBER: _builtins.int
+    RETIRED_PACKAGES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`sellers/{seller}/listings/{listing}`."""
     title: _builtins.str
@@ -104,10 +114,12 @@ class Listing(_message.Message):
     etag: _builtins.str
     """The version, for optimistic concurrency."""
     state: Global___Listing.State.ValueType
-    """Who can see and order it. Follows from `published`."""
+    """Who can see and order it."""
     @_builtins.property
     def packages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Package]:
-        """What can be bought, 1 to 20 packages of one currency with unique `package_id`s."""
+        """What can be bought, 1 to 20 packages of one currency with unique `package_id`s. An update that leaves a package out
+        retires it; its id is not used again.
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -125,6 +137,16 @@ class Listing(_message.Message):
     def unavailable_actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.UnavailableAction]:
         """What the caller may not do now, and why."""
 
+    @_builtins.property
+    def retire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was retired. Absent until then."""
+
+    @_builtins.property
+    def retired_packages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Package]:
+        """The packages that are not sold any more, those of a retired listing excepted: the 100 that were retired last,
+        newest first. Open offers for them stay acceptable with the terms that they have.
+        """
+
     def __init__(
         self,
         *,
@@ -140,10 +162,12 @@ class Listing(_message.Message):
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
         state: Global___Listing.State.ValueType = ...,
+        retire_time: _timestamp_pb2.Timestamp | None = ...,
+        retired_packages: _abc.Iterable[Global___Package] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "retire_time", b"retire_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "create_time", b"create_time", "description", b"description", "etag", b"etag", "intake", b"intake", "name", b"name", "packages", b"packages", "published", b"published", "state", b"state", "title", b"title", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "create_time", b"create_time", "description", b"description", "etag", b"etag", "intake", b"intake", "name", b"name", "packages", b"packages", "published", b"published", "retire_time", b"retire_time", "retired_packages", b"retired_packages", "state", b"state", "title", b"title", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -162,6 +186,7 @@ class Package(_message.Message):
     PRICE_FIELD_NUMBER: _builtins.int
     DELIVERY_DAYS_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
+    RETIRE_TIME_FIELD_NUMBER: _builtins.int
     package_id: _builtins.str
     """Chosen by the seller, unique within the listing: lower-case letters, digits and hyphens, for example `basic`."""
     name: _builtins.str
@@ -180,6 +205,10 @@ class Package(_message.Message):
     def plan(self) -> _commerce_pb2.Plan:
         """What is charged again and again after the order is confirmed, where the package is a subscription."""
 
+    @_builtins.property
+    def retire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was retired. Absent until then."""
+
     def __init__(
         self,
         *,
@@ -190,10 +219,11 @@ class Package(_message.Message):
         price: _money_pb2.Money | None = ...,
         delivery_days: _builtins.int = ...,
         plan: _commerce_pb2.Plan | None = ...,
+        retire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "price", b"price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "price", b"price", "retire_time", b"retire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_days", b"delivery_days", "description", b"description", "name", b"name", "package_id", b"package_id", "plan", b"plan", "price", b"price", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_days", b"delivery_days", "description", b"description", "name", b"name", "package_id", b"package_id", "plan", b"plan", "price", b"price", "retire_time", b"retire_time", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -59,6 +59,11 @@ class OffersServiceStub:
                 request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateListingRequest.SerializeToString,
                 response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateListingResponse.FromString,
                 _registered_method=True)
+        self.RetireListing = channel.unary_unary(
+                '/parley.offers.v1.OffersService/RetireListing',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.RetireListingRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.RetireListingResponse.FromString,
+                _registered_method=True)
         self.CreateOffer = channel.unary_unary(
                 '/parley.offers.v1.OffersService/CreateOffer',
                 request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.CreateOfferRequest.SerializeToString,
@@ -205,8 +210,9 @@ class OffersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListListings(self, request, context):
-        """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page costs the same, however many listings the seller has, with one
-        exception: `text` that very many listings contain, in an order other than by name.
+        """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page
+        costs the same, however many listings the seller has, with one exception: `text` that more than a thousand of them
+        contain, in an order other than by name.
         Errors: PAGE_TOKEN_INVALID, AMOUNT_INVALID, CURRENCY_MISMATCH, VALIDATION_FAILED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -215,8 +221,19 @@ class OffersServiceServicer:
 
     def UpdateListing(self, request, context):
         """Changes the fields that `update_mask` names, all populated ones where it is empty. Open offers keep their terms.
-        An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
-        AMOUNT_INVALID, CURRENCY_MISMATCH.
+        A package that the new `packages` leave out is retired: as with RetireListing, both sides of its open offers are
+        told. An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
+        PACKAGE_RETIRED (a retired id is sent again), AMOUNT_INVALID, CURRENCY_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireListing(self, request, context):
+        """Takes a listing out of sale for good. New orders, requests and offers of its packages are refused with
+        PACKAGE_RETIRED; open offers keep their terms and stay acceptable, and both sides of each are told by an entry in
+        its timelines. A single package is retired by an UpdateListing that leaves it out. Retiring again changes nothing.
+        Errors: ETAG_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -433,6 +450,11 @@ def add_OffersServiceServicer_to_server(servicer, server):
                     servicer.UpdateListing,
                     request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateListingRequest.FromString,
                     response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateListingResponse.SerializeToString,
+            ),
+            'RetireListing': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireListing,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.RetireListingRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.RetireListingResponse.SerializeToString,
             ),
             'CreateOffer': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateOffer,
@@ -668,6 +690,33 @@ class OffersService:
             '/parley.offers.v1.OffersService/UpdateListing',
             parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateListingRequest.SerializeToString,
             parley_dot_offers_dot_v1_dot_offers__service__pb2.UpdateListingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireListing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/RetireListing',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.RetireListingRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.RetireListingResponse.FromString,
             options,
             channel_credentials,
             insecure,

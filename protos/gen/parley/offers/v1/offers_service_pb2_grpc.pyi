@@ -45,14 +45,22 @@ class OffersServiceStub:
     GetListing: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.GetListingRequest, _offers_service_pb2.GetListingResponse]
     """Returns a listing. Everybody reads published ones; unpublished ones are NOT_FOUND outside the team."""
     ListListings: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.ListListingsRequest, _offers_service_pb2.ListListingsResponse]
-    """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page costs the same, however many listings the seller has, with one
-    exception: `text` that very many listings contain, in an order other than by name.
+    """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page
+    costs the same, however many listings the seller has, with one exception: `text` that more than a thousand of them
+    contain, in an order other than by name.
     Errors: PAGE_TOKEN_INVALID, AMOUNT_INVALID, CURRENCY_MISMATCH, VALIDATION_FAILED.
     """
     UpdateListing: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.UpdateListingRequest, _offers_service_pb2.UpdateListingResponse]
     """Changes the fields that `update_mask` names, all populated ones where it is empty. Open offers keep their terms.
-    An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
-    AMOUNT_INVALID, CURRENCY_MISMATCH.
+    A package that the new `packages` leave out is retired: as with RetireListing, both sides of its open offers are
+    told. An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
+    PACKAGE_RETIRED (a retired id is sent again), AMOUNT_INVALID, CURRENCY_MISMATCH.
+    """
+    RetireListing: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.RetireListingRequest, _offers_service_pb2.RetireListingResponse]
+    """Takes a listing out of sale for good. New orders, requests and offers of its packages are refused with
+    PACKAGE_RETIRED; open offers keep their terms and stay acceptable, and both sides of each are told by an entry in
+    its timelines. A single package is retired by an UpdateListing that leaves it out. Retiring again changes nothing.
+    Errors: ETAG_MISMATCH.
     """
     CreateOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.CreateOfferRequest, _offers_service_pb2.CreateOfferResponse]
     """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step.
@@ -154,14 +162,22 @@ class OffersServiceAsyncStub(OffersServiceStub):
     GetListing: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.GetListingRequest, _offers_service_pb2.GetListingResponse]  # type: ignore[assignment]
     """Returns a listing. Everybody reads published ones; unpublished ones are NOT_FOUND outside the team."""
     ListListings: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ListListingsRequest, _offers_service_pb2.ListListingsResponse]  # type: ignore[assignment]
-    """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page costs the same, however many listings the seller has, with one
-    exception: `text` that very many listings contain, in an order other than by name.
+    """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page
+    costs the same, however many listings the seller has, with one exception: `text` that more than a thousand of them
+    contain, in an order other than by name.
     Errors: PAGE_TOKEN_INVALID, AMOUNT_INVALID, CURRENCY_MISMATCH, VALIDATION_FAILED.
     """
     UpdateListing: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.UpdateListingRequest, _offers_service_pb2.UpdateListingResponse]  # type: ignore[assignment]
     """Changes the fields that `update_mask` names, all populated ones where it is empty. Open offers keep their terms.
-    An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
-    AMOUNT_INVALID, CURRENCY_MISMATCH.
+    A package that the new `packages` leave out is retired: as with RetireListing, both sides of its open offers are
+    told. An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
+    PACKAGE_RETIRED (a retired id is sent again), AMOUNT_INVALID, CURRENCY_MISMATCH.
+    """
+    RetireListing: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.RetireListingRequest, _offers_service_pb2.RetireListingResponse]  # type: ignore[assignment]
+    """Takes a listing out of sale for good. New orders, requests and offers of its packages are refused with
+    PACKAGE_RETIRED; open offers keep their terms and stay acceptable, and both sides of each are told by an entry in
+    its timelines. A single package is retired by an UpdateListing that leaves it out. Retiring again changes nothing.
+    Errors: ETAG_MISMATCH.
     """
     CreateOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.CreateOfferRequest, _offers_service_pb2.CreateOfferResponse]  # type: ignore[assignment]
     """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step.
@@ -278,8 +294,9 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _offers_service_pb2.ListListingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.ListListingsResponse, _abc.Awaitable[_offers_service_pb2.ListListingsResponse]]:
-        """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page costs the same, however many listings the seller has, with one
-        exception: `text` that very many listings contain, in an order other than by name.
+        """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page
+        costs the same, however many listings the seller has, with one exception: `text` that more than a thousand of them
+        contain, in an order other than by name.
         Errors: PAGE_TOKEN_INVALID, AMOUNT_INVALID, CURRENCY_MISMATCH, VALIDATION_FAILED.
         """
 
@@ -290,8 +307,21 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.UpdateListingResponse, _abc.Awaitable[_offers_service_pb2.UpdateListingResponse]]:
         """Changes the fields that `update_mask` names, all populated ones where it is empty. Open offers keep their terms.
-        An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
-        AMOUNT_INVALID, CURRENCY_MISMATCH.
+        A package that the new `packages` leave out is retired: as with RetireListing, both sides of its open offers are
+        told. An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
+        PACKAGE_RETIRED (a retired id is sent again), AMOUNT_INVALID, CURRENCY_MISMATCH.
+        """
+
+    @_abc_1.abstractmethod
+    def RetireListing(
+        self,
+        request: _offers_service_pb2.RetireListingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.RetireListingResponse, _abc.Awaitable[_offers_service_pb2.RetireListingResponse]]:
+        """Takes a listing out of sale for good. New orders, requests and offers of its packages are refused with
+        PACKAGE_RETIRED; open offers keep their terms and stay acceptable, and both sides of each are told by an entry in
+        its timelines. A single package is retired by an UpdateListing that leaves it out. Retiring again changes nothing.
+        Errors: ETAG_MISMATCH.
         """
 
     @_abc_1.abstractmethod

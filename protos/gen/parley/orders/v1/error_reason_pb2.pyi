@@ -54,6 +54,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. `start_time` is in the past or too far away.
     Metadata: `{"field": "start_time"}`.
     """
+    ERROR_REASON_PACKAGE_RETIRED: _ErrorReason.ValueType  # 8
+    """FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired. An open offer for it can still be accepted.
+    Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the orders service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -91,5 +95,9 @@ Metadata: `{"payment": "orders/0198…/payments/0198…", "decline_code": "stole
 ERROR_REASON_TIME_OUT_OF_RANGE: ErrorReason.ValueType  # 7
 """INVALID_ARGUMENT. `start_time` is in the past or too far away.
 Metadata: `{"field": "start_time"}`.
+"""
+ERROR_REASON_PACKAGE_RETIRED: ErrorReason.ValueType  # 8
+"""FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired. An open offer for it can still be accepted.
+Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
