@@ -23,8 +23,8 @@ from parley.offers.v1.offers_service_pb2 import (
 
 SMALL, LARGE = 1_000, 1_000_000
 GOAL = 1.5
-ROUNDS = 5
-SECONDS = 2.0
+ROUNDS = 3
+SECONDS = 1.0
 PAGES = 40
 """Different pages of each list that are asked for, from the first to one near the end."""
 LIST = "/parley.offers.v1.OffersService/ListListings"
