@@ -111,6 +111,30 @@ async def test_an_update_changes_what_the_mask_names(scene: Scene) -> None:
     assert await scene.event_names(LOGO) == ["ListingCreated", *["ListingUpdated"] * 3]
 
 
+async def test_a_star_replaces_everything_that_can_be_set(scene: Scene) -> None:
+    await scene.listing("logo")
+    whole = update(["*"], title="New", intake=listing_pb2.Listing.INTAKE_BY_QUOTE, packages=[package("plus")])
+    changed = (await scene.by(ACME).UpdateListing(whole)).listing
+    assert (changed.title, changed.description, changed.published) == ("New", "", False)
+    assert (changed.state, changed.intake) == (
+        listing_pb2.Listing.STATE_UNPUBLISHED,
+        listing_pb2.Listing.INTAKE_BY_QUOTE,
+    )
+    assert [each.package_id for each in changed.packages] == ["plus"]
+    await scene.service.settle()
+    before = await scene.written()
+    for paths in (
+        ["*"],
+        ["title", "*"],
+        ["packages.title"],
+        ["retire_time"],
+        ["state"],
+        ["retired_packages"],
+    ):
+        await refused(scene.by(ACME).UpdateListing(update(paths)))
+    assert await scene.written() == before
+
+
 async def test_an_update_that_changes_nothing_writes_nothing(scene: Scene) -> None:
     await scene.listing("logo")
     before = await scene.written()
