@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
+from parley.orders.v1 import fulfilment_pb2 as parley_dot_orders_dot_v1_dot_fulfilment__pb2
 from parley.orders.v1 import order_pb2 as parley_dot_orders_dot_v1_dot_order__pb2
 from parley.orders.v1 import payment_pb2 as parley_dot_orders_dot_v1_dot_payment__pb2
 from parley.type.v1 import commerce_pb2 as parley_dot_type_dot_v1_dot_commerce__pb2
 from parley.type.v1 import event_pb2 as parley_dot_type_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dparley/orders/v1/events.proto\x12\x10parley.orders.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x1cparley/orders/v1/order.proto\x1a\x1eparley/orders/v1/payment.proto\x1a\x1dparley/type/v1/commerce.proto\x1a\x1aparley/type/v1/event.proto\"\x89\x04\n\nOrderFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0e\n\x06seller\x18\x03 \x01(\t\x12\r\n\x05\x62uyer\x18\x04 \x01(\t\x12\x0f\n\x07package\x18\x05 \x01(\t\x12.\n\x06intake\x18\x06 \x01(\x0e\x32\x1e.parley.orders.v1.Order.Intake\x12,\n\x05state\x18\x07 \x01(\x0e\x32\x1d.parley.orders.v1.Order.State\x12!\n\x05total\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x35\n\x0epayment_method\x18\t \x01(\x0e\x32\x1d.parley.type.v1.PaymentMethod\x12;\n\rpayment_state\x18\n \x01(\x0e\x32$.parley.orders.v1.Order.PaymentState\x12\r\n\x05offer\x18\x0b \x01(\t\x12\x15\n\rorder_request\x18\x0c \x01(\t\x12\x1b\n\x13origin_conversation\x18\r \x01(\t\x12\"\n\x04plan\x18\x0e \x01(\x0b\x32\x14.parley.type.v1.Plan\x12\x30\n\x0c\x63onfirm_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x16price_agreed_elsewhere\x18\x10 \x01(\x08\"O\n\x0bOrderPlaced\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x13\xf2\xe0\x18\x0f\n\x05order\x12\x06placed\"e\n\x16OrderProcessingStarted\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x1e\xf2\xe0\x18\x1a\n\x05order\x12\x11processingstarted\"U\n\x0eOrderQuoteSent\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x16\xf2\xe0\x18\x12\n\x05order\x12\tquotesent\"]\n\x12OrderQuoteAnswered\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x1a\xf2\xe0\x18\x16\n\x05order\x12\rquoteanswered\"k\n\x19OrderPaymentMethodChanged\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:!\xf2\xe0\x18\x1d\n\x05order\x12\x14paymentmethodchanged\"U\n\x0eOrderConfirmed\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x16\xf2\xe0\x18\x12\n\x05order\x12\tconfirmed\"S\n\rOrderDeclined\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x15\xf2\xe0\x18\x11\n\x05order\x12\x08\x64\x65\x63lined\"U\n\x0eOrderWithdrawn\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x16\xf2\xe0\x18\x12\n\x05order\x12\twithdrawn\"\x97\x01\n\tOrderPaid\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts\x12\x0f\n\x07payment\x18\x02 \x01(\t\x12\x39\n\x07outcome\x18\x03 \x01(\x0e\x32(.parley.orders.v1.PaymentAttempt.Outcome:\x11\xf2\xe0\x18\r\n\x05order\x12\x04paid\"\xa9\x01\n\x12OrderPaymentFailed\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts\x12\x0f\n\x07payment\x18\x02 \x01(\t\x12\x39\n\x07outcome\x18\x03 \x01(\x0e\x32(.parley.orders.v1.PaymentAttempt.Outcome:\x1a\xf2\xe0\x18\x16\n\x05order\x12\rpaymentfailed\"p\n\x13OrderPaymentRetried\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts\x12\x0f\n\x07payment\x18\x02 \x01(\t:\x1b\xf2\xe0\x18\x17\n\x05order\x12\x0epaymentretriedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dparley/orders/v1/events.proto\x12\x10parley.orders.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a!parley/orders/v1/fulfilment.proto\x1a\x1cparley/orders/v1/order.proto\x1a\x1eparley/orders/v1/payment.proto\x1a\x1dparley/type/v1/commerce.proto\x1a\x1aparley/type/v1/event.proto\"\xe8\x04\n\nOrderFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0e\n\x06seller\x18\x03 \x01(\t\x12\r\n\x05\x62uyer\x18\x04 \x01(\t\x12\x0f\n\x07package\x18\x05 \x01(\t\x12.\n\x06intake\x18\x06 \x01(\x0e\x32\x1e.parley.orders.v1.Order.Intake\x12,\n\x05state\x18\x07 \x01(\x0e\x32\x1d.parley.orders.v1.Order.State\x12!\n\x05total\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x35\n\x0epayment_method\x18\t \x01(\x0e\x32\x1d.parley.type.v1.PaymentMethod\x12;\n\rpayment_state\x18\n \x01(\x0e\x32$.parley.orders.v1.Order.PaymentState\x12\r\n\x05offer\x18\x0b \x01(\t\x12\x15\n\rorder_request\x18\x0c \x01(\t\x12\x1b\n\x13origin_conversation\x18\r \x01(\t\x12\"\n\x04plan\x18\x0e \x01(\x0b\x32\x14.parley.type.v1.Plan\x12\x30\n\x0c\x63onfirm_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x16price_agreed_elsewhere\x18\x10 \x01(\x08\x12\x35\n\x11\x64\x65livery_due_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\nrefund_due\x18\x12 \x01(\x0b\x32\x12.google.type.Money\"O\n\x0bOrderPlaced\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x13\xf2\xe0\x18\x0f\n\x05order\x12\x06placed\"e\n\x16OrderProcessingStarted\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x1e\xf2\xe0\x18\x1a\n\x05order\x12\x11processingstarted\"U\n\x0eOrderQuoteSent\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x16\xf2\xe0\x18\x12\n\x05order\x12\tquotesent\"]\n\x12OrderQuoteAnswered\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x1a\xf2\xe0\x18\x16\n\x05order\x12\rquoteanswered\"k\n\x19OrderPaymentMethodChanged\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:!\xf2\xe0\x18\x1d\n\x05order\x12\x14paymentmethodchanged\"U\n\x0eOrderConfirmed\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x16\xf2\xe0\x18\x12\n\x05order\x12\tconfirmed\"S\n\rOrderDeclined\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x15\xf2\xe0\x18\x11\n\x05order\x12\x08\x64\x65\x63lined\"U\n\x0eOrderWithdrawn\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts:\x16\xf2\xe0\x18\x12\n\x05order\x12\twithdrawn\"\x97\x01\n\tOrderPaid\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts\x12\x0f\n\x07payment\x18\x02 \x01(\t\x12\x39\n\x07outcome\x18\x03 \x01(\x0e\x32(.parley.orders.v1.PaymentAttempt.Outcome:\x11\xf2\xe0\x18\r\n\x05order\x12\x04paid\"\xa9\x01\n\x12OrderPaymentFailed\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts\x12\x0f\n\x07payment\x18\x02 \x01(\t\x12\x39\n\x07outcome\x18\x03 \x01(\x0e\x32(.parley.orders.v1.PaymentAttempt.Outcome:\x1a\xf2\xe0\x18\x16\n\x05order\x12\rpaymentfailed\"p\n\x13OrderPaymentRetried\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts\x12\x0f\n\x07payment\x18\x02 \x01(\t:\x1b\xf2\xe0\x18\x17\n\x05order\x12\x0epaymentretried\"n\n\x12OrderPaymentVoided\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts\x12\x0f\n\x07payment\x18\x02 \x01(\t:\x1a\xf2\xe0\x18\x16\n\x05order\x12\rpaymentvoided\"d\n\x0cOrderStarted\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts\x12\x11\n\tautomatic\x18\x02 \x01(\x08:\x14\xf2\xe0\x18\x10\n\x05order\x12\x07started\"\xa6\x01\n\x0eOrderDelivered\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts\x12\x17\n\x0f\x64\x65livery_number\x18\x02 \x01(\x05\x12\x36\n\x12\x61uto_complete_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x16\xf2\xe0\x18\x12\n\x05order\x12\tdelivered\"|\n\x15OrderChangesRequested\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts\x12\x17\n\x0f\x64\x65livery_number\x18\x02 \x01(\x05:\x1d\xf2\xe0\x18\x19\n\x05order\x12\x10\x63hangesrequested\"h\n\x0eOrderCompleted\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts\x12\x11\n\tautomatic\x18\x02 \x01(\x08:\x16\xf2\xe0\x18\x12\n\x05order\x12\tcompleted\"\xc8\x01\n\x0eOrderCancelled\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.parley.orders.v1.OrderFacts\x12\x35\n\x06reason\x18\x02 \x01(\x0e\x32%.parley.orders.v1.Cancellation.Reason\x12:\n\x0c\x63\x61ncelled_by\x18\x03 \x01(\x0e\x32$.parley.orders.v1.Cancellation.Party:\x16\xf2\xe0\x18\x12\n\x05order\x12\tcancelledb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,28 +60,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERPAYMENTFAILED']._serialized_options = b'\362\340\030\026\n\005order\022\rpaymentfailed'
   _globals['_ORDERPAYMENTRETRIED']._loaded_options = None
   _globals['_ORDERPAYMENTRETRIED']._serialized_options = b'\362\340\030\027\n\005order\022\016paymentretried'
-  _globals['_ORDERFACTS']._serialized_start=231
-  _globals['_ORDERFACTS']._serialized_end=752
-  _globals['_ORDERPLACED']._serialized_start=754
-  _globals['_ORDERPLACED']._serialized_end=833
-  _globals['_ORDERPROCESSINGSTARTED']._serialized_start=835
-  _globals['_ORDERPROCESSINGSTARTED']._serialized_end=936
-  _globals['_ORDERQUOTESENT']._serialized_start=938
-  _globals['_ORDERQUOTESENT']._serialized_end=1023
-  _globals['_ORDERQUOTEANSWERED']._serialized_start=1025
-  _globals['_ORDERQUOTEANSWERED']._serialized_end=1118
-  _globals['_ORDERPAYMENTMETHODCHANGED']._serialized_start=1120
-  _globals['_ORDERPAYMENTMETHODCHANGED']._serialized_end=1227
-  _globals['_ORDERCONFIRMED']._serialized_start=1229
-  _globals['_ORDERCONFIRMED']._serialized_end=1314
-  _globals['_ORDERDECLINED']._serialized_start=1316
-  _globals['_ORDERDECLINED']._serialized_end=1399
-  _globals['_ORDERWITHDRAWN']._serialized_start=1401
-  _globals['_ORDERWITHDRAWN']._serialized_end=1486
-  _globals['_ORDERPAID']._serialized_start=1489
-  _globals['_ORDERPAID']._serialized_end=1640
-  _globals['_ORDERPAYMENTFAILED']._serialized_start=1643
-  _globals['_ORDERPAYMENTFAILED']._serialized_end=1812
-  _globals['_ORDERPAYMENTRETRIED']._serialized_start=1814
-  _globals['_ORDERPAYMENTRETRIED']._serialized_end=1926
+  _globals['_ORDERPAYMENTVOIDED']._loaded_options = None
+  _globals['_ORDERPAYMENTVOIDED']._serialized_options = b'\362\340\030\026\n\005order\022\rpaymentvoided'
+  _globals['_ORDERSTARTED']._loaded_options = None
+  _globals['_ORDERSTARTED']._serialized_options = b'\362\340\030\020\n\005order\022\007started'
+  _globals['_ORDERDELIVERED']._loaded_options = None
+  _globals['_ORDERDELIVERED']._serialized_options = b'\362\340\030\022\n\005order\022\tdelivered'
+  _globals['_ORDERCHANGESREQUESTED']._loaded_options = None
+  _globals['_ORDERCHANGESREQUESTED']._serialized_options = b'\362\340\030\031\n\005order\022\020changesrequested'
+  _globals['_ORDERCOMPLETED']._loaded_options = None
+  _globals['_ORDERCOMPLETED']._serialized_options = b'\362\340\030\022\n\005order\022\tcompleted'
+  _globals['_ORDERCANCELLED']._loaded_options = None
+  _globals['_ORDERCANCELLED']._serialized_options = b'\362\340\030\022\n\005order\022\tcancelled'
+  _globals['_ORDERFACTS']._serialized_start=266
+  _globals['_ORDERFACTS']._serialized_end=882
+  _globals['_ORDERPLACED']._serialized_start=884
+  _globals['_ORDERPLACED']._serialized_end=963
+  _globals['_ORDERPROCESSINGSTARTED']._serialized_start=965
+  _globals['_ORDERPROCESSINGSTARTED']._serialized_end=1066
+  _globals['_ORDERQUOTESENT']._serialized_start=1068
+  _globals['_ORDERQUOTESENT']._serialized_end=1153
+  _globals['_ORDERQUOTEANSWERED']._serialized_start=1155
+  _globals['_ORDERQUOTEANSWERED']._serialized_end=1248
+  _globals['_ORDERPAYMENTMETHODCHANGED']._serialized_start=1250
+  _globals['_ORDERPAYMENTMETHODCHANGED']._serialized_end=1357
+  _globals['_ORDERCONFIRMED']._serialized_start=1359
+  _globals['_ORDERCONFIRMED']._serialized_end=1444
+  _globals['_ORDERDECLINED']._serialized_start=1446
+  _globals['_ORDERDECLINED']._serialized_end=1529
+  _globals['_ORDERWITHDRAWN']._serialized_start=1531
+  _globals['_ORDERWITHDRAWN']._serialized_end=1616
+  _globals['_ORDERPAID']._serialized_start=1619
+  _globals['_ORDERPAID']._serialized_end=1770
+  _globals['_ORDERPAYMENTFAILED']._serialized_start=1773
+  _globals['_ORDERPAYMENTFAILED']._serialized_end=1942
+  _globals['_ORDERPAYMENTRETRIED']._serialized_start=1944
+  _globals['_ORDERPAYMENTRETRIED']._serialized_end=2056
+  _globals['_ORDERPAYMENTVOIDED']._serialized_start=2058
+  _globals['_ORDERPAYMENTVOIDED']._serialized_end=2168
+  _globals['_ORDERSTARTED']._serialized_start=2170
+  _globals['_ORDERSTARTED']._serialized_end=2270
+  _globals['_ORDERDELIVERED']._serialized_start=2273
+  _globals['_ORDERDELIVERED']._serialized_end=2439
+  _globals['_ORDERCHANGESREQUESTED']._serialized_start=2441
+  _globals['_ORDERCHANGESREQUESTED']._serialized_end=2565
+  _globals['_ORDERCOMPLETED']._serialized_start=2567
+  _globals['_ORDERCOMPLETED']._serialized_end=2671
+  _globals['_ORDERCANCELLED']._serialized_start=2674
+  _globals['_ORDERCANCELLED']._serialized_end=2874
 # @@protoc_insertion_point(module_scope)

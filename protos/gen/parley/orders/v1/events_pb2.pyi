@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.type import money_pb2 as _money_pb2
+from parley.orders.v1 import fulfilment_pb2 as _fulfilment_pb2
 from parley.orders.v1 import order_pb2 as _order_pb2
 from parley.orders.v1 import payment_pb2 as _payment_pb2
 from parley.type.v1 import commerce_pb2 as _commerce_pb2
@@ -43,6 +44,8 @@ class OrderFacts(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     CONFIRM_TIME_FIELD_NUMBER: _builtins.int
     PRICE_AGREED_ELSEWHERE_FIELD_NUMBER: _builtins.int
+    DELIVERY_DUE_TIME_FIELD_NUMBER: _builtins.int
+    REFUND_DUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orders/{order}`."""
     version: _builtins.int
@@ -81,6 +84,14 @@ class OrderFacts(_message.Message):
     def confirm_time(self) -> _timestamp_pb2.Timestamp:
         """When it was confirmed; absent before."""
 
+    @_builtins.property
+    def delivery_due_time(self) -> _timestamp_pb2.Timestamp:
+        """When delivery is due; absent before the confirmation."""
+
+    @_builtins.property
+    def refund_due(self) -> _money_pb2.Money:
+        """What was taken for an order that is cancelled now, and is owed to the buyer; absent where nothing is owed."""
+
     def __init__(
         self,
         *,
@@ -100,10 +111,12 @@ class OrderFacts(_message.Message):
         plan: _commerce_pb2.Plan | None = ...,
         confirm_time: _timestamp_pb2.Timestamp | None = ...,
         price_agreed_elsewhere: _builtins.bool = ...,
+        delivery_due_time: _timestamp_pb2.Timestamp | None = ...,
+        refund_due: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm_time", b"confirm_time", "plan", b"plan", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm_time", b"confirm_time", "delivery_due_time", b"delivery_due_time", "plan", b"plan", "refund_due", b"refund_due", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "confirm_time", b"confirm_time", "intake", b"intake", "name", b"name", "offer", b"offer", "order_request", b"order_request", "origin_conversation", b"origin_conversation", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "seller", b"seller", "state", b"state", "total", b"total", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "confirm_time", b"confirm_time", "delivery_due_time", b"delivery_due_time", "intake", b"intake", "name", b"name", "offer", b"offer", "order_request", b"order_request", "origin_conversation", b"origin_conversation", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "refund_due", b"refund_due", "seller", b"seller", "state", b"state", "total", b"total", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -392,3 +405,181 @@ class OrderPaymentRetried(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OrderPaymentRetried: _TypeAlias = OrderPaymentRetried  # noqa: Y015
+
+@_typing.final
+class OrderPaymentVoided(_message.Message):
+    """The order is cancelled, and its charge never reached the provider: it is not charged any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    payment: _builtins.str
+    """`orders/{order}/payments/{payment}`."""
+    @_builtins.property
+    def order(self) -> Global___OrderFacts:
+        """The order after the change."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___OrderFacts | None = ...,
+        payment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderPaymentVoided: _TypeAlias = OrderPaymentVoided  # noqa: Y015
+
+@_typing.final
+class OrderStarted(_message.Message):
+    """The work began."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    AUTOMATIC_FIELD_NUMBER: _builtins.int
+    automatic: _builtins.bool
+    """Whether the agreed start came, rather than the seller began."""
+    @_builtins.property
+    def order(self) -> Global___OrderFacts:
+        """The order after the change."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___OrderFacts | None = ...,
+        automatic: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["automatic", b"automatic", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderStarted: _TypeAlias = OrderStarted  # noqa: Y015
+
+@_typing.final
+class OrderDelivered(_message.Message):
+    """The work was delivered; the buyer is to accept it or to ask for changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    DELIVERY_NUMBER_FIELD_NUMBER: _builtins.int
+    AUTO_COMPLETE_TIME_FIELD_NUMBER: _builtins.int
+    delivery_number: _builtins.int
+    """1, 2, 3 …"""
+    @_builtins.property
+    def order(self) -> Global___OrderFacts:
+        """The order after the change."""
+
+    @_builtins.property
+    def auto_complete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it counts as accepted unless the buyer says something before."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___OrderFacts | None = ...,
+        delivery_number: _builtins.int = ...,
+        auto_complete_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["auto_complete_time", b"auto_complete_time", "order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_complete_time", b"auto_complete_time", "delivery_number", b"delivery_number", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderDelivered: _TypeAlias = OrderDelivered  # noqa: Y015
+
+@_typing.final
+class OrderChangesRequested(_message.Message):
+    """The buyer sent a delivery back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    DELIVERY_NUMBER_FIELD_NUMBER: _builtins.int
+    delivery_number: _builtins.int
+    """The number of the delivery that was sent back."""
+    @_builtins.property
+    def order(self) -> Global___OrderFacts:
+        """The order after the change."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___OrderFacts | None = ...,
+        delivery_number: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_number", b"delivery_number", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderChangesRequested: _TypeAlias = OrderChangesRequested  # noqa: Y015
+
+@_typing.final
+class OrderCompleted(_message.Message):
+    """The delivery was accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    AUTOMATIC_FIELD_NUMBER: _builtins.int
+    automatic: _builtins.bool
+    """Whether its time ran out, rather than the buyer accepted it."""
+    @_builtins.property
+    def order(self) -> Global___OrderFacts:
+        """The order after the change."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___OrderFacts | None = ...,
+        automatic: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["automatic", b"automatic", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderCompleted: _TypeAlias = OrderCompleted  # noqa: Y015
+
+@_typing.final
+class OrderCancelled(_message.Message):
+    """The order was cancelled after its confirmation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CANCELLED_BY_FIELD_NUMBER: _builtins.int
+    reason: _fulfilment_pb2.Cancellation.Reason.ValueType
+    """Why."""
+    cancelled_by: _fulfilment_pb2.Cancellation.Party.ValueType
+    """Who cancelled."""
+    @_builtins.property
+    def order(self) -> Global___OrderFacts:
+        """The order after the change."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___OrderFacts | None = ...,
+        reason: _fulfilment_pb2.Cancellation.Reason.ValueType = ...,
+        cancelled_by: _fulfilment_pb2.Cancellation.Party.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled_by", b"cancelled_by", "order", b"order", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderCancelled: _TypeAlias = OrderCancelled  # noqa: Y015

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import money_pb2 as _money_pb2
 from parley.gating.v1 import gate_decision_pb2 as _gate_decision_pb2
+from parley.orders.v1 import fulfilment_pb2 as _fulfilment_pb2
 from parley.type.v1 import action_pb2 as _action_pb2
 from parley.type.v1 import commerce_pb2 as _commerce_pb2
 import builtins as _builtins
@@ -50,6 +51,14 @@ class Order(_message.Message):
         """The seller declined. Final. Not a cancellation."""
         STATE_WITHDRAWN: Order._State.ValueType  # 6
         """The buyer withdrew. Final."""
+        STATE_IN_PROGRESS: Order._State.ValueType  # 7
+        """The work has begun."""
+        STATE_DELIVERED: Order._State.ValueType  # 8
+        """Delivered; the buyer accepts it or asks for changes."""
+        STATE_COMPLETED: Order._State.ValueType  # 9
+        """The delivery was accepted, by the buyer or because its time ran out. Final."""
+        STATE_CANCELLED: Order._State.ValueType  # 10
+        """Cancelled after the confirmation. Final."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Where the order stands."""
@@ -68,6 +77,14 @@ class Order(_message.Message):
     """The seller declined. Final. Not a cancellation."""
     STATE_WITHDRAWN: Order.State.ValueType  # 6
     """The buyer withdrew. Final."""
+    STATE_IN_PROGRESS: Order.State.ValueType  # 7
+    """The work has begun."""
+    STATE_DELIVERED: Order.State.ValueType  # 8
+    """Delivered; the buyer accepts it or asks for changes."""
+    STATE_COMPLETED: Order.State.ValueType  # 9
+    """The delivery was accepted, by the buyer or because its time ran out. Final."""
+    STATE_CANCELLED: Order.State.ValueType  # 10
+    """Cancelled after the confirmation. Final."""
 
     class _Intake:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -115,9 +132,9 @@ class Order(_message.Message):
         FOLDER_AWAITING_ANSWER: Order._Folder.ValueType  # 3
         """A quote waits for the buyer's answer."""
         FOLDER_CONFIRMED: Order._Folder.ValueType  # 4
-        """Confirmed."""
+        """Confirmed, in progress or delivered."""
         FOLDER_CLOSED: Order._Folder.ValueType  # 5
-        """Declined or withdrawn."""
+        """Declined, withdrawn, completed or cancelled."""
 
     class Folder(_Folder, metaclass=_FolderEnumTypeWrapper):
         """The folder in which the seller's team sees an order: a view of state, unread and quote."""
@@ -131,9 +148,9 @@ class Order(_message.Message):
     FOLDER_AWAITING_ANSWER: Order.Folder.ValueType  # 3
     """A quote waits for the buyer's answer."""
     FOLDER_CONFIRMED: Order.Folder.ValueType  # 4
-    """Confirmed."""
+    """Confirmed, in progress or delivered."""
     FOLDER_CLOSED: Order.Folder.ValueType  # 5
-    """Declined or withdrawn."""
+    """Declined, withdrawn, completed or cancelled."""
 
     class _PaymentState:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -155,6 +172,8 @@ class Order(_message.Message):
         """Settled between the parties; Parley never charges."""
         PAYMENT_STATE_FREE: Order._PaymentState.ValueType  # 6
         """Nothing to pay: the total is zero."""
+        PAYMENT_STATE_VOIDED: Order._PaymentState.ValueType  # 7
+        """The order was cancelled before anything was taken; it is never charged."""
 
     class PaymentState(_PaymentState, metaclass=_PaymentStateEnumTypeWrapper):
         """Whether the buyer has paid."""
@@ -173,6 +192,8 @@ class Order(_message.Message):
     """Settled between the parties; Parley never charges."""
     PAYMENT_STATE_FREE: Order.PaymentState.ValueType  # 6
     """Nothing to pay: the total is zero."""
+    PAYMENT_STATE_VOIDED: Order.PaymentState.ValueType  # 7
+    """The order was cancelled before anything was taken; it is never charged."""
 
     class _DeclineReason:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -242,6 +263,12 @@ class Order(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    AUTO_COMPLETE_TIME_FIELD_NUMBER: _builtins.int
+    COMPLETE_TIME_FIELD_NUMBER: _builtins.int
+    CANCELLATION_FIELD_NUMBER: _builtins.int
+    REFUND_DUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orders/{order}`."""
     seller: _builtins.str
@@ -336,6 +363,33 @@ class Order(_message.Message):
     def unavailable_actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.UnavailableAction]:
         """What the caller may not do now, and why."""
 
+    @_builtins.property
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[_fulfilment_pb2.Delivery]:
+        """What was delivered so far, oldest first."""
+
+    @_builtins.property
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """When the work began. Absent before."""
+
+    @_builtins.property
+    def auto_complete_time(self) -> _timestamp_pb2.Timestamp:
+        """When the last delivery counts as accepted unless the buyer says something before. Absent unless it is delivered."""
+
+    @_builtins.property
+    def complete_time(self) -> _timestamp_pb2.Timestamp:
+        """When the delivery was accepted."""
+
+    @_builtins.property
+    def cancellation(self) -> _fulfilment_pb2.Cancellation:
+        """Who cancelled it, and why. Absent unless it is cancelled."""
+
+    @_builtins.property
+    def refund_due(self) -> _money_pb2.Money:
+        """What was taken for an order that is cancelled now, and is owed to the buyer. Nothing is moved automatically: a charge that
+        was under way when the order was cancelled shows here as soon as its answer is known. Absent where nothing is owed; what
+        was paid offline is settled between the parties.
+        """
+
     def __init__(
         self,
         *,
@@ -372,10 +426,16 @@ class Order(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
+        deliveries: _abc.Iterable[_fulfilment_pb2.Delivery] | None = ...,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
+        auto_complete_time: _timestamp_pb2.Timestamp | None = ...,
+        complete_time: _timestamp_pb2.Timestamp | None = ...,
+        cancellation: _fulfilment_pb2.Cancellation | None = ...,
+        refund_due: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["billing_address", b"billing_address", "clock_start_time", b"clock_start_time", "confirm_time", b"confirm_time", "create_time", b"create_time", "delivery_address", b"delivery_address", "delivery_due_time", b"delivery_due_time", "gate_decision", b"gate_decision", "plan", b"plan", "start_time", b"start_time", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "create_time", b"create_time", "delivery_address", b"delivery_address", "delivery_due_time", b"delivery_due_time", "gate_decision", b"gate_decision", "plan", b"plan", "refund_due", b"refund_due", "start_time", b"start_time", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "billing_address", b"billing_address", "buyer", b"buyer", "clock_start_time", b"clock_start_time", "confirm_time", b"confirm_time", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "delivery_address", b"delivery_address", "delivery_days", b"delivery_days", "delivery_due_time", b"delivery_due_time", "etag", b"etag", "folder", b"folder", "gate_decision", b"gate_decision", "intake", b"intake", "line_items", b"line_items", "name", b"name", "offer", b"offer", "order_request", b"order_request", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "requirements", b"requirements", "seller", b"seller", "start_time", b"start_time", "state", b"state", "total", b"total", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "buyer", b"buyer", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "deliveries", b"deliveries", "delivery_address", b"delivery_address", "delivery_days", b"delivery_days", "delivery_due_time", b"delivery_due_time", "etag", b"etag", "folder", b"folder", "gate_decision", b"gate_decision", "intake", b"intake", "line_items", b"line_items", "name", b"name", "offer", b"offer", "order_request", b"order_request", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "refund_due", b"refund_due", "requirements", b"requirements", "seller", b"seller", "start_time", b"start_time", "state", b"state", "total", b"total", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from parley.orders.v1 import fulfilment_methods_pb2 as parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2
 from parley.orders.v1 import orders_service_pb2 as parley_dot_orders_dot_v1_dot_orders__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -26,7 +27,7 @@ if _version_not_supported:
 
 
 class OrdersServiceStub:
-    """Orders from placement to payment.
+    """Orders from placement to payment, delivery and completion.
 
     Every mutating method takes `request_id`: the same id and body return the first answer. Methods that name an order of
     which the caller is no party answer NOT_FOUND. A state that forbids the action: FAILED_PRECONDITION
@@ -90,10 +91,35 @@ class OrdersServiceStub:
                 request_serializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentResponse.FromString,
                 _registered_method=True)
+        self.StartOrder = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/StartOrder',
+                request_serializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.StartOrderRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.StartOrderResponse.FromString,
+                _registered_method=True)
+        self.DeliverOrder = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/DeliverOrder',
+                request_serializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.DeliverOrderRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.DeliverOrderResponse.FromString,
+                _registered_method=True)
+        self.RequestChanges = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/RequestChanges',
+                request_serializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.RequestChangesRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.RequestChangesResponse.FromString,
+                _registered_method=True)
+        self.CompleteOrder = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/CompleteOrder',
+                request_serializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CompleteOrderRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CompleteOrderResponse.FromString,
+                _registered_method=True)
+        self.CancelOrder = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/CancelOrder',
+                request_serializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CancelOrderRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CancelOrderResponse.FromString,
+                _registered_method=True)
 
 
 class OrdersServiceServicer:
-    """Orders from placement to payment.
+    """Orders from placement to payment, delivery and completion.
 
     Every mutating method takes `request_id`: the same id and body return the first answer. Methods that name an order of
     which the caller is no party answer NOT_FOUND. A state that forbids the action: FAILED_PRECONDITION
@@ -175,6 +201,44 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartOrder(self, request, context):
+        """Begins the work on a confirmed order. Where a start was agreed, the order begins by itself at `clock_start_time`; the seller
+        may begin earlier, which moves neither the delivery clock nor `delivery_due_time`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeliverOrder(self, request, context):
+        """Delivers the work. The buyer accepts it (CompleteOrder) or asks for changes; at `auto_complete_time` it counts as accepted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestChanges(self, request, context):
+        """Sends a delivery back: the work goes on. An order has up to 50 deliveries; the last one cannot be sent back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompleteOrder(self, request, context):
+        """Accepts the delivery. Final.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelOrder(self, request, context):
+        """Cancels a confirmed order that is not completed. Final, and it counts in the seller's cancellation rate; before the
+        confirmation a seller declines and a buyer withdraws, which do not count. What was not charged yet is never charged.
+        What was taken is shown as `refund_due` and not given back automatically.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -228,6 +292,31 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     request_deserializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentResponse.SerializeToString,
             ),
+            'StartOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartOrder,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.StartOrderRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.StartOrderResponse.SerializeToString,
+            ),
+            'DeliverOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeliverOrder,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.DeliverOrderRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.DeliverOrderResponse.SerializeToString,
+            ),
+            'RequestChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestChanges,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.RequestChangesRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.RequestChangesResponse.SerializeToString,
+            ),
+            'CompleteOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteOrder,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CompleteOrderRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CompleteOrderResponse.SerializeToString,
+            ),
+            'CancelOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelOrder,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CancelOrderRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CancelOrderResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'parley.orders.v1.OrdersService', rpc_method_handlers)
@@ -237,7 +326,7 @@ def add_OrdersServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrdersService:
-    """Orders from placement to payment.
+    """Orders from placement to payment, delivery and completion.
 
     Every mutating method takes `request_id`: the same id and body return the first answer. Methods that name an order of
     which the caller is no party answer NOT_FOUND. A state that forbids the action: FAILED_PRECONDITION
@@ -505,6 +594,141 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/RetryPayment',
             parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/StartOrder',
+            parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.StartOrderRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.StartOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeliverOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/DeliverOrder',
+            parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.DeliverOrderRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.DeliverOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/RequestChanges',
+            parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.RequestChangesRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.RequestChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/CompleteOrder',
+            parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CompleteOrderRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CompleteOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/CancelOrder',
+            parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CancelOrderRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CancelOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from parley.orders.v1 import fulfilment_methods_pb2 as _fulfilment_methods_pb2
 from parley.orders.v1 import orders_service_pb2 as _orders_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -27,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OrdersServiceStub:
-    """Orders from placement to payment.
+    """Orders from placement to payment, delivery and completion.
 
     Every mutating method takes `request_id`: the same id and body return the first answer. Methods that name an order of
     which the caller is no party answer NOT_FOUND. A state that forbids the action: FAILED_PRECONDITION
@@ -67,10 +68,25 @@ class OrdersServiceStub:
     """Tries a declined payment again. After a hard decline another means of payment is needed.
     Errors: PAYMENT_MEANS_REFUSED.
     """
+    StartOrder: _grpc.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.StartOrderRequest, _fulfilment_methods_pb2.StartOrderResponse]
+    """Begins the work on a confirmed order. Where a start was agreed, the order begins by itself at `clock_start_time`; the seller
+    may begin earlier, which moves neither the delivery clock nor `delivery_due_time`.
+    """
+    DeliverOrder: _grpc.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.DeliverOrderRequest, _fulfilment_methods_pb2.DeliverOrderResponse]
+    """Delivers the work. The buyer accepts it (CompleteOrder) or asks for changes; at `auto_complete_time` it counts as accepted."""
+    RequestChanges: _grpc.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.RequestChangesRequest, _fulfilment_methods_pb2.RequestChangesResponse]
+    """Sends a delivery back: the work goes on. An order has up to 50 deliveries; the last one cannot be sent back."""
+    CompleteOrder: _grpc.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.CompleteOrderRequest, _fulfilment_methods_pb2.CompleteOrderResponse]
+    """Accepts the delivery. Final."""
+    CancelOrder: _grpc.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.CancelOrderRequest, _fulfilment_methods_pb2.CancelOrderResponse]
+    """Cancels a confirmed order that is not completed. Final, and it counts in the seller's cancellation rate; before the
+    confirmation a seller declines and a buyer withdraws, which do not count. What was not charged yet is never charged.
+    What was taken is shown as `refund_due` and not given back automatically.
+    """
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
-    """Orders from placement to payment.
+    """Orders from placement to payment, delivery and completion.
 
     Every mutating method takes `request_id`: the same id and body return the first answer. Methods that name an order of
     which the caller is no party answer NOT_FOUND. A state that forbids the action: FAILED_PRECONDITION
@@ -107,9 +123,24 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """Tries a declined payment again. After a hard decline another means of payment is needed.
     Errors: PAYMENT_MEANS_REFUSED.
     """
+    StartOrder: _aio.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.StartOrderRequest, _fulfilment_methods_pb2.StartOrderResponse]  # type: ignore[assignment]
+    """Begins the work on a confirmed order. Where a start was agreed, the order begins by itself at `clock_start_time`; the seller
+    may begin earlier, which moves neither the delivery clock nor `delivery_due_time`.
+    """
+    DeliverOrder: _aio.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.DeliverOrderRequest, _fulfilment_methods_pb2.DeliverOrderResponse]  # type: ignore[assignment]
+    """Delivers the work. The buyer accepts it (CompleteOrder) or asks for changes; at `auto_complete_time` it counts as accepted."""
+    RequestChanges: _aio.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.RequestChangesRequest, _fulfilment_methods_pb2.RequestChangesResponse]  # type: ignore[assignment]
+    """Sends a delivery back: the work goes on. An order has up to 50 deliveries; the last one cannot be sent back."""
+    CompleteOrder: _aio.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.CompleteOrderRequest, _fulfilment_methods_pb2.CompleteOrderResponse]  # type: ignore[assignment]
+    """Accepts the delivery. Final."""
+    CancelOrder: _aio.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.CancelOrderRequest, _fulfilment_methods_pb2.CancelOrderResponse]  # type: ignore[assignment]
+    """Cancels a confirmed order that is not completed. Final, and it counts in the seller's cancellation rate; before the
+    confirmation a seller declines and a buyer withdraws, which do not count. What was not charged yet is never charged.
+    What was taken is shown as `refund_due` and not given back automatically.
+    """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Orders from placement to payment.
+    """Orders from placement to payment, delivery and completion.
 
     Every mutating method takes `request_id`: the same id and body return the first answer. Methods that name an order of
     which the caller is no party answer NOT_FOUND. A state that forbids the action: FAILED_PRECONDITION
@@ -203,6 +234,51 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_orders_service_pb2.RetryPaymentResponse, _abc.Awaitable[_orders_service_pb2.RetryPaymentResponse]]:
         """Tries a declined payment again. After a hard decline another means of payment is needed.
         Errors: PAYMENT_MEANS_REFUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def StartOrder(
+        self,
+        request: _fulfilment_methods_pb2.StartOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fulfilment_methods_pb2.StartOrderResponse, _abc.Awaitable[_fulfilment_methods_pb2.StartOrderResponse]]:
+        """Begins the work on a confirmed order. Where a start was agreed, the order begins by itself at `clock_start_time`; the seller
+        may begin earlier, which moves neither the delivery clock nor `delivery_due_time`.
+        """
+
+    @_abc_1.abstractmethod
+    def DeliverOrder(
+        self,
+        request: _fulfilment_methods_pb2.DeliverOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fulfilment_methods_pb2.DeliverOrderResponse, _abc.Awaitable[_fulfilment_methods_pb2.DeliverOrderResponse]]:
+        """Delivers the work. The buyer accepts it (CompleteOrder) or asks for changes; at `auto_complete_time` it counts as accepted."""
+
+    @_abc_1.abstractmethod
+    def RequestChanges(
+        self,
+        request: _fulfilment_methods_pb2.RequestChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fulfilment_methods_pb2.RequestChangesResponse, _abc.Awaitable[_fulfilment_methods_pb2.RequestChangesResponse]]:
+        """Sends a delivery back: the work goes on. An order has up to 50 deliveries; the last one cannot be sent back."""
+
+    @_abc_1.abstractmethod
+    def CompleteOrder(
+        self,
+        request: _fulfilment_methods_pb2.CompleteOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fulfilment_methods_pb2.CompleteOrderResponse, _abc.Awaitable[_fulfilment_methods_pb2.CompleteOrderResponse]]:
+        """Accepts the delivery. Final."""
+
+    @_abc_1.abstractmethod
+    def CancelOrder(
+        self,
+        request: _fulfilment_methods_pb2.CancelOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fulfilment_methods_pb2.CancelOrderResponse, _abc.Awaitable[_fulfilment_methods_pb2.CancelOrderResponse]]:
+        """Cancels a confirmed order that is not completed. Final, and it counts in the seller's cancellation rate; before the
+        confirmation a seller declines and a buyer withdraws, which do not count. What was not charged yet is never charged.
+        What was taken is shown as `refund_due` and not given back automatically.
         """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

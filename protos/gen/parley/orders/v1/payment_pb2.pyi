@@ -46,6 +46,10 @@ class Payment(_message.Message):
         """The provider declined. It can be retried, with another means of payment after a hard decline."""
         STATE_UNKNOWN: Payment._State.ValueType  # 5
         """The provider's answer was lost. It is asked again by the same key until it tells; never charged under a new key."""
+        STATE_VOIDED: Payment._State.ValueType  # 6
+        """The order was cancelled before the provider took anything: it is not charged any more. Should the provider turn out to
+        have taken the money all the same, it becomes captured.
+        """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Where the payment stands."""
@@ -62,6 +66,10 @@ class Payment(_message.Message):
     """The provider declined. It can be retried, with another means of payment after a hard decline."""
     STATE_UNKNOWN: Payment.State.ValueType  # 5
     """The provider's answer was lost. It is asked again by the same key until it tells; never charged under a new key."""
+    STATE_VOIDED: Payment.State.ValueType  # 6
+    """The order was cancelled before the provider took anything: it is not charged any more. Should the provider turn out to
+    have taken the money all the same, it becomes captured.
+    """
 
     class _Purpose:
         ValueType = _typing.NewType("ValueType", _builtins.int)
