@@ -28,6 +28,7 @@ class FactKind(StrEnum):
     ORDER_DECLINED = "order_declined"
     ORDER_WITHDRAWN = "order_withdrawn"
     ORDER_CANCELLED = "order_cancelled"
+    ORDER_COMPLETED = "order_completed"
     AVAILABILITY_SET = "availability_set"
     SETTINGS_SAVED = "settings_saved"
 

@@ -35,6 +35,8 @@ def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
         "orders": (
             on(orders.OrderPlaced, order_fact, reactions.order_changed, order=Order.EACH),
             on(orders.OrderConfirmed, order_fact, reactions.order_changed, order=Order.EACH),
+            on(orders.OrderCompleted, order_fact, reactions.order_changed, order=Order.EACH),
+            on(orders.OrderCancelled, order_fact, reactions.order_changed, order=Order.EACH),
             on(orders.OrderDeclined, order_content, reactions.told, order=Order.EACH),
             on(orders.OrderWithdrawn, order_content, reactions.told, order=Order.EACH),
         ),

@@ -8,7 +8,6 @@ from chassis.wire import instant, money, optional_instant
 from parley.offers.v1 import events_pb2 as offers_events
 from parley.offers.v1.listing_pb2 import Listing as WireListing
 from parley.offers.v1.offer_pb2 import Offer, OfferRevision
-from parley.orders.v1 import events_pb2 as orders_events
 from parley.orders.v1.order_pb2 import Order
 from services.gating.app.ports import OrderFact
 from services.gating.app.reactions import ToldOrder
@@ -23,7 +22,7 @@ _ORDER_INTAKES: Final = {
     Order.INTAKE_BY_QUOTE: "BY_QUOTE",
     Order.INTAKE_OFFER: "OFFER",
 }
-OPEN_STATES: Final = frozenset({Order.STATE_CONFIRMED})
+OPEN_STATES: Final = frozenset({Order.STATE_CONFIRMED, Order.STATE_IN_PROGRESS, Order.STATE_DELIVERED})
 """An order in one of these takes up the seller's capacity."""
 
 _INTAKES: Final = {WireListing.Intake.Value(f"INTAKE_{intake.value}"): intake for intake in Intake}
@@ -75,8 +74,8 @@ def offer_fact(message: Any) -> OfferFact:
     )
 
 
-def order_fact(message: orders_events.OrderPlaced | orders_events.OrderConfirmed) -> ToldOrder:
-    """An order after a change."""
+def order_fact(message: Any) -> ToldOrder:
+    """An order after a change; `message` is any of the events that tell whether it is open."""
     facts = message.order
     is_confirmed = facts.state in OPEN_STATES and facts.HasField("confirm_time")
     order = OrderFact(

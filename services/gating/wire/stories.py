@@ -13,6 +13,7 @@ from parley.gating.v1.gate_decision_pb2 import GateDecision
 from parley.messaging.v1 import conversation_pb2, timeline_pb2
 from parley.messaging.v1 import events_pb2 as messaging
 from parley.orders.v1 import events_pb2 as orders
+from parley.orders.v1.fulfilment_pb2 import Cancellation
 from services.gating.domain.catalogue import listing_of, seller_of
 from services.gating.domain.facts import Content, Detail, FactKind
 
@@ -33,6 +34,8 @@ _ORDER_KINDS: Final[Mapping[type[Message], FactKind]] = {
     orders.OrderConfirmed: FactKind.ORDER_CONFIRMED,
     orders.OrderDeclined: FactKind.ORDER_DECLINED,
     orders.OrderWithdrawn: FactKind.ORDER_WITHDRAWN,
+    orders.OrderCompleted: FactKind.ORDER_COMPLETED,
+    orders.OrderCancelled: FactKind.ORDER_CANCELLED,
 }
 _REASON_PREFIX: Final = "REASON_"
 
@@ -106,6 +109,8 @@ def order_content(message: Any) -> Content:
         detail["confirm_time"] = instant(facts.confirm_time).isoformat()
     if facts.order_request:
         detail["order_request"] = facts.order_request
+    if isinstance(message, orders.OrderCancelled):
+        detail["cancelled_by"] = Cancellation.Party.Name(message.cancelled_by).removeprefix("PARTY_")
     return Content(
         _ORDER_KINDS[type(message)],
         facts.name,

@@ -94,6 +94,27 @@ async def test_the_gate_closes_at_the_limit_and_opens_below_it(world: World, sec
 
 
 @pytest.mark.covers("X17")
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        (orders_events.OrderCompleted, Order.STATE_COMPLETED),
+        (orders_events.OrderCancelled, Order.STATE_CANCELLED),
+    ],
+)
+@pytest.mark.parametrize("shuffled", [False, True])
+async def test_an_order_that_ended_makes_room(
+    world: World, seconds: Seconds, kind: Any, state: Any, shuffled: bool
+) -> None:
+    await world.close_gate(max_open_orders=1, capacity_only=True)
+    told = [(orders_events.OrderConfirmed, 2, Order.STATE_CONFIRMED), (kind, 5, state)]
+    for event, version, reached in reversed(told) if shuffled else told:
+        await tell(world, event, number=1, version=version, state=reached)
+        seconds.now += 1.0
+        over = shuffled or event is kind
+        assert await reason(world) == ("BELOW_CAPACITY" if over else "AT_CAPACITY")
+
+
+@pytest.mark.covers("X17")
 async def test_events_of_orders_count_in_any_order(world: World) -> None:
     await world.close_gate(max_open_orders=1, capacity_only=True)
     assert await reason(world) == "BELOW_CAPACITY"
