@@ -18,6 +18,7 @@ from parley.messaging.v1 import events_pb2 as messaging_events
 from parley.offers.v1 import events_pb2 as offers_events
 from parley.offers.v1 import offer_pb2
 from parley.orders.v1 import events_pb2 as orders_events
+from parley.orders.v1.fulfilment_pb2 import Cancellation
 from services.messaging.app.commands import CreateInquiry, MarkRead, SendMessage, StartedInquiry
 from services.messaging.app.queries import ListConversations, ListTimeline, WatchConversation
 from services.messaging.app.views import ConversationView
@@ -237,8 +238,16 @@ _ORDER_EVENTS: Mapping[type[Any], tuple[EventType, Side]] = {
     orders_events.OrderPaymentMethodChanged: (EventType.ORDER_PAYMENT_METHOD_CHANGED, Side.SYSTEM),
     orders_events.OrderPaid: (EventType.ORDER_PAID, Side.SYSTEM),
     orders_events.OrderPaymentFailed: (EventType.ORDER_PAYMENT_FAILED, Side.SYSTEM),
+    orders_events.OrderStarted: (EventType.ORDER_STARTED, Side.SELLER),
+    orders_events.OrderDelivered: (EventType.ORDER_DELIVERED, Side.SELLER),
+    orders_events.OrderChangesRequested: (EventType.ORDER_CHANGES_REQUESTED, Side.BUYER),
+    orders_events.OrderCompleted: (EventType.ORDER_COMPLETED, Side.BUYER),
+    # Either party or the operator cancels: the event tells which.
+    orders_events.OrderCancelled: (EventType.ORDER_CANCELLED, Side.SYSTEM),
 }
 _ANSWERS = (offers_events.OfferAccepted, offers_events.OfferDeclined)
+_BY_ITSELF = (orders_events.OrderStarted, orders_events.OrderCompleted)
+_CANCELLERS = {Cancellation.PARTY_BUYER: Side.BUYER, Cancellation.PARTY_SELLER: Side.SELLER}
 REQUEST_EVENTS = tuple(_REQUEST_EVENTS)
 """The events of gating that stand in a timeline. An approval stands there as the offer that it is."""
 OFFER_EVENTS = tuple(_OFFER_EVENTS)
@@ -287,6 +296,10 @@ def order_report(message: Any) -> Report:
     """What an event about an order means for its timeline."""
     kind, side = _ORDER_EVENTS[type(message)]
     facts = message.order
+    if isinstance(message, _BY_ITSELF) and message.automatic:
+        side = Side.SYSTEM
+    elif isinstance(message, orders_events.OrderCancelled):
+        side = _CANCELLERS.get(message.cancelled_by, Side.SYSTEM)
     return Report(
         happening=Happening(kind, side, facts.name, amount=money(facts.total, field="total")),
         seller=facts.seller,

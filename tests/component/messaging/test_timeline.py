@@ -12,11 +12,13 @@ from google.type.money_pb2 import Money
 from chassis.kernel.clock import ManualClock
 from chassis.testing import Backends, running
 from parley.gating.v1 import events_pb2 as gating_events
+from parley.messaging.v1 import conversation_pb2, timeline_pb2
 from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
 from parley.offers.v1 import events_pb2 as offers_events
 from parley.offers.v1 import offer_pb2
 from parley.orders.v1 import events_pb2 as orders_events
+from parley.orders.v1 import fulfilment_pb2
 from services.messaging.__main__ import DEFINITION
 from tests.component.messaging.conftest import ANA, OFFER, OTTO, REQUEST, Scene, offer_facts, request_facts
 
@@ -92,6 +94,50 @@ async def test_messages_and_events_are_one_timeline(scene: Scene) -> None:
     assert (countered.resource, countered.revision, countered.amount.units) == (f"offers/{OFFER}", 2, 120)
     sides = [entry.event.side for entry in entries if entry.HasField("event")]
     assert sides == [1, 2, 1, 1]
+
+
+async def test_the_work_on_an_order_stands_there_with_who_caused_it(scene: Scene) -> None:
+    parties = fulfilment_pb2.Cancellation
+    story: list[Any] = [
+        orders_events.OrderStarted(automatic=True),
+        orders_events.OrderStarted(),
+        orders_events.OrderDelivered(delivery_number=1),
+        orders_events.OrderChangesRequested(delivery_number=1),
+        orders_events.OrderCompleted(),
+        orders_events.OrderCompleted(automatic=True),
+        orders_events.OrderCancelled(cancelled_by=parties.PARTY_BUYER),
+        orders_events.OrderCancelled(cancelled_by=parties.PARTY_SELLER),
+        orders_events.OrderCancelled(cancelled_by=parties.PARTY_OPERATOR),
+    ]
+    for version, message in enumerate(story, 1):
+        facts = orders_events.OrderFacts(
+            name=f"orders/{OFFER}", version=version, seller="sellers/acme", buyer="users/ana"
+        )
+        facts.total.CopyFrom(Money(currency_code="EUR", units=120))
+        message.order.CopyFrom(facts)
+        time = scene.clock.now() + MINUTE * version
+        await scene.others.publish(message, aggregate=facts.name, version=version, time=time)
+    await scene.service.settle()
+    entries = (await scene.of(ANA).ListTimeline(pb.ListTimelineRequest(parent=OF_ORDER))).entries
+    types = timeline_pb2.TimelineEvent.Type
+    sides = conversation_pb2.Side
+    assert [
+        (
+            types.Name(entry.event.type).removeprefix("TYPE_ORDER_"),
+            sides.Name(entry.event.side).removeprefix("SIDE_"),
+        )
+        for entry in entries
+    ] == [
+        ("STARTED", "SYSTEM"),
+        ("STARTED", "SELLER"),
+        ("DELIVERED", "SELLER"),
+        ("CHANGES_REQUESTED", "BUYER"),
+        ("COMPLETED", "BUYER"),
+        ("COMPLETED", "SYSTEM"),
+        ("CANCELLED", "BUYER"),
+        ("CANCELLED", "SELLER"),
+        ("CANCELLED", "SYSTEM"),
+    ]
 
 
 async def test_an_offer_to_an_inquiry_stands_in_its_timeline(scene: Scene) -> None:
