@@ -12,7 +12,7 @@ from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.offers_client import OffersClient
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sandbox import SandboxProvider
-from services.orders.app import timers
+from services.orders.app import fulfilment, timers
 from services.orders.app.commands import OrderCommands
 from services.orders.app.ports import Gate, Offers, PaymentProvider
 from services.orders.app.queries import OrderQueries
@@ -48,7 +48,11 @@ def build(
     )
     payments = timers.PaymentTimers(database, repository, provider, clock, patience=patience)
     addresses = timers.AddressTimer(database, repository, offers)
-    servicer = OrdersServicer(commands, OrderQueries(database, repository))
+    work = fulfilment.FulfilmentCommands(
+        database, repository, clock=clock, patience=timedelta(hours=config.auto_accept_hours)
+    )
+    work_timers = fulfilment.FulfilmentTimers(database, repository, clock)
+    servicer = OrdersServicer(commands, work, OrderQueries(database, repository))
     return Service(
         partial(add_OrdersServiceServicer_to_server, servicer),
         subscriptions=subscriptions(reactions),
@@ -57,6 +61,8 @@ def build(
             timers.CHARGE: payments.charge,
             timers.ENQUIRE: payments.enquire,
             timers.ADDRESSES: addresses.fetch,
+            fulfilment.START: work_timers.start,
+            fulfilment.ACCEPT: work_timers.accept,
         },
     )
 

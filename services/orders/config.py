@@ -15,6 +15,9 @@ class OrdersConfig(ServiceConfig):
     metrics_address: Address = setting(Address("127.0.0.1", 9202))
     gating_target: Address = setting(Address("127.0.0.1", 9101))
     offers_target: Address = setting(Address("127.0.0.1", 9103))
+    auto_accept_hours: float = setting(
+        72.0, minimum=1, maximum=8_760, shape="hours after which a delivery counts as accepted"
+    )
     payment_answer_seconds: float = setting(
         10.0, minimum=0.1, maximum=60, shape="seconds to wait for the answer of the payment provider"
     )

@@ -11,6 +11,7 @@ from services.orders.domain.commerce import Address, Interval, LineItem, Plan
 from services.orders.domain.gate import GateDecision, Outcome
 from services.orders.domain.listing import Listing, ListingIntake, Package
 from services.orders.domain.quotes import OfferState, Quote
+from services.orders.domain.work import Cancellation, CancelReason, Delivery, Party
 
 Json = dict[str, Any]
 
@@ -124,6 +125,54 @@ def read_quotes(values: Sequence[Mapping[str, Any]]) -> tuple[Quote, ...]:
         Quote(one["offer"], one["version"], OfferState(one["state"]), datetime.fromisoformat(one["time"]))
         for one in values
     )
+
+
+def write_deliveries(deliveries: Sequence[Delivery]) -> list[Json]:
+    """What was delivered."""
+    return [
+        {
+            "number": one.number,
+            "text": one.text,
+            "deliver_time": _write_instant(one.deliver_time),
+            "changes_text": one.changes_text,
+            "changes_time": _write_instant(one.changes_time),
+        }
+        for one in deliveries
+    ]
+
+
+def read_deliveries(values: Sequence[Mapping[str, Any]]) -> tuple[Delivery, ...]:
+    """The deliveries again."""
+    return tuple(
+        Delivery(
+            one["number"],
+            one["text"],
+            datetime.fromisoformat(one["deliver_time"]),
+            one["changes_text"],
+            _read_instant(one["changes_time"]),
+        )
+        for one in values
+    )
+
+
+def write_cancellation(cancellation: Cancellation | None) -> Json:
+    """The columns of a cancellation, all empty where there is none."""
+    if cancellation is None:
+        return dict.fromkeys(("cancel_reason", "cancelled_by", "cancel_text", "cancel_time"))
+    return {
+        "cancel_reason": cancellation.reason.value,
+        "cancelled_by": cancellation.cancelled_by.value,
+        "cancel_text": cancellation.text,
+        "cancel_time": cancellation.cancel_time,
+    }
+
+
+def read_cancellation(row: Any) -> Cancellation | None:
+    """The cancellation of an order's row."""
+    if row.cancel_time is None:
+        return None
+    reason, party = CancelReason(row.cancel_reason), Party(row.cancelled_by)
+    return Cancellation(reason, party, row.cancel_text, row.cancel_time)
 
 
 def write_listing(listing: Listing) -> Json:

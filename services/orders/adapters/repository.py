@@ -162,9 +162,11 @@ def _in_folder(folder: Folder) -> sa.ColumnElement[bool]:
         case Folder.PROCESSING:
             return sa.and_(state == "PROCESSING", unread == 0)
         case Folder.CLOSED:
-            return state.in_(["DECLINED", "WITHDRAWN"])
-        case Folder.AWAITING_ANSWER | Folder.CONFIRMED:
-            return state == folder.value
+            return state.in_(["DECLINED", "WITHDRAWN", "COMPLETED", "CANCELLED"])
+        case Folder.CONFIRMED:
+            return state.in_(["CONFIRMED", "IN_PROGRESS", "DELIVERED"])
+        case Folder.AWAITING_ANSWER:
+            return state == "AWAITING_ANSWER"
 
 
 def _order_cursor(order: Order) -> Cursor:
@@ -207,6 +209,11 @@ def _order_row(order: Order) -> dict[str, Any]:
         "billing_address": encoding.write_address(order.billing_address),
         "delivery_address": encoding.write_address(order.delivery_address),
         "unread": order.unread,
+        "begin_time": order.begin_time,
+        "deliveries": encoding.write_deliveries(order.deliveries),
+        "auto_complete_time": order.auto_complete_time,
+        "complete_time": order.complete_time,
+        **encoding.write_cancellation(order.cancellation),
     }
 
 
@@ -245,6 +252,11 @@ def _read_order(row: Any) -> Order:
         billing_address=encoding.read_address(row.billing_address),
         delivery_address=encoding.read_address(row.delivery_address),
         unread=row.unread,
+        begin_time=row.begin_time,
+        deliveries=encoding.read_deliveries(row.deliveries),
+        auto_complete_time=row.auto_complete_time,
+        complete_time=row.complete_time,
+        cancellation=encoding.read_cancellation(row),
     )
 
 

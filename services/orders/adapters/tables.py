@@ -61,6 +61,14 @@ orders: Final = sa.Table(
     _json("billing_address", nullable=True),
     _json("delivery_address", nullable=True),
     sa.Column("unread", sa.Integer, nullable=False),
+    _instant("begin_time", nullable=True),
+    sa.Column("deliveries", JSONB, nullable=False, server_default=sa.text("'[]'")),
+    _instant("auto_complete_time", nullable=True),
+    _instant("complete_time", nullable=True),
+    _text("cancel_reason", nullable=True),
+    _text("cancelled_by", nullable=True),
+    _text("cancel_text", nullable=True),
+    _instant("cancel_time", nullable=True),
 )
 
 payment: Final = sa.Table(

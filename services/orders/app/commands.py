@@ -14,6 +14,8 @@ from chassis.kernel.ids import Ids
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Kind, Refusal, not_found, stale_etag
 from services.orders.app import timers
+from services.orders.app.fulfilment import schedule_start, start_timers
+from services.orders.app.loading import ChangeOrder, load_for_change
 from services.orders.app.ports import Gate, Listings, Repository
 from services.orders.app.views import OrderView, PaymentView
 from services.orders.domain import order as orders
@@ -33,14 +35,6 @@ AGREED_ELSEWHERE: Final = (
 )
 
 Decision = Callable[[Order, Actor, datetime], tuple[Order, OrderEvent | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeOrder:
-    """An order that is to be moved without further arguments; `etag` may be empty."""
-
-    name: str
-    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +101,10 @@ class OrderCommands:
             OrderView(order, Actor.BUYER),
             self._repository.inserts(order, payment),
             events=(event,),
-            timers=(timers.charge_timer(payment, now),) if payment is not None else (),
+            timers=(
+                *start_timers(order),
+                *((timers.charge_timer(payment, now),) if payment is not None else ()),
+            ),
         )
         return await self._database.command_single(call, single)
 
@@ -168,6 +165,7 @@ class OrderCommands:
             if payment is not None:
                 await self._repository.add_payment(tx, payment)
                 timers.schedule_charge(tx, payment, now)
+            schedule_start(tx, confirmed)
             tx.record(event)
             warnings = (AGREED_ELSEWHERE,) if confirmed.price_agreed_elsewhere else ()
             return OrderView(confirmed, actor, warnings)
@@ -241,13 +239,7 @@ class OrderCommands:
         return await self._database.command(call, work)
 
     async def _load(self, tx: Transaction, call: Call, name: str, etag: str) -> tuple[Order, Actor]:
-        order = await self._repository.load(tx, name, for_update=True)
-        if order is None:
-            raise not_found(name)
-        actor = call.party(buyer=order.buyer, seller=order.seller, name=name)
-        if etag and etag != order.etag:
-            raise stale_etag(name, etag, order.etag)
-        return order, actor
+        return await load_for_change(self._repository, tx, call, name=name, etag=etag)
 
     async def _load_payment(
         self, tx: Transaction, call: Call, command: RetryPayment

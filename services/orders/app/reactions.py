@@ -12,6 +12,7 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.refusal import Refusal
 from services.orders.app import timers
+from services.orders.app.fulfilment import schedule_start
 from services.orders.app.ports import Listings, Offers, Repository
 from services.orders.domain import negotiation
 from services.orders.domain import order as orders
@@ -90,6 +91,7 @@ class Reactions:
             return
         if payment is not None:
             timers.schedule_charge(tx, payment, now)
+        schedule_start(tx, order)
         if addresses is None:
             timers.schedule_addresses(tx, order, now)
         tx.record(event)

@@ -5,7 +5,8 @@
 3. Its answer is committed, and the timer goes away.
 
 Where step 3 never comes (no answer, a crash), `enquire` asks the provider by the key. Either it tells the
-answer, or it never saw the key, which is then submitted again: the same key, never a new one.
+answer, or it never saw the key, which is then submitted again: the same key, never a new one. For an order
+that was cancelled meanwhile it is not submitted again.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from chassis import telemetry
 from chassis.db import Database, DueTimer, Transaction
 from chassis.kernel.clock import Clock
 from services.orders.app.ports import Offers, PaymentProvider, Repository
+from services.orders.domain import fulfilment
 from services.orders.domain import payment as payments
 from services.orders.domain.order import Order
+from services.orders.domain.order import State as OrderState
 from services.orders.domain.payment import UNRESOLVED, Charge, Payment, State
 
 CHARGE: Final = "payment.charge"
@@ -114,8 +117,11 @@ class PaymentTimers:
 
         async def work(tx: Transaction) -> None:
             again.clear()
-            _, payment = await self._load(tx, timer)
+            order, payment = await self._load(tx, timer)
             if payment.state not in UNRESOLVED or payment.last_attempt.number != number:
+                return
+            if order.state is OrderState.CANCELLED:
+                await self._give_up(tx, order, payment)
                 return
             submitted = payments.resubmit(payment, now=self._clock.now())
             await self._repository.save_payment(tx, submitted, expected=payment.version)
@@ -124,6 +130,13 @@ class PaymentTimers:
 
         if await self._database.fire(timer, work) and again:
             await self._submit(again[0])
+
+    async def _give_up(self, tx: Transaction, order: Order, payment: Payment) -> None:
+        """Nothing was taken for a cancelled order, and nothing shall be."""
+        changed, voided, event = fulfilment.given_up(order, payment, now=self._clock.now())
+        await self._repository.save_payment(tx, voided, expected=payment.version)
+        await self._repository.save(tx, changed, expected=order.version)
+        tx.record(event)
 
     async def _submit(self, payment: Payment) -> None:
         """Asks the provider, outside of any transaction, and keeps its answer."""

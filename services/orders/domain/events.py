@@ -6,11 +6,13 @@ The wire publishes its public facts only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from services.orders.domain.order import Order
     from services.orders.domain.payment import Outcome
+    from services.orders.domain.work import CancelReason, Party
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +75,47 @@ class OrderPaymentFailed(OrderEvent):
 
     payment: str
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPaymentVoided(OrderEvent):
+    """The order is cancelled, and its charge never reached the provider."""
+
+    payment: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStarted(OrderEvent):
+    """The work began; `automatic` where the agreed start came."""
+
+    automatic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDelivered(OrderEvent):
+    """The work was delivered."""
+
+    delivery_number: int
+    auto_complete_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChangesRequested(OrderEvent):
+    """The buyer sent a delivery back."""
+
+    delivery_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCompleted(OrderEvent):
+    """The delivery was accepted; `automatic` where its time ran out."""
+
+    automatic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelled(OrderEvent):
+    """The order was cancelled after its confirmation."""
+
+    reason: CancelReason
+    cancelled_by: Party

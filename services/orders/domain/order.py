@@ -14,6 +14,7 @@ from services.orders.domain import events, refusals
 from services.orders.domain.commerce import Address, LineItem, PaymentMethod, Plan
 from services.orders.domain.gate import GateDecision
 from services.orders.domain.quotes import Quote
+from services.orders.domain.work import Cancellation, Delivery
 
 
 class State(StrEnum):
@@ -25,6 +26,10 @@ class State(StrEnum):
     CONFIRMED = "CONFIRMED"
     DECLINED = "DECLINED"
     WITHDRAWN = "WITHDRAWN"
+    IN_PROGRESS = "IN_PROGRESS"
+    DELIVERED = "DELIVERED"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
 
 
 class Intake(StrEnum):
@@ -55,6 +60,7 @@ class PaymentState(StrEnum):
     FAILED = "FAILED"
     OFFLINE = "OFFLINE"
     FREE = "FREE"
+    VOIDED = "VOIDED"
 
 
 class DeclineReason(StrEnum):
@@ -72,6 +78,16 @@ UNDECIDED: Final = (State.PENDING, State.PROCESSING, State.AWAITING_ANSWER)
 
 _WAITING_FOR_SELLER: Final = (State.PENDING, State.PROCESSING)
 
+UNDER_WAY: Final = (State.CONFIRMED, State.IN_PROGRESS, State.DELIVERED)
+"""The states from the confirmation to the end of the work."""
+
+_OWED: Final = (*UNDER_WAY, State.COMPLETED)
+# What a provider says about money is taken in whatever became of the order meanwhile.
+_SETTLING: Final = (*_OWED, State.CANCELLED)
+
+DELIVERIES_LIMIT: Final = 50
+"""How many deliveries an order may have: their texts are kept with it."""
+
 MACHINE: Final = Machine[State](
     "order",
     (
@@ -82,19 +98,40 @@ MACHINE: Final = Machine[State](
         Transition(UNDECIDED, "withdraw", (Actor.BUYER,), State.WITHDRAWN),
         Transition(_WAITING_FOR_SELLER, "changePaymentMethod", (Actor.SELLER, Actor.BUYER)),
         # Only after a declined charge: see `_can`.
-        Transition((State.CONFIRMED,), "changePaymentMethod", (Actor.BUYER,)),
+        Transition(_OWED, "changePaymentMethod", (Actor.BUYER,)),
+        Transition((State.CONFIRMED,), "start", (Actor.SELLER,), State.IN_PROGRESS),
+        Transition((State.IN_PROGRESS,), "deliver", (Actor.SELLER,), State.DELIVERED),
+        Transition((State.DELIVERED,), "requestChanges", (Actor.BUYER,), State.IN_PROGRESS),
+        Transition((State.DELIVERED,), "complete", (Actor.BUYER,), State.COMPLETED),
+        Transition(UNDER_WAY, "cancel", (Actor.SELLER, Actor.BUYER, Actor.OPERATOR), State.CANCELLED),
+        Transition((State.CONFIRMED,), "startCame", (Actor.TIMER,), State.IN_PROGRESS),
+        Transition((State.DELIVERED,), "timeRanOut", (Actor.TIMER,), State.COMPLETED),
         Transition((State.PENDING,), "sellerWrote", (Actor.SERVICE,), State.PROCESSING),
         Transition(_WAITING_FOR_SELLER, "quoteSent", (Actor.SERVICE,), State.AWAITING_ANSWER),
         Transition((State.AWAITING_ANSWER,), "quoteSent", (Actor.SERVICE,)),
         Transition(UNDECIDED, "quoteAnswered", (Actor.SERVICE,), State.PROCESSING),
-        Transition((State.CONFIRMED,), "paid", (Actor.TIMER,)),
-        Transition((State.CONFIRMED,), "paymentFailed", (Actor.TIMER,)),
-        Transition((State.CONFIRMED,), "retryPayment", (Actor.SELLER, Actor.BUYER)),
+        Transition(_SETTLING, "paid", (Actor.TIMER,)),
+        Transition(_SETTLING, "paymentFailed", (Actor.TIMER,)),
+        Transition((State.CANCELLED,), "paymentVoided", (Actor.TIMER,)),
+        Transition(_OWED, "retryPayment", (Actor.SELLER, Actor.BUYER)),
     ),
 )
 
-ACTIONS: Final = frozenset({"markProcessing", "confirm", "decline", "withdraw", "changePaymentMethod"})
-"""The events that are methods of an order; the others are caused by payments, offers and messages."""
+ACTIONS: Final = frozenset(
+    {
+        "markProcessing",
+        "confirm",
+        "decline",
+        "withdraw",
+        "changePaymentMethod",
+        "start",
+        "deliver",
+        "requestChanges",
+        "complete",
+        "cancel",
+    }
+)
+"""The events that are methods of an order; the others are caused by payments, offers, messages and time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +171,11 @@ class Order:
     billing_address: Address | None = None
     delivery_address: Address | None = None
     unread: int = 0
+    begin_time: datetime | None = None
+    deliveries: tuple[Delivery, ...] = ()
+    auto_complete_time: datetime | None = None
+    complete_time: datetime | None = None
+    cancellation: Cancellation | None = None
 
     @property
     def name(self) -> str:
@@ -151,6 +193,18 @@ class Order:
         return f"v{self.version}"
 
     @property
+    def automatic_start_time(self) -> datetime | None:
+        """When the work begins by itself: only where a start was agreed, and until it begins otherwise."""
+        agreed = self.start_time is not None and self.state is State.CONFIRMED
+        return self.clock_start_time if agreed else None
+
+    @property
+    def refund_due(self) -> Money | None:
+        """What was taken although the order is cancelled."""
+        owed = self.state is State.CANCELLED and self.payment_state is PaymentState.PAID
+        return self.total if owed else None
+
+    @property
     def folder(self) -> Folder:
         """A view of state and unread: nothing is ever moved into a folder."""
         if self.state is State.PROCESSING:
@@ -164,6 +218,10 @@ _FOLDERS: Final[Mapping[State, Folder]] = {
     State.CONFIRMED: Folder.CONFIRMED,
     State.DECLINED: Folder.CLOSED,
     State.WITHDRAWN: Folder.CLOSED,
+    State.IN_PROGRESS: Folder.CONFIRMED,
+    State.DELIVERED: Folder.CONFIRMED,
+    State.COMPLETED: Folder.CLOSED,
+    State.CANCELLED: Folder.CLOSED,
 }
 
 
@@ -189,8 +247,10 @@ def allowed_actions(order: Order, actor: Actor) -> tuple[str, ...]:
 def _can(order: Order, event: str, actor: Actor) -> bool:
     if not MACHINE.can(order.state, event, actor):
         return False
-    if order.state is State.CONFIRMED and event in {"changePaymentMethod", "retryPayment"}:
+    if order.state in _OWED and event in {"changePaymentMethod", "retryPayment"}:
         return order.payment_state is PaymentState.FAILED
+    if event == "requestChanges":
+        return len(order.deliveries) < DELIVERIES_LIMIT
     return True
 
 
@@ -266,7 +326,7 @@ def change_payment_method(
     Going offline forgets the means of payment: only a new one, given by a party, can be charged later.
     """
     moved(order, "changePaymentMethod", actor)
-    confirmed = order.state is State.CONFIRMED
+    confirmed = order.state in _OWED
     online = method is PaymentMethod.ONLINE
     means = token or (order.payment_token if order.payment_method is method and not confirmed else "")
     if online and order.total.is_positive and not means:

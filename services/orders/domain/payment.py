@@ -16,6 +16,7 @@ from chassis.kernel.money import Money
 from services.orders.domain import events, refusals
 from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.order import Order, PaymentState, moved, next_version
+from services.orders.domain.order import State as OrderState
 
 
 class State(StrEnum):
@@ -26,6 +27,7 @@ class State(StrEnum):
     CAPTURED = "CAPTURED"
     DECLINED = "DECLINED"
     UNKNOWN = "UNKNOWN"
+    VOIDED = "VOIDED"
 
 
 class Purpose(StrEnum):
@@ -52,10 +54,14 @@ MACHINE: Final = Machine[State](
         Transition((State.CREATED,), "submit", (Actor.TIMER,), State.SUBMITTING),
         # Under the same key, once the provider said that it never saw it.
         Transition(UNRESOLVED, "resubmit", (Actor.TIMER,), State.SUBMITTING),
-        Transition(UNRESOLVED, "capture", (Actor.TIMER,), State.CAPTURED),
-        Transition(UNRESOLVED, "decline", (Actor.TIMER,), State.DECLINED),
+        # An answer that comes after all is true even where nobody waits for it any more.
+        Transition((*UNRESOLVED, State.VOIDED), "capture", (Actor.TIMER,), State.CAPTURED),
+        Transition((*UNRESOLVED, State.VOIDED), "decline", (Actor.TIMER,), State.DECLINED),
         Transition(UNRESOLVED, "lose", (Actor.TIMER,), State.UNKNOWN),
         Transition((State.DECLINED,), "retry", (Actor.BUYER, Actor.SELLER), State.CREATED),
+        # With the order, before anything was submitted; or once the provider said that it never saw it.
+        Transition((State.CREATED,), "void", (Actor.BUYER, Actor.SELLER, Actor.OPERATOR), State.VOIDED),
+        Transition(UNRESOLVED, "void", (Actor.TIMER,), State.VOIDED),
     ),
 )
 
@@ -169,7 +175,7 @@ def resubmit(payment: Payment, *, now: datetime) -> Payment:
 def lose(payment: Payment, number: int, *, now: datetime) -> Payment:
     """The answer to attempt `number` was lost. Changes nothing where it is known meanwhile."""
     attempt = _open_attempt(payment, number)
-    if attempt is None or payment.state is State.UNKNOWN:
+    if attempt is None or payment.state in (State.UNKNOWN, State.VOIDED):
         return payment
     state = MACHINE.move(payment.state, "lose", Actor.TIMER, name=payment.name)
     return _with(_next(payment, now), replace(attempt, outcome=Outcome.UNKNOWN), state)
@@ -211,6 +217,12 @@ def renew(payment: Payment, order: Order, *, actor: Actor, token: str, now: date
     return replace(_next(payment, now), state=state, token=token or payment.token)
 
 
+def void(payment: Payment, *, actor: Actor, now: datetime) -> Payment:
+    """Not charged any more, because its order is cancelled."""
+    state = MACHINE.move(payment.state, "void", actor, name=payment.name)
+    return replace(_next(payment, now), state=state)
+
+
 def settled(
     order: Order, payment: Payment, *, now: datetime
 ) -> tuple[Order, events.OrderPaid | events.OrderPaymentFailed]:
@@ -222,7 +234,9 @@ def settled(
         paid = replace(next_version(order, now), payment_state=PaymentState.PAID)
         return paid, events.OrderPaid(paid, payment.name, outcome)
     moved(order, "paymentFailed", Actor.TIMER)
-    failed = replace(next_version(order, now), payment_state=PaymentState.FAILED)
+    is_cancelled = order.state is OrderState.CANCELLED
+    state = PaymentState.VOIDED if is_cancelled else PaymentState.FAILED
+    failed = replace(next_version(order, now), payment_state=state)
     return failed, events.OrderPaymentFailed(failed, payment.name, outcome)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from chassis.server import respond
+from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as pb
 from parley.orders.v1 import orders_service_pb2_grpc
 from services.orders.app.commands import OrderCommands
+from services.orders.app.fulfilment import FulfilmentCommands
 from services.orders.app.queries import OrderQueries
 from services.orders.wire import answers, requests
 
@@ -15,8 +17,11 @@ from services.orders.wire import answers, requests
 class OrdersServicer(orders_service_pb2_grpc.OrdersServiceServicer):
     """parley.orders.v1.OrdersService."""
 
-    def __init__(self, commands: OrderCommands, queries: OrderQueries) -> None:
+    def __init__(
+        self, commands: OrderCommands, fulfilment: FulfilmentCommands, queries: OrderQueries
+    ) -> None:
         self._commands = commands
+        self._fulfilment = fulfilment
         self._queries = queries
 
     async def PlaceOrder(self, request: pb.PlaceOrderRequest, context: Any) -> pb.PlaceOrderResponse:
@@ -73,3 +78,31 @@ class OrdersServicer(orders_service_pb2_grpc.OrdersServiceServicer):
     async def RetryPayment(self, request: pb.RetryPaymentRequest, context: Any) -> pb.RetryPaymentResponse:
         command = requests.retry_payment_command(request)
         return await respond(context, command, self._commands.retry_payment, answers.retry_payment_response)
+
+    async def StartOrder(self, request: work.StartOrderRequest, context: Any) -> work.StartOrderResponse:
+        command = requests.change_order_command(request)
+        return await respond(context, command, self._fulfilment.start, answers.start_order_response)
+
+    async def DeliverOrder(
+        self, request: work.DeliverOrderRequest, context: Any
+    ) -> work.DeliverOrderResponse:
+        command = requests.deliver_order_command(request)
+        return await respond(context, command, self._fulfilment.deliver, answers.deliver_order_response)
+
+    async def RequestChanges(
+        self, request: work.RequestChangesRequest, context: Any
+    ) -> work.RequestChangesResponse:
+        command = requests.request_changes_command(request)
+        return await respond(
+            context, command, self._fulfilment.request_changes, answers.request_changes_response
+        )
+
+    async def CompleteOrder(
+        self, request: work.CompleteOrderRequest, context: Any
+    ) -> work.CompleteOrderResponse:
+        command = requests.change_order_command(request)
+        return await respond(context, command, self._fulfilment.complete, answers.complete_order_response)
+
+    async def CancelOrder(self, request: work.CancelOrderRequest, context: Any) -> work.CancelOrderResponse:
+        command = requests.cancel_order_command(request)
+        return await respond(context, command, self._fulfilment.cancel, answers.cancel_order_response)

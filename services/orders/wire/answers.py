@@ -5,13 +5,20 @@ from __future__ import annotations
 from chassis.kernel.machine import Actor
 from chassis.paging import next_page_token
 from chassis.wire import optional_timestamp, timestamp, wire_money, write_actions
-from parley.orders.v1 import order_pb2, orders_service_pb2, payment_pb2
+from parley.orders.v1 import (
+    fulfilment_methods_pb2,
+    fulfilment_pb2,
+    order_pb2,
+    orders_service_pb2,
+    payment_pb2,
+)
 from services.orders.app.views import OrdersView, OrderView, PaymentsView, PaymentView
 from services.orders.domain import order as orders
 from services.orders.domain import payment as payments
 from services.orders.domain.order import DeclineReason, Folder, Intake, Order, PaymentState, State
 from services.orders.domain.payment import Attempt, Outcome, Payment, Purpose
 from services.orders.domain.refusals import EXPLANATIONS
+from services.orders.domain.work import Cancellation, CancelReason, Delivery, Party
 from services.orders.wire import values
 
 STATES = {one: order_pb2.Order.State.Value(f"STATE_{one.value}") for one in State}
@@ -25,6 +32,10 @@ _DECLINE_REASONS = {
     one: order_pb2.Order.DeclineReason.Value(f"DECLINE_REASON_{one.value}") for one in DeclineReason
 }
 _STATES_OF_PAYMENTS = {one: payment_pb2.Payment.State.Value(f"STATE_{one.value}") for one in payments.State}
+CANCEL_REASONS = {
+    one: fulfilment_pb2.Cancellation.Reason.Value(f"REASON_{one.value}") for one in CancelReason
+}
+PARTIES = {one: fulfilment_pb2.Cancellation.Party.Value(f"PARTY_{one.value}") for one in Party}
 _PURPOSES = {one: payment_pb2.Payment.Purpose.Value(f"PURPOSE_{one.value}") for one in Purpose}
 
 
@@ -75,6 +86,31 @@ def change_payment_method_response(view: OrderView) -> orders_service_pb2.Change
     return orders_service_pb2.ChangePaymentMethodResponse(order=order_message(view.order, view.actor))
 
 
+def start_order_response(view: OrderView) -> fulfilment_methods_pb2.StartOrderResponse:
+    """The order after the call."""
+    return fulfilment_methods_pb2.StartOrderResponse(order=order_message(view.order, view.actor))
+
+
+def deliver_order_response(view: OrderView) -> fulfilment_methods_pb2.DeliverOrderResponse:
+    """The order after the call."""
+    return fulfilment_methods_pb2.DeliverOrderResponse(order=order_message(view.order, view.actor))
+
+
+def request_changes_response(view: OrderView) -> fulfilment_methods_pb2.RequestChangesResponse:
+    """The order after the call."""
+    return fulfilment_methods_pb2.RequestChangesResponse(order=order_message(view.order, view.actor))
+
+
+def complete_order_response(view: OrderView) -> fulfilment_methods_pb2.CompleteOrderResponse:
+    """The order after the call."""
+    return fulfilment_methods_pb2.CompleteOrderResponse(order=order_message(view.order, view.actor))
+
+
+def cancel_order_response(view: OrderView) -> fulfilment_methods_pb2.CancelOrderResponse:
+    """The order after the call."""
+    return fulfilment_methods_pb2.CancelOrderResponse(order=order_message(view.order, view.actor))
+
+
 def list_payments_response(
     view: PaymentsView, request: orders_service_pb2.ListPaymentsRequest
 ) -> orders_service_pb2.ListPaymentsResponse:
@@ -123,6 +159,12 @@ def order_message(order: Order, actor: Actor) -> order_pb2.Order:
         etag=order.etag,
         create_time=timestamp(order.create_time),
         update_time=timestamp(order.update_time),
+        deliveries=[_delivery_message(one) for one in order.deliveries],
+        begin_time=optional_timestamp(order.begin_time),
+        auto_complete_time=optional_timestamp(order.auto_complete_time),
+        complete_time=optional_timestamp(order.complete_time),
+        cancellation=_cancellation_message(order.cancellation),
+        refund_due=wire_money(order.refund_due) if order.refund_due is not None else None,
     )
     if order.decline_reason is not None:
         message.decline_reason = _DECLINE_REASONS[order.decline_reason]
@@ -131,6 +173,27 @@ def order_message(order: Order, actor: Actor) -> order_pb2.Order:
         message.unread_count = order.unread
     write_actions(message, orders.explain(order, actor), explanations=EXPLANATIONS)
     return message
+
+
+def _delivery_message(delivery: Delivery) -> fulfilment_pb2.Delivery:
+    return fulfilment_pb2.Delivery(
+        number=delivery.number,
+        text=delivery.text,
+        deliver_time=timestamp(delivery.deliver_time),
+        changes_text=delivery.changes_text,
+        changes_time=optional_timestamp(delivery.changes_time),
+    )
+
+
+def _cancellation_message(cancellation: Cancellation | None) -> fulfilment_pb2.Cancellation | None:
+    if cancellation is None:
+        return None
+    return fulfilment_pb2.Cancellation(
+        reason=CANCEL_REASONS[cancellation.reason],
+        cancelled_by=PARTIES[cancellation.cancelled_by],
+        text=cancellation.text,
+        cancel_time=timestamp(cancellation.cancel_time),
+    )
 
 
 def payment_message(payment: Payment, order: Order, actor: Actor) -> payment_pb2.Payment:

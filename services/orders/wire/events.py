@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from chassis.envelope import EventRecord, record_for
 from chassis.kernel.ids import Ids
-from chassis.wire import instant, money, optional_instant, optional_timestamp, wire_money
+from chassis.wire import instant, money, optional_instant, optional_timestamp, timestamp, wire_money
 from parley.messaging.v1 import conversation_pb2, timeline_pb2
 from parley.messaging.v1 import events_pb2 as messaging_events
 from parley.offers.v1 import events_pb2 as offers_events
@@ -21,7 +21,7 @@ from services.orders.domain.listing import Listing
 from services.orders.domain.order import Order
 from services.orders.domain.quotes import Acceptance, OfferFact, OfferState
 from services.orders.wire import values
-from services.orders.wire.answers import INTAKES, OUTCOMES, PAYMENT_STATES, STATES
+from services.orders.wire.answers import CANCEL_REASONS, INTAKES, OUTCOMES, PARTIES, PAYMENT_STATES, STATES
 
 _OFFER_STATES = {offer_pb2.Offer.State.Value(f"STATE_{one.value}"): one for one in OfferState}
 
@@ -107,6 +107,8 @@ def order_facts(order: Order) -> events_pb2.OrderFacts:
         plan=values.wire_plan(order.plan),
         confirm_time=optional_timestamp(order.confirm_time),
         price_agreed_elsewhere=order.price_agreed_elsewhere,
+        delivery_due_time=optional_timestamp(order.delivery_due_time),
+        refund_due=wire_money(order.refund_due) if order.refund_due is not None else None,
     )
 
 
@@ -122,18 +124,40 @@ MESSAGES: dict[type[events.OrderEvent], Callable[..., Message]] = {
     events.OrderPaid: events_pb2.OrderPaid,
     events.OrderPaymentFailed: events_pb2.OrderPaymentFailed,
     events.OrderPaymentRetried: events_pb2.OrderPaymentRetried,
+    events.OrderPaymentVoided: events_pb2.OrderPaymentVoided,
+    events.OrderStarted: events_pb2.OrderStarted,
+    events.OrderDelivered: events_pb2.OrderDelivered,
+    events.OrderChangesRequested: events_pb2.OrderChangesRequested,
+    events.OrderCompleted: events_pb2.OrderCompleted,
+    events.OrderCancelled: events_pb2.OrderCancelled,
 }
 """The message of each event."""
 
 
 def event_message(event: events.OrderEvent) -> Message:
     """The public form of an event."""
-    more: dict[str, Any] = {}
-    if isinstance(event, events.OrderPaid | events.OrderPaymentFailed):
-        more = {"payment": event.payment, "outcome": OUTCOMES[event.outcome]}
-    elif isinstance(event, events.OrderPaymentRetried):
-        more = {"payment": event.payment}
-    return MESSAGES[type(event)](order=order_facts(event.order), **more)
+    return MESSAGES[type(event)](order=order_facts(event.order), **_details(event))
+
+
+def _details(event: events.OrderEvent) -> dict[str, Any]:
+    """What an event says beside the order."""
+    match event:
+        case events.OrderPaid() | events.OrderPaymentFailed():
+            return {"payment": event.payment, "outcome": OUTCOMES[event.outcome]}
+        case events.OrderPaymentRetried() | events.OrderPaymentVoided():
+            return {"payment": event.payment}
+        case events.OrderStarted() | events.OrderCompleted():
+            return {"automatic": event.automatic}
+        case events.OrderDelivered():
+            due = timestamp(event.auto_complete_time)
+            return {"delivery_number": event.delivery_number, "auto_complete_time": due}
+        case events.OrderChangesRequested():
+            return {"delivery_number": event.delivery_number}
+        case events.OrderCancelled():
+            party = PARTIES[event.cancelled_by]
+            return {"reason": CANCEL_REASONS[event.reason], "cancelled_by": party}
+        case _:
+            return {}
 
 
 def event_record(event: events.OrderEvent, *, ids: Ids) -> EventRecord:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from chassis.paging import page_request
 from chassis.wire import money, optional_instant
-from parley.orders.v1 import order_pb2, orders_service_pb2
-from services.orders.app.commands import ChangeOrder, ChangePaymentMethod, DeclineOrder, RetryPayment
+from parley.orders.v1 import fulfilment_methods_pb2, fulfilment_pb2, order_pb2, orders_service_pb2
+from services.orders.app.commands import ChangePaymentMethod, DeclineOrder, RetryPayment
+from services.orders.app.fulfilment import CancelOrder, DeliverOrder, RequestChanges
+from services.orders.app.loading import ChangeOrder
 from services.orders.app.queries import ListOrders, ListPayments
 from services.orders.domain.order import DeclineReason, Folder, State
 from services.orders.domain.placement import PlaceOrder
+from services.orders.domain.work import CancelReason
 from services.orders.wire import values
 
 _STATES = {order_pb2.Order.State.Value(f"STATE_{one.value}"): one for one in State}
 _FOLDERS = {order_pb2.Order.Folder.Value(f"FOLDER_{one.value}"): one for one in Folder}
 _REASONS = {order_pb2.Order.DeclineReason.Value(f"DECLINE_REASON_{one.value}"): one for one in DeclineReason}
+_CANCEL_REASONS = {
+    fulfilment_pb2.Cancellation.Reason.Value(f"REASON_{one.value}"): one for one in CancelReason
+}
 
 ChangeRequest = (
     orders_service_pb2.MarkProcessingRequest
     | orders_service_pb2.ConfirmOrderRequest
     | orders_service_pb2.WithdrawOrderRequest
+    | fulfilment_methods_pb2.StartOrderRequest
+    | fulfilment_methods_pb2.CompleteOrderRequest
 )
 
 
@@ -81,3 +89,18 @@ def list_payments_query(request: orders_service_pb2.ListPaymentsRequest) -> List
 def retry_payment_command(request: orders_service_pb2.RetryPaymentRequest) -> RetryPayment:
     """Which payment, and by which means."""
     return RetryPayment(request.name, request.payment_token, request.etag)
+
+
+def deliver_order_command(request: fulfilment_methods_pb2.DeliverOrderRequest) -> DeliverOrder:
+    """Which order, and the words to it."""
+    return DeliverOrder(request.name, request.text, request.etag)
+
+
+def request_changes_command(request: fulfilment_methods_pb2.RequestChangesRequest) -> RequestChanges:
+    """Which order, and what is to be changed."""
+    return RequestChanges(request.name, request.text, request.etag)
+
+
+def cancel_order_command(request: fulfilment_methods_pb2.CancelOrderRequest) -> CancelOrder:
+    """Which order, and why."""
+    return CancelOrder(request.name, _CANCEL_REASONS[request.reason], request.text, request.etag)

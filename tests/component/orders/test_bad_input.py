@@ -10,7 +10,8 @@ from google.type.money_pb2 import Money
 
 from chassis.kernel.refusal import Kind
 from chassis.testing.service import refused
-from parley.orders.v1 import error_reason_pb2, order_pb2
+from parley.orders.v1 import error_reason_pb2, fulfilment_pb2, order_pb2
+from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as pb
 from parley.type.v1 import commerce_pb2
 from services.orders.domain.refusals import Reason
@@ -29,6 +30,13 @@ NAMED: dict[str, Any] = {
     "WithdrawOrder": pb.WithdrawOrderRequest,
     "ChangePaymentMethod": lambda **more: pb.ChangePaymentMethodRequest(
         **{"payment_method": commerce_pb2.PAYMENT_METHOD_OFFLINE, **more}
+    ),
+    "StartOrder": work.StartOrderRequest,
+    "DeliverOrder": work.DeliverOrderRequest,
+    "RequestChanges": lambda **more: work.RequestChangesRequest(**{"text": "Bigger", **more}),
+    "CompleteOrder": work.CompleteOrderRequest,
+    "CancelOrder": lambda **more: work.CancelOrderRequest(
+        **{"reason": fulfilment_pb2.Cancellation.REASON_OTHER, **more}
     ),
     "ListPayments": lambda name, **more: pb.ListPaymentsRequest(parent=name, **more),
     "RetryPayment": lambda name, **more: pb.RetryPaymentRequest(
@@ -67,6 +75,12 @@ MALFORMED = [
         NAMED["ChangePaymentMethod"](name="orders/x", payment_token="x" * 201),
         "payment_token",
     ),
+    ("DeliverOrder", work.DeliverOrderRequest(name="orders/x", text="x" * 2001), "text"),
+    ("RequestChanges", work.RequestChangesRequest(name="orders/x"), "text"),
+    ("RequestChanges", work.RequestChangesRequest(name="orders/x", text="x" * 2001), "text"),
+    ("CancelOrder", work.CancelOrderRequest(name="orders/x"), "reason"),
+    ("CancelOrder", NAMED["CancelOrder"](name="orders/x", reason=UNKNOWN), "reason"),
+    ("CancelOrder", NAMED["CancelOrder"](name="orders/x", text="x" * 2001), "text"),
     ("ListPayments", pb.ListPaymentsRequest(parent="orders/x", page_size=-1), "page_size"),
     ("RetryPayment", pb.RetryPaymentRequest(name="orders/x"), "name"),
     (

@@ -29,7 +29,8 @@ from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sandbox import SandboxProvider
 from services.orders.app import timers
-from services.orders.app.commands import ChangeOrder, ChangePaymentMethod, OrderCommands, RetryPayment
+from services.orders.app.commands import ChangePaymentMethod, OrderCommands, RetryPayment
+from services.orders.app.loading import ChangeOrder
 from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.order import Order, PaymentState
 from services.orders.domain.order import State as OrderState

@@ -70,7 +70,7 @@ async def test_a_soft_decline_can_be_retried_by_the_same_means(market: Market) -
     order = await bought(market, "sandbox_decline_soft")
     seen = await market.get(order, ANA)
     assert (seen.state, seen.payment_state) == (Order.STATE_CONFIRMED, Order.PAYMENT_STATE_FAILED)
-    assert list(seen.allowed_actions) == ["changePaymentMethod"]
+    assert list(seen.allowed_actions) == ["changePaymentMethod", "cancel"]
     payment = await market.payment(order)
     assert (payment.state, list(payment.allowed_actions)) == (Payment.STATE_DECLINED, ["retry"])
     assert payment.attempts[0].decline_code == "insufficient_funds"

@@ -43,8 +43,9 @@ async def test_an_instant_order_is_confirmed_the_moment_it_is_placed(market: Mar
     assert order.clock_start_time.ToDatetime(NOW.tzinfo) == NOW
     assert order.delivery_due_time.ToDatetime(NOW.tzinfo) == NOW + timedelta(days=7)
     assert order.conversation == f"conversations/{order.name.removeprefix('orders/')}"
-    assert (order.folder, order.unread_count, list(order.allowed_actions)) == (0, 0, [])
-    assert {one.action for one in order.unavailable_actions} == {"withdraw", "changePaymentMethod"}
+    assert (order.folder, order.unread_count, list(order.allowed_actions)) == (0, 0, ["cancel"])
+    closed = {"withdraw", "changePaymentMethod", "requestChanges", "complete"}
+    assert {one.action for one in order.unavailable_actions} == closed
     gate = order.gate_decision
     assert gate.reason == gate_decision_pb2.GateDecision.REASON_OUTSIDE_WINDOWS
     assert gate.next_change_time.ToDatetime(NOW.tzinfo) == NOW + 9 * MINUTES

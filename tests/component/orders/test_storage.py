@@ -29,6 +29,7 @@ from services.orders.domain.commerce import Address, Interval, PaymentMethod, Pl
 from services.orders.domain.order import DeclineReason, Order, State
 from services.orders.domain.payment import Charge, Outcome
 from services.orders.domain.quotes import OfferState, Quote
+from services.orders.domain.work import Cancellation, CancelReason, Delivery, Party
 from services.orders.entrypoints.events import LISTING_SUBJECTS, broadcasts
 from services.orders.wire.events import event_record
 from tests.component.orders.market import FakeGate, FakeOffers, Market, euro, listing_event
@@ -49,9 +50,9 @@ async def database(backends: Backends, clock: ManualClock) -> AsyncIterator[Data
 
 
 def full_order() -> Order:
-    """Every field set, none to its default."""
+    """Every field set that a cancelled order can have, none to its default."""
     return dataclasses.replace(
-        in_state(State.CONFIRMED, method=PaymentMethod.ONLINE),
+        in_state(State.CANCELLED, method=PaymentMethod.ONLINE),
         plan=Plan(Money("JPY", 500), Interval.MONTH, 3),
         start_time=NOW + HOUR,
         decision=decision(next_change_time=NOW + HOUR, unavailable_until=NOW, offer="offers/o"),
@@ -67,12 +68,19 @@ def full_order() -> Order:
         billing_address=ADDRESS,
         delivery_address=dataclasses.replace(ADDRESS, organization=""),
         unread=4,
+        begin_time=NOW,
+        deliveries=(
+            Delivery(1, "Here", NOW, "Bigger, with a \u2019", NOW + HOUR),
+            Delivery(2, "", NOW + HOUR),
+        ),
+        cancellation=Cancellation(CancelReason.NOT_PAID, Party.OPERATOR, "No", NOW),
     )
 
 
 async def test_an_order_comes_back_as_it_was(database: Database) -> None:
     repository, order = Repository(), full_order()
-    for name in (one.name for one in dataclasses.fields(Order)):
+    others = {"auto_complete_time": State.DELIVERED, "complete_time": State.COMPLETED}
+    for name in (one.name for one in dataclasses.fields(Order) if one.name not in others):
         assert getattr(order, name) not in {None, ""}, f"{name} is not set"
     assert await database.transact(lambda tx: repository.add(tx, order, None))
     assert not await database.transact(lambda tx: repository.add(tx, order, None))
@@ -80,6 +88,11 @@ async def test_an_order_comes_back_as_it_was(database: Database) -> None:
     changed = dataclasses.replace(in_state(State.PROCESSING), version=order.version + 1)
     await database.transact(lambda tx: repository.save(tx, changed, expected=order.version))
     assert await database.read(lambda tx: repository.load(tx, order.name)) == changed
+    for name, state in others.items():
+        another = dataclasses.replace(in_state(state), id=f"another-{name}")
+        assert getattr(another, name) is not None
+        assert await database.transact(partial(repository.add, order=another, payment_of_it=None))
+        assert await database.read(partial(repository.load, name=another.name)) == another
     with pytest.raises(LostUpdate):
         await database.transact(lambda tx: repository.save(tx, changed, expected=order.version))
 

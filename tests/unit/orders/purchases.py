@@ -8,7 +8,7 @@ from typing import Any
 
 from chassis.kernel.machine import Actor
 from chassis.kernel.money import Money
-from services.orders.domain import negotiation, placement
+from services.orders.domain import fulfilment, negotiation, placement
 from services.orders.domain import order as orders
 from services.orders.domain import payment as payments
 from services.orders.domain.commerce import LineItem, PaymentMethod
@@ -17,9 +17,11 @@ from services.orders.domain.listing import Listing, ListingIntake, Package
 from services.orders.domain.order import DeclineReason, Order, State
 from services.orders.domain.payment import Payment
 from services.orders.domain.quotes import Acceptance, OfferFact, OfferState
+from services.orders.domain.work import CancelReason
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+PATIENCE = timedelta(days=3)
 SELLER, BUYER = "sellers/acme", "users/ana"
 LISTING = f"{SELLER}/listings/logo"
 PACKAGE = f"{LISTING}/packages/basic"
@@ -98,6 +100,23 @@ def in_state(state: State, *, method: PaymentMethod = PaymentMethod.OFFLINE) -> 
             ]
         case State.WITHDRAWN:
             return orders.withdraw(pending, actor=Actor.BUYER, now=NOW)[0]
+        case State.IN_PROGRESS | State.DELIVERED | State.COMPLETED | State.CANCELLED:
+            return after_confirmation(state, orders.confirm(pending, actor=Actor.SELLER, now=NOW)[0])
+
+
+def after_confirmation(state: State, confirmed: Order) -> Order:
+    """The confirmed order, carried on to `state`."""
+    if state is State.CANCELLED:
+        return fulfilment.cancel(
+            confirmed, None, actor=Actor.BUYER, reason=CancelReason.NOT_NEEDED, text="", now=NOW
+        )[0]
+    begun, _ = fulfilment.start(confirmed, actor=Actor.SELLER, now=NOW)
+    if state is State.IN_PROGRESS:
+        return begun
+    delivered, _ = fulfilment.deliver(begun, actor=Actor.SELLER, text="", now=NOW, patience=PATIENCE)
+    if state is State.DELIVERED:
+        return delivered
+    return fulfilment.complete(delivered, actor=Actor.BUYER, now=NOW)[0]
 
 
 def fact(

@@ -125,6 +125,16 @@ def test_the_folder_is_a_function_of_state_and_unread() -> None:
         (State.DECLINED, 3): Folder.CLOSED,
         (State.WITHDRAWN, 0): Folder.CLOSED,
         (State.WITHDRAWN, 3): Folder.CLOSED,
+        **{
+            (state, unread): Folder.CONFIRMED
+            for state in (State.IN_PROGRESS, State.DELIVERED)
+            for unread in (0, 3)
+        },
+        **{
+            (state, unread): Folder.CLOSED
+            for state in (State.COMPLETED, State.CANCELLED)
+            for unread in (0, 3)
+        },
     }
 
 

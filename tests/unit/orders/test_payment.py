@@ -35,6 +35,9 @@ def in_payment_state(state: State, *, charge: Charge = SOFT) -> tuple[Order, Pay
             return order, submitting
         case State.UNKNOWN:
             return order, payments.lose(submitting, 1, now=NOW)
+        case State.VOIDED:
+            order = replace(order, payment_state=PaymentState.VOIDED)
+            return order, payments.void(submitting, actor=Actor.TIMER, now=NOW)
         case State.CAPTURED | State.DECLINED:
             answer = CAPTURED if state is State.CAPTURED else charge
             payment = payments.resolve(submitting, 1, answer, now=NOW)
@@ -51,6 +54,13 @@ EXPECTED = {
     (State.UNKNOWN, "decline", Actor.TIMER): State.DECLINED,
     (State.SUBMITTING, "lose", Actor.TIMER): State.UNKNOWN,
     (State.UNKNOWN, "lose", Actor.TIMER): State.UNKNOWN,
+    (State.VOIDED, "capture", Actor.TIMER): State.CAPTURED,
+    (State.VOIDED, "decline", Actor.TIMER): State.DECLINED,
+    (State.CREATED, "void", Actor.BUYER): State.VOIDED,
+    (State.CREATED, "void", Actor.SELLER): State.VOIDED,
+    (State.CREATED, "void", Actor.OPERATOR): State.VOIDED,
+    (State.SUBMITTING, "void", Actor.TIMER): State.VOIDED,
+    (State.UNKNOWN, "void", Actor.TIMER): State.VOIDED,
     (State.DECLINED, "retry", Actor.BUYER): State.CREATED,
     (State.DECLINED, "retry", Actor.SELLER): State.CREATED,
 }

@@ -13,9 +13,9 @@ from chassis.kernel.money import Money
 from chassis.kernel.refusal import Refusal
 from parley.gating.v1 import gate_decision_pb2
 from parley.offers.v1 import listing_pb2
-from parley.orders.v1 import events_pb2, order_pb2, payment_pb2
+from parley.orders.v1 import events_pb2, fulfilment_pb2, order_pb2, payment_pb2
 from parley.type.v1 import commerce_pb2, event_pb2
-from services.orders.domain import commerce, events, gate, listing, payment
+from services.orders.domain import commerce, events, gate, listing, payment, work
 from services.orders.domain import order as orders
 from services.orders.domain.commerce import Address, Interval, Plan
 from services.orders.domain.order import Order, State
@@ -34,6 +34,8 @@ ADDRESS = Address("Ana Private", "", ("Secret Street 1",), "10115", "Berlin", "D
         (orders.Intake, order_pb2.Order.Intake, "INTAKE_"),
         (orders.Folder, order_pb2.Order.Folder, "FOLDER_"),
         (orders.PaymentState, order_pb2.Order.PaymentState, "PAYMENT_STATE_"),
+        (work.CancelReason, fulfilment_pb2.Cancellation.Reason, "REASON_"),
+        (work.Party, fulfilment_pb2.Cancellation.Party, "PARTY_"),
         (orders.DeclineReason, order_pb2.Order.DeclineReason, "DECLINE_REASON_"),
         (payment.State, payment_pb2.Payment.State, "STATE_"),
         (payment.Purpose, payment_pb2.Payment.Purpose, "PURPOSE_"),
@@ -96,6 +98,8 @@ def private_order() -> Order:
         payment_token="secret_token",
         billing_address=ADDRESS,
         unread=7,
+        deliveries=(work.Delivery(1, "Secret words", NOW, "Secret wish", NOW),),
+        cancellation=work.Cancellation(work.CancelReason.OTHER, work.Party.BUYER, "Secret words", NOW),
     )
 
 
@@ -107,6 +111,12 @@ def test_events_are_declared_and_carry_no_words_contact_data_or_means_of_payment
         events.OrderPaid: ("orders/o/payments/p", payment.Outcome.CAPTURED),
         events.OrderPaymentFailed: ("orders/o/payments/p", payment.Outcome.HARD_DECLINE),
         events.OrderPaymentRetried: ("orders/o/payments/p",),
+        events.OrderPaymentVoided: ("orders/o/payments/p",),
+        events.OrderStarted: (True,),
+        events.OrderDelivered: (1, NOW),
+        events.OrderChangesRequested: (1,),
+        events.OrderCompleted: (True,),
+        events.OrderCancelled: (work.CancelReason.POLICY, work.Party.OPERATOR),
     }.get(kind, ())
     event = kind(private_order(), *more)
     body = event_message(event).SerializeToString().lower()

@@ -163,15 +163,17 @@ class TimelineEvent(_message.Message):
         """A buyer began the inquiry."""
         TYPE_OFFER_NEW_QUOTE_REQUESTED: TimelineEvent._Type.ValueType  # 28
         """The buyer of an expired offer asked for a new quote."""
-        TYPE_ORDER_STARTED: TimelineEvent._Type.ValueType  # 29
+        TYPE_OFFER_PACKAGE_RETIRED: TimelineEvent._Type.ValueType  # 29
+        """The package of an open offer is not sold any more; the offer keeps its terms and stays acceptable."""
+        TYPE_ORDER_STARTED: TimelineEvent._Type.ValueType  # 30
         """The work on the order began."""
-        TYPE_ORDER_DELIVERED: TimelineEvent._Type.ValueType  # 30
+        TYPE_ORDER_DELIVERED: TimelineEvent._Type.ValueType  # 31
         """The seller delivered."""
-        TYPE_ORDER_CHANGES_REQUESTED: TimelineEvent._Type.ValueType  # 31
+        TYPE_ORDER_CHANGES_REQUESTED: TimelineEvent._Type.ValueType  # 32
         """The buyer asked for changes of what was delivered."""
-        TYPE_ORDER_COMPLETED: TimelineEvent._Type.ValueType  # 32
+        TYPE_ORDER_COMPLETED: TimelineEvent._Type.ValueType  # 33
         """The delivery was accepted."""
-        TYPE_ORDER_CANCELLED: TimelineEvent._Type.ValueType  # 33
+        TYPE_ORDER_CANCELLED: TimelineEvent._Type.ValueType  # 34
         """The order was cancelled."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
@@ -235,15 +237,17 @@ class TimelineEvent(_message.Message):
     """A buyer began the inquiry."""
     TYPE_OFFER_NEW_QUOTE_REQUESTED: TimelineEvent.Type.ValueType  # 28
     """The buyer of an expired offer asked for a new quote."""
-    TYPE_ORDER_STARTED: TimelineEvent.Type.ValueType  # 29
+    TYPE_OFFER_PACKAGE_RETIRED: TimelineEvent.Type.ValueType  # 29
+    """The package of an open offer is not sold any more; the offer keeps its terms and stays acceptable."""
+    TYPE_ORDER_STARTED: TimelineEvent.Type.ValueType  # 30
     """The work on the order began."""
-    TYPE_ORDER_DELIVERED: TimelineEvent.Type.ValueType  # 30
+    TYPE_ORDER_DELIVERED: TimelineEvent.Type.ValueType  # 31
     """The seller delivered."""
-    TYPE_ORDER_CHANGES_REQUESTED: TimelineEvent.Type.ValueType  # 31
+    TYPE_ORDER_CHANGES_REQUESTED: TimelineEvent.Type.ValueType  # 32
     """The buyer asked for changes of what was delivered."""
-    TYPE_ORDER_COMPLETED: TimelineEvent.Type.ValueType  # 32
+    TYPE_ORDER_COMPLETED: TimelineEvent.Type.ValueType  # 33
     """The delivery was accepted."""
-    TYPE_ORDER_CANCELLED: TimelineEvent.Type.ValueType  # 33
+    TYPE_ORDER_CANCELLED: TimelineEvent.Type.ValueType  # 34
     """The order was cancelled."""
 
     TYPE_FIELD_NUMBER: _builtins.int
