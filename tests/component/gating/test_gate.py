@@ -73,7 +73,7 @@ async def test_a_closed_gate_asks_for_a_request_and_explains_itself(world: World
     assert decision.evaluate_time == timestamp(world.clock.now())
 
 
-@pytest.mark.covers("G17", "G20", "G21", "G22", "G24")
+@pytest.mark.covers("G07", "G17", "G20", "G21", "G22", "G24")
 async def test_the_edges_of_windows_to_the_millisecond(world: World) -> None:
     await world.close_gate(windows=windows(*NIGHTS))
     for local, outcome, matched, change in (
