@@ -16,6 +16,7 @@ from parley.messaging.v1 import events_pb2 as messaging_events
 from parley.offers.v1 import events_pb2 as offers_events
 from parley.offers.v1.offer_pb2 import Offer
 from parley.orders.v1 import events_pb2 as orders_events
+from parley.orders.v1.fulfilment_pb2 import Cancellation
 from parley.orders.v1.order_pb2 import Order
 from tests.component.gating.conftest import (
     AGENT,
@@ -273,6 +274,51 @@ async def test_declines_never_touch_the_cancellation_rate(world: World) -> None:
     await later(world)
     rate = (await metrics(world)).period.cancellation_rate
     assert (rate.part.value, rate.sample.value, rate.value) == (0, 1, 0)
+
+
+async def cancel(world: World, name: str) -> None:
+    """A confirmed order was cancelled."""
+    facts = orders_events.OrderFacts(
+        name=name, version=2, seller=SELLER, buyer=BUYER, package=PACKAGE, state=Order.STATE_CANCELLED
+    )
+    facts.confirm_time.CopyFrom(timestamp(world.clock.now()))
+    message = orders_events.OrderCancelled(
+        order=facts, cancelled_by=Cancellation.PARTY_SELLER, reason=Cancellation.REASON_OTHER
+    )
+    await world.publish(message, aggregate=name, version=2)
+    await world.service.settle()
+
+
+@pytest.mark.covers("G41", "X12")
+async def test_conversion_response_and_cancellations_before_and_after_the_gate(world: World) -> None:
+    await world.make_premium()
+    await world.tell_listing()
+    for number in range(4):
+        await visit(world, buyer(f"buyer{number}"))
+        await order(world, number)
+    await cancel(world, "orders/0")
+    await cancel(world, "orders/1")
+    # A repeated or late word of the same cancellation counts once.
+    await cancel(world, "orders/1")
+    await later(world, ONE_DAY)
+    await world.close_gate()
+    won, lost = await world.submit(), await world.submit(BEN)
+    await visit(world)
+    await later(world, HOUR)
+    await convert(world, won.name, 50)
+    await decline(world, lost.name)
+    await cancel(world, "orders/150")
+    await later(world, ONE_DAY)
+    (impact,) = (await metrics(world, include_ids=True)).impacts
+    before, after = impact.before, impact.after
+    assert (before.cancellation_rate.value, before.cancellation_rate.sample.value) == (0.5, 4)
+    assert sorted(before.cancellation_rate.part.ids) == ["orders/0", "orders/1"]
+    assert not before.rules
+    (rule,) = after.rules
+    assert rule.reason == GateDecision.REASON_ALWAYS
+    assert (rule.requests.value, rule.conversion.value) == (2, 0.5)
+    assert rule.response_time.median.ToTimedelta() == HOUR
+    assert (rule.cancellation_rate.value, [*rule.cancellation_rate.part.ids]) == (1.0, ["orders/150"])
 
 
 @pytest.mark.covers("G27")
