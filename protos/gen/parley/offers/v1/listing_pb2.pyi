@@ -203,7 +203,9 @@ class Package(_message.Message):
 
     @_builtins.property
     def plan(self) -> _commerce_pb2.Plan:
-        """What is charged again and again after the order is confirmed, where the package is a subscription."""
+        """What is charged again and again after the order is confirmed, where the package is a subscription. Without a
+        `start_time`.
+        """
 
     @_builtins.property
     def retire_time(self) -> _timestamp_pb2.Timestamp:

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dparley/type/v1/commerce.proto\x12\x0eparley.type.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/type/money.proto\"\xf1\x01\n\x04Plan\x12)\n\x05price\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyB\x06\xbaH\x03\xc8\x01\x01\x12;\n\x08interval\x18\x02 \x01(\x0e\x32\x1d.parley.type.v1.Plan.IntervalB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12!\n\x0einterval_count\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x18(\x01\"^\n\x08Interval\x12\x18\n\x14INTERVAL_UNSPECIFIED\x10\x00\x12\x11\n\rINTERVAL_WEEK\x10\x01\x12\x12\n\x0eINTERVAL_MONTH\x10\x02\x12\x11\n\rINTERVAL_YEAR\x10\x03\"t\n\x08LineItem\x12\x19\n\x05title\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1d\n\x08quantity\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x01\x12.\n\nunit_price\x18\x03 \x01(\x0b\x32\x12.google.type.MoneyB\x06\xbaH\x03\xc8\x01\x01\"\xd7\x01\n\x07\x41\x64\x64ress\x12\x1d\n\trecipient\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1e\n\x0corganization\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12*\n\raddress_lines\x18\x03 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\x05\"\x07r\x05\x10\x01\x18\xc8\x01\x12\x1c\n\x0bpostal_code\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x1b\n\x08locality\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12&\n\x0bregion_code\x18\x06 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{2}$*f\n\rPaymentMethod\x12\x1e\n\x1aPAYMENT_METHOD_UNSPECIFIED\x10\x00\x12\x19\n\x15PAYMENT_METHOD_ONLINE\x10\x01\x12\x1a\n\x16PAYMENT_METHOD_OFFLINE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dparley/type/v1/commerce.proto\x12\x0eparley.type.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xff\x03\n\x04Plan\x12)\n\x05price\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyB\x06\xbaH\x03\xc8\x01\x01\x12;\n\x08interval\x18\x02 \x01(\x0e\x32\x1d.parley.type.v1.Plan.IntervalB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12!\n\x0einterval_count\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x18(\x01\x12\x1e\n\ntrial_days\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xda\x05(\x00\x12 \n\x0cperiod_count\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xb0\t(\x00\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\nanchor_day\x18\x07 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x1f(\x00\"^\n\x08Interval\x12\x18\n\x14INTERVAL_UNSPECIFIED\x10\x00\x12\x11\n\rINTERVAL_WEEK\x10\x01\x12\x12\n\x0eINTERVAL_MONTH\x10\x02\x12\x11\n\rINTERVAL_YEAR\x10\x03:{\xbaHx\x1av\n\x18plan.anchor_day_interval\x12.anchor_day belongs to plans of months or years\x1a*this.anchor_day == 0 || this.interval != 1\"t\n\x08LineItem\x12\x19\n\x05title\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1d\n\x08quantity\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x01\x12.\n\nunit_price\x18\x03 \x01(\x0b\x32\x12.google.type.MoneyB\x06\xbaH\x03\xc8\x01\x01\"\xd7\x01\n\x07\x41\x64\x64ress\x12\x1d\n\trecipient\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1e\n\x0corganization\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12*\n\raddress_lines\x18\x03 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\x05\"\x07r\x05\x10\x01\x18\xc8\x01\x12\x1c\n\x0bpostal_code\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x1b\n\x08locality\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12&\n\x0bregion_code\x18\x06 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{2}$*f\n\rPaymentMethod\x12\x1e\n\x1aPAYMENT_METHOD_UNSPECIFIED\x10\x00\x12\x19\n\x15PAYMENT_METHOD_ONLINE\x10\x01\x12\x1a\n\x16PAYMENT_METHOD_OFFLINE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +40,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLAN'].fields_by_name['interval']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_PLAN'].fields_by_name['interval_count']._loaded_options = None
   _globals['_PLAN'].fields_by_name['interval_count']._serialized_options = b'\272H\006\032\004\030\030(\001'
+  _globals['_PLAN'].fields_by_name['trial_days']._loaded_options = None
+  _globals['_PLAN'].fields_by_name['trial_days']._serialized_options = b'\272H\007\032\005\030\332\005(\000'
+  _globals['_PLAN'].fields_by_name['period_count']._loaded_options = None
+  _globals['_PLAN'].fields_by_name['period_count']._serialized_options = b'\272H\007\032\005\030\260\t(\000'
+  _globals['_PLAN'].fields_by_name['anchor_day']._loaded_options = None
+  _globals['_PLAN'].fields_by_name['anchor_day']._serialized_options = b'\272H\006\032\004\030\037(\000'
+  _globals['_PLAN']._loaded_options = None
+  _globals['_PLAN']._serialized_options = b'\272Hx\032v\n\030plan.anchor_day_interval\022.anchor_day belongs to plans of months or years\032*this.anchor_day == 0 || this.interval != 1'
   _globals['_LINEITEM'].fields_by_name['title']._loaded_options = None
   _globals['_LINEITEM'].fields_by_name['title']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
   _globals['_LINEITEM'].fields_by_name['quantity']._loaded_options = None
@@ -57,14 +66,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDRESS'].fields_by_name['locality']._serialized_options = b'\272H\006r\004\020\001\030d'
   _globals['_ADDRESS'].fields_by_name['region_code']._loaded_options = None
   _globals['_ADDRESS'].fields_by_name['region_code']._serialized_options = b'\272H\016r\0142\n^[A-Z]{2}$'
-  _globals['_PAYMENTMETHOD']._serialized_start=683
-  _globals['_PAYMENTMETHOD']._serialized_end=785
-  _globals['_PLAN']._serialized_start=104
-  _globals['_PLAN']._serialized_end=345
-  _globals['_PLAN_INTERVAL']._serialized_start=251
-  _globals['_PLAN_INTERVAL']._serialized_end=345
-  _globals['_LINEITEM']._serialized_start=347
-  _globals['_LINEITEM']._serialized_end=463
-  _globals['_ADDRESS']._serialized_start=466
-  _globals['_ADDRESS']._serialized_end=681
+  _globals['_PAYMENTMETHOD']._serialized_start=986
+  _globals['_PAYMENTMETHOD']._serialized_end=1088
+  _globals['_PLAN']._serialized_start=137
+  _globals['_PLAN']._serialized_end=648
+  _globals['_PLAN_INTERVAL']._serialized_start=429
+  _globals['_PLAN_INTERVAL']._serialized_end=523
+  _globals['_LINEITEM']._serialized_start=650
+  _globals['_LINEITEM']._serialized_end=766
+  _globals['_ADDRESS']._serialized_start=769
+  _globals['_ADDRESS']._serialized_end=984
 # @@protoc_insertion_point(module_scope)

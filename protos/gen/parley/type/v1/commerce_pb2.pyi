@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import money_pb2 as _money_pb2
@@ -46,7 +47,11 @@ Global___PaymentMethod: _TypeAlias = PaymentMethod  # noqa: Y015
 
 @_typing.final
 class Plan(_message.Message):
-    """A recurring charge that is attached to a package, an offer or an order."""
+    """A recurring charge that is attached to a package, an offer or an order: the buyer pays `price` for each period, in
+    advance, beside the total of the order, which is charged once. The first period begins when the order is confirmed, or at
+    its agreed start where that is later (or at `start_time`); from then on `trial_days` pass without a charge, and the rest
+    of the days until `anchor_day`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -80,13 +85,31 @@ class Plan(_message.Message):
     PRICE_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
     INTERVAL_COUNT_FIELD_NUMBER: _builtins.int
+    TRIAL_DAYS_FIELD_NUMBER: _builtins.int
+    PERIOD_COUNT_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    ANCHOR_DAY_FIELD_NUMBER: _builtins.int
     interval: Global___Plan.Interval.ValueType
     """The unit of the billing interval."""
     interval_count: _builtins.int
     """How many units lie between two charges, 1 to 24."""
+    trial_days: _builtins.int
+    """How many days are free of charge at the beginning, up to 730. 0: no trial. The days are not part of a period."""
+    period_count: _builtins.int
+    """The term: how many periods are charged, up to 1,200; then the subscription ends. 0: until somebody cancels it."""
+    anchor_day: _builtins.int
+    """The day of the month on which periods begin, 1 to 31; in shorter months the last day. Plans of months and years only.
+    0: the day on which the first period begins. The days before the first such day after the trial are free of charge.
+    """
     @_builtins.property
     def price(self) -> _money_pb2.Money:
         """What is charged each interval. Same currency as the price that the plan stands beside."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When the subscription begins at the earliest, where it shall not begin with the order. Only in the terms of an offer,
+        because a package is sold for longer than any date; in the future, like `start_time` of the terms.
+        """
 
     def __init__(
         self,
@@ -94,10 +117,14 @@ class Plan(_message.Message):
         price: _money_pb2.Money | None = ...,
         interval: Global___Plan.Interval.ValueType = ...,
         interval_count: _builtins.int = ...,
+        trial_days: _builtins.int = ...,
+        period_count: _builtins.int = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        anchor_day: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval", "interval_count", b"interval_count", "price", b"price"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor_day", b"anchor_day", "interval", b"interval", "interval_count", b"interval_count", "period_count", b"period_count", "price", b"price", "start_time", b"start_time", "trial_days", b"trial_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
