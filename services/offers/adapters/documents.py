@@ -278,13 +278,26 @@ def _plan_document(plan: Plan | None) -> Document | None:
         "price": _money_document(plan.price),
         "interval": plan.interval.value,
         "interval_count": plan.interval_count,
+        "trial_days": plan.trial_days,
+        "period_count": plan.period_count,
+        "anchor_day": plan.anchor_day,
+        "start_time": _instant_document(plan.start_time),
     }
 
 
 def _read_plan(document: Document | None) -> Plan | None:
     if document is None:
         return None
-    return Plan(_read_money(document["price"]), Interval(document["interval"]), document["interval_count"])
+    return Plan(
+        price=_read_money(document["price"]),
+        interval=Interval(document["interval"]),
+        interval_count=document["interval_count"],
+        # Not there in what was stored before plans had a trial, a term, an anchor and a start.
+        trial_days=document.get("trial_days", 0),
+        period_count=document.get("period_count", 0),
+        anchor_day=document.get("anchor_day", 0),
+        start_time=_read_instant(document.get("start_time")),
+    )
 
 
 def _address_document(address: Address | None) -> Document | None:

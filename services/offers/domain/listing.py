@@ -17,7 +17,7 @@ from services.offers.domain.refusals import (
     duplicate_package,
     package_retired,
 )
-from services.offers.domain.terms import Plan, check_plan
+from services.offers.domain.terms import Plan, check_plan, check_undated
 
 
 class Intake(StrEnum):
@@ -199,4 +199,6 @@ def check_packages(packages: Sequence[Package]) -> None:
             raise currency_mismatch(field, expected=currency, actual=package.price.currency)
         if package.price.amount < 0:
             raise amount_invalid(field, "must not be negative", package.price)
-        check_plan(package.plan, currency=currency, field=f"listing.packages[{index}].plan.price")
+        plan = f"listing.packages[{index}].plan"
+        check_plan(package.plan, currency=currency, field=plan)
+        check_undated(package.plan, field=plan)

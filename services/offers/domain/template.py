@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from chassis.kernel.refusal import invalid
 from chassis.kernel.timetable import local_time, zone_of
-from services.offers.domain.terms import Expiry, LocalDay, Terms, total_of
+from services.offers.domain.terms import Expiry, LocalDay, Terms, check_undated, total_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +69,6 @@ def _check(content: TemplateContent) -> None:
     total_of(content.terms)
     if content.terms.start_time is not None:
         raise invalid("terms.start_time", "belongs to one offer, not to a template")
+    check_undated(content.terms.plan, field="terms.plan")
     if content.terms.expiry != Expiry():
         raise invalid("terms.expire_time", "belongs to one offer; a template has valid_days")

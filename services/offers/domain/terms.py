@@ -36,11 +36,18 @@ class Interval(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`price` is charged every `interval_count` intervals."""
+    """`price` is charged every `interval_count` intervals, `period_count` times (0: until it is cancelled).
+
+    Nothing is charged for `trial_days`, and before the first `anchor_day` of a month (0: any) after them.
+    """
 
     price: Money
     interval: Interval
     interval_count: int
+    trial_days: int = 0
+    period_count: int = 0
+    anchor_day: int = 0
+    start_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,7 @@ def total_of(terms: Terms) -> Money:
             raise amount_invalid(field, "makes the total too large", price) from None
     if not total.is_positive:
         raise amount_invalid("terms.line_items", "must add up to more than nothing", total)
-    check_plan(terms.plan, currency=total.currency, field="terms.plan.price")
+    check_plan(terms.plan, currency=total.currency, field="terms.plan")
     return total
 
 
@@ -135,9 +142,15 @@ def check_plan(plan: Plan | None, *, currency: str, field: str) -> None:
     if plan is None:
         return
     if plan.price.currency != currency:
-        raise currency_mismatch(field, expected=currency, actual=plan.price.currency)
+        raise currency_mismatch(f"{field}.price", expected=currency, actual=plan.price.currency)
     if not plan.price.is_positive:
-        raise amount_invalid(field, "must be more than nothing", plan.price)
+        raise amount_invalid(f"{field}.price", "must be more than nothing", plan.price)
+
+
+def check_undated(plan: Plan | None, *, field: str) -> None:
+    """A plan that is offered again and again begins on no fixed day. Refusal VALIDATION_FAILED."""
+    if plan is not None and plan.start_time is not None:
+        raise invalid(f"{field}.start_time", "belongs to the terms of one offer")
 
 
 def settled(expiry: Expiry, *, zone: str, path: str = "") -> Expiry:
@@ -159,8 +172,10 @@ def settled(expiry: Expiry, *, zone: str, path: str = "") -> Expiry:
 
 
 def check_times(terms: Terms, *, now: datetime) -> None:
-    """Start and expiry lie in the future, within HORIZON. Refusal TIME_OUT_OF_RANGE."""
+    """Starts and expiry lie in the future, within HORIZON. Refusal TIME_OUT_OF_RANGE."""
     check_time(terms.start_time, field="terms.start_time", now=now)
+    if terms.plan is not None:
+        check_time(terms.plan.start_time, field="terms.plan.start_time", now=now)
     check_expiry(terms.expiry, path="terms.", now=now)
 
 

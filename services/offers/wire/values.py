@@ -131,6 +131,10 @@ def read_plan(message: Message, *, field: str) -> Plan | None:
         price=read_money(plan.price, field=f"{field}.price"),
         interval=Interval(commerce_pb2.Plan.Interval.Name(plan.interval).removeprefix(_INTERVAL_PREFIX)),
         interval_count=plan.interval_count,
+        trial_days=plan.trial_days,
+        period_count=plan.period_count,
+        anchor_day=plan.anchor_day,
+        start_time=read_instant(plan, "start_time", path=f"{field}.start_time"),
     )
 
 
@@ -204,6 +208,10 @@ def wire_plan(plan: Plan | None) -> commerce_pb2.Plan | None:
         price=wire_money(plan.price),
         interval=commerce_pb2.Plan.Interval.Value(_INTERVAL_PREFIX + plan.interval),
         interval_count=plan.interval_count,
+        trial_days=plan.trial_days,
+        period_count=plan.period_count,
+        anchor_day=plan.anchor_day,
+        start_time=optional_timestamp(plan.start_time),
     )
 
 

@@ -34,6 +34,10 @@ def write_plan(plan: Plan | None) -> Json | None:
         "price": write_money(plan.price),
         "interval": plan.interval.value,
         "interval_count": plan.interval_count,
+        "trial_days": plan.trial_days,
+        "period_count": plan.period_count,
+        "anchor_day": plan.anchor_day,
+        "start_time": _write_instant(plan.start_time),
     }
 
 
@@ -41,7 +45,16 @@ def read_plan(value: Mapping[str, Any] | None) -> Plan | None:
     """The plan again."""
     if value is None:
         return None
-    return Plan(read_money(value["price"]), Interval(value["interval"]), value["interval_count"])
+    return Plan(
+        price=read_money(value["price"]),
+        interval=Interval(value["interval"]),
+        interval_count=value["interval_count"],
+        # Not there in what was stored before plans had a trial, a term, an anchor and a start.
+        trial_days=value.get("trial_days", 0),
+        period_count=value.get("period_count", 0),
+        anchor_day=value.get("anchor_day", 0),
+        start_time=_read_instant(value.get("start_time")),
+    )
 
 
 def write_line_items(items: Sequence[LineItem]) -> list[Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from chassis.kernel.money import Money
@@ -26,11 +27,19 @@ class Interval(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A recurring charge: `price` every `interval_count` intervals."""
+    """`price` is charged every `interval_count` intervals, `period_count` times (0: until cancelled).
+
+    Nothing is charged for `trial_days`, and before the first `anchor_day` of a month (0: any) after them.
+    It begins with the order, but not before `start_time`.
+    """
 
     price: Money
     interval: Interval
     interval_count: int
+    trial_days: int = 0
+    period_count: int = 0
+    anchor_day: int = 0
+    start_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,15 @@ def plan(message: Any) -> Plan | None:
     if not message.HasField("plan"):
         return None
     found: commerce_pb2.Plan = message.plan
-    return Plan(money(found.price, field="plan.price"), _INTERVALS_READ[found.interval], found.interval_count)
+    return Plan(
+        price=money(found.price, field="plan.price"),
+        interval=_INTERVALS_READ[found.interval],
+        interval_count=found.interval_count,
+        trial_days=found.trial_days,
+        period_count=found.period_count,
+        anchor_day=found.anchor_day,
+        start_time=optional_instant(found, "start_time"),
+    )
 
 
 def wire_plan(one: Plan | None) -> commerce_pb2.Plan | None:
@@ -44,7 +52,13 @@ def wire_plan(one: Plan | None) -> commerce_pb2.Plan | None:
     if one is None:
         return None
     return commerce_pb2.Plan(
-        price=wire_money(one.price), interval=_INTERVALS[one.interval], interval_count=one.interval_count
+        price=wire_money(one.price),
+        interval=_INTERVALS[one.interval],
+        interval_count=one.interval_count,
+        trial_days=one.trial_days,
+        period_count=one.period_count,
+        anchor_day=one.anchor_day,
+        start_time=optional_timestamp(one.start_time),
     )
 
 

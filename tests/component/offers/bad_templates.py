@@ -13,7 +13,7 @@ from chassis.wire import timestamp
 from parley.offers.v1 import offers_service_pb2 as pb
 from parley.offers.v1.offer_template_pb2 import OfferTemplate
 from tests.component.offers.bad_calls import INVALID, NOT_FOUND, Bad
-from tests.component.offers.scene import ACME, ANA, HOUR, NOW, OPERATOR, OTHER, terms
+from tests.component.offers.scene import ACME, ANA, HOUR, NOW, OPERATOR, OTHER, plan, terms
 
 MISSING = "sellers/acme/offerTemplates/none"
 
@@ -59,6 +59,7 @@ TEMPLATE_CALLS = [
     _bad("CreateOfferTemplate", made(terms=terms(0)), "AMOUNT_INVALID"),
     _bad("CreateOfferTemplate", made(terms=terms(start_time=timestamp(NOW + HOUR)))),
     _bad("CreateOfferTemplate", made(terms=terms(expires_in=HOUR))),
+    _bad("CreateOfferTemplate", made(terms=terms(plan=plan(start_time=timestamp(NOW + HOUR))))),
     _bad("CreateOfferTemplate", made(valid_days=366)),
     _bad("CreateOfferTemplate", made(note="x" * 2001)),
     _bad("GetOfferTemplate", lambda ground: pb.GetOfferTemplateRequest(name="sellers/acme")),

@@ -194,6 +194,12 @@ def package(package_id: str = "basic", units: int = 100, currency: str = "EUR") 
     )
 
 
+def plan(units: int = 9, **changes: Any) -> commerce_pb2.Plan:
+    """So much every month."""
+    every_month = {"interval": commerce_pb2.Plan.INTERVAL_MONTH, "interval_count": 1}
+    return commerce_pb2.Plan(**{"price": money(units), **every_month, **changes})
+
+
 def terms(
     units: int = 100, *, currency: str = "EUR", expires_in: timedelta | None = None, **changes: Any
 ) -> offer_pb2.OfferTerms:

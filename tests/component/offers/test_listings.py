@@ -9,6 +9,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from chassis.kernel.refusal import Kind
 from chassis.testing import ANONYMOUS, refused
+from chassis.wire import timestamp
 from parley.offers.v1 import events_pb2, listing_pb2
 from parley.offers.v1 import offers_service_pb2 as pb
 from parley.type.v1 import commerce_pb2
@@ -16,13 +17,18 @@ from tests.component.offers.scene import (
     ACME,
     ACME_AGENT,
     ANA,
+    HOUR,
+    NOW,
     OPERATOR,
     ORDERS,
     OTHER,
     Scene,
+    create,
     listing,
     money,
     package,
+    plan,
+    terms,
 )
 
 LOGO = "sellers/acme/listings/logo"
@@ -94,16 +100,16 @@ def listing_without_actions(made: listing_pb2.Listing) -> listing_pb2.Listing:
 
 async def test_an_update_changes_what_the_mask_names(scene: Scene) -> None:
     await scene.listing("logo")
-    plan = commerce_pb2.Plan(price=money(9), interval=commerce_pb2.Plan.INTERVAL_MONTH, interval_count=1)
+    trial = plan(trial_days=14, period_count=12, anchor_day=31)
     monthly = package("monthly", units=0)
-    monthly.plan.CopyFrom(plan)
+    monthly.plan.CopyFrom(trial)
     changed = (
         await scene.by(ACME_AGENT).UpdateListing(
             update(["packages", "description"], title="ignored", description="More", packages=[monthly])
         )
     ).listing
     assert (changed.title, changed.description, changed.etag) == ("Logo design", "More", "v2")
-    assert [(p.package_id, p.price, p.plan) for p in changed.packages] == [("monthly", money(0), plan)]
+    assert [(p.package_id, p.price, p.plan) for p in changed.packages] == [("monthly", money(0), trial)]
     populated = (await scene.by(ACME).UpdateListing(update([], title="Logos"))).listing
     assert (populated.title, populated.description, populated.published) == ("Logos", "More", True)
     hidden = (await scene.by(ACME).UpdateListing(update(["published"], etag="v3"))).listing
@@ -194,3 +200,47 @@ async def test_one_listing_of_each_name(scene: Scene) -> None:
     assert await scene.written() == before
     request.parent = "sellers/other"
     assert (await scene.by(OTHER).CreateListing(request)).listing.name == "sellers/other/listings/logo"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("interval_count", 25),
+        ("trial_days", -1),
+        ("trial_days", 731),
+        ("period_count", -1),
+        ("period_count", 1_201),
+        ("anchor_day", -1),
+        ("anchor_day", 32),
+        ("start_time", timestamp(NOW + HOUR)),
+    ],
+)
+async def test_a_plan_has_bounds_and_begins_on_no_fixed_day(scene: Scene, field: str, value: Any) -> None:
+    monthly = package("monthly")
+    monthly.plan.CopyFrom(plan(**{field: value}))
+    request = pb.CreateListingRequest(parent="sellers/acme", listing=listing(packages=[monthly]))
+    refusal = await refused(scene.by(ACME).CreateListing(request))
+    assert (refusal.kind, refusal.reason) == (Kind.INVALID, "VALIDATION_FAILED")
+    assert refusal.metadata["field"] == f"listing.packages[1].plan.{field}"
+
+
+async def test_an_anchor_is_a_day_of_a_month(scene: Scene) -> None:
+    weekly = package("weekly")
+    weekly.plan.CopyFrom(plan(interval=commerce_pb2.Plan.INTERVAL_WEEK, anchor_day=1))
+    request = pb.CreateListingRequest(parent="sellers/acme", listing=listing(packages=[weekly]))
+    refusal = await refused(scene.by(ACME).CreateListing(request))
+    assert (refusal.reason, refusal.metadata["field"]) == ("VALIDATION_FAILED", "listing.packages[1].plan")
+
+
+async def test_the_terms_of_an_offer_say_when_a_plan_begins(scene: Scene) -> None:
+    later = plan(start_time=timestamp(NOW + HOUR), trial_days=3, anchor_day=15)
+    offer = await scene.offer(plan=later)
+    assert offer.current_revision.terms.plan == later
+    (event,) = await scene.events(offer.name)
+    assert event.offer.plan == later  # type: ignore[attr-defined]
+    past = create(scene.origins.add(), terms=terms(plan=plan(start_time=timestamp(NOW))))
+    refusal = await refused(scene.by(ACME).CreateOffer(past))
+    assert (refusal.reason, refusal.metadata) == (
+        "TIME_OUT_OF_RANGE",
+        {"field": "terms.plan.start_time"},
+    )

@@ -53,7 +53,7 @@ def full_order() -> Order:
     """Every field set that a cancelled order can have, none to its default."""
     return dataclasses.replace(
         in_state(State.CANCELLED, method=PaymentMethod.ONLINE),
-        plan=Plan(Money("JPY", 500), Interval.MONTH, 3),
+        plan=Plan(Money("JPY", 500), Interval.MONTH, 3, 14, 8, 31, NOW + HOUR),
         start_time=NOW + HOUR,
         decision=decision(next_change_time=NOW + HOUR, unavailable_until=NOW, offer="offers/o"),
         offer="offers/o",

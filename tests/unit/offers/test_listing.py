@@ -22,6 +22,9 @@ from tests.unit.offers.negotiation import HOUR, NOW, SELLER
 BASIC = Package("basic", "Basic", "", Money("EUR", 10_000), 5)
 
 
+MONTHLY = Plan(Money("EUR", 5), Interval.MONTH, 1)
+
+
 def content(*packages: Package) -> ListingContent:
     return ListingContent("Logo", "", Intake.INSTANT, True, packages or (BASIC,))
 
@@ -44,6 +47,7 @@ def test_a_package_may_be_free() -> None:
         ((replace(BASIC, price=Money("EUR", -1)),), "AMOUNT_INVALID"),
         ((replace(BASIC, plan=Plan(Money("EUR", 0), Interval.MONTH, 1)),), "AMOUNT_INVALID"),
         ((replace(BASIC, plan=Plan(Money("JPY", 5), Interval.MONTH, 1)),), "CURRENCY_MISMATCH"),
+        ((replace(BASIC, plan=replace(MONTHLY, start_time=NOW)),), "VALIDATION_FAILED"),
     ],
 )
 def test_packages_that_are_refused(packages: tuple[Package, ...], reason: str) -> None:

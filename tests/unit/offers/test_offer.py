@@ -244,6 +244,10 @@ def test_a_position_may_be_free_when_the_whole_is_not() -> None:
     [
         ("terms.start_time", lambda instant: terms(start_time=instant)),
         ("terms.expire_time", lambda instant: terms(expire_time=instant)),
+        (
+            "terms.plan.start_time",
+            lambda instant: terms(plan=Plan(EUR, Interval.MONTH, 1, start_time=instant)),
+        ),
     ],
 )
 def test_times_lie_in_the_future_and_not_too_far(field: str, proposed: Callable[[datetime], Terms]) -> None:

@@ -63,7 +63,16 @@ MONEY = st.builds(
     Money, st.sampled_from(["EUR", "JPY", "KWD", "CLF"]), st.integers(min_value=0, max_value=10**15)
 )
 INSTANTS = st.none() | st.timedeltas(timedelta(0), timedelta(days=5000)).map(lambda delta: NOW + delta)
-PLANS = st.none() | st.builds(Plan, MONEY, st.sampled_from(Interval), st.integers(1, 24))
+PLANS = st.none() | st.builds(
+    Plan,
+    MONEY,
+    st.sampled_from(Interval),
+    st.integers(1, 24),
+    trial_days=st.integers(0, 730),
+    period_count=st.integers(0, 1_200),
+    anchor_day=st.integers(0, 31),
+    start_time=INSTANTS,
+)
 TERMS = st.builds(
     Terms,
     line_items=st.lists(

@@ -67,7 +67,7 @@ def test_a_decision_survives_the_round_trip() -> None:
 
 
 def test_plans_and_addresses_survive_the_round_trip() -> None:
-    order = replace(in_state(State.PENDING), plan=Plan(Money("KWD", 1_500), Interval.YEAR, 2))
+    order = replace(in_state(State.PENDING), plan=Plan(Money("KWD", 1_500), Interval.YEAR, 2, 30, 5, 31, NOW))
     message = order_message(replace(order, billing_address=ADDRESS), Actor.BUYER)
     assert values.plan(message) == order.plan
     assert values.address(message, "billing_address") == ADDRESS
