@@ -65,6 +65,7 @@ _MOVE_ON = (
     "ON CONFLICT (consumer, aggregate) DO UPDATE SET version = excluded.version "
     "WHERE held.version < excluded.version"
 )
+_REMOVE_TIMER = "DELETE FROM timer WHERE kind = $1 AND key = $2"
 _TAKE_TIMER = "DELETE FROM timer WHERE kind = $1 AND key = $2 AND claim = $3"
 
 
@@ -131,9 +132,16 @@ class Transaction:
         self._effects.timers[kind, key] = TimerSetting(due, payload or {})
 
     def unschedule(self, kind: str, key: str) -> None:
-        """Removes the timer (kind, key), if it is set."""
+        """Removes the timer (kind, key), if it is set, after all other work of the transaction."""
         self._require_writable()
         self._effects.timers[kind, key] = None
+
+    async def remove_timer(self, kind: str, key: str) -> None:
+        """Removes the timer (kind, key) at once, if it is set. A transaction that locks a row which the
+        handler of that timer locks too has to do this first: the handler begins with its timer.
+        """
+        self._require_writable()
+        await self._connection.execute(_REMOVE_TIMER, kind, key)
 
     def _require_writable(self) -> None:
         if not self._writable:

@@ -265,3 +265,27 @@ async def test_no_more_timers_run_at_once_than_there_are_places(
 
 async def _nothing(_: Transaction) -> None:
     return
+
+
+async def test_what_removes_a_timer_first_never_meets_its_handler_in_a_deadlock(
+    database: Database, clock: ManualClock
+) -> None:
+    expiry = Expiry(database)
+    await schedule(database, "offers/a", clock.now())
+    removed, runs = asyncio.Event(), 0
+
+    async def answer(tx: Transaction) -> None:
+        nonlocal runs
+        runs += 1
+        await tx.remove_timer("expire", "offers/a")
+        removed.set()
+        while not expiry.seen:
+            await asyncio.sleep(0)
+        await change("offers/a")(tx)
+
+    async def fire() -> None:
+        await removed.wait()
+        await expiry(DueTimer("expire", "offers/a", clock.now(), {}, 1, ""))
+
+    await asyncio.gather(database.transact(answer), fire())
+    assert (runs, await balance_of(database, "offers/a")) == (1, 1)
