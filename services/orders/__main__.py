@@ -14,6 +14,7 @@ from services.orders.adapters.repository import Repository
 from services.orders.adapters.sandbox import SandboxProvider
 from services.orders.app import fulfilment, timers
 from services.orders.app.commands import OrderCommands
+from services.orders.app.payment_owners import AllOwners, OrderOwners
 from services.orders.app.ports import Gate, Offers, PaymentProvider
 from services.orders.app.queries import OrderQueries
 from services.orders.app.reactions import Reactions
@@ -46,7 +47,8 @@ def build(
     patience = timers.Patience(
         timedelta(seconds=config.payment_answer_seconds), timedelta(seconds=config.payment_janitor_seconds)
     )
-    payments = timers.PaymentTimers(database, repository, provider, clock, patience=patience)
+    owners = AllOwners({"orders": OrderOwners(repository)})
+    payments = timers.PaymentTimers(database, repository, provider, clock, owners=owners, patience=patience)
     addresses = timers.AddressTimer(database, repository, offers)
     work = fulfilment.FulfilmentCommands(
         database, repository, clock=clock, patience=timedelta(hours=config.auto_accept_hours)

@@ -1,4 +1,4 @@
-"""Orders and payments in PostgreSQL."""
+"""Orders in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from chassis.kernel.money import Money
 from chassis.kernel.page import Cursor, Page, PageRequest, page_of
 from chassis.paging import cursor_of, keyset
 from services.orders.adapters import encoding
-from services.orders.adapters.tables import orders, payment, payment_attempt
+from services.orders.adapters.payment_repository import LostUpdate, PaymentRepository, payment_row
+from services.orders.adapters.tables import orders, payment
 from services.orders.app.ports import OrderFilter
 from services.orders.domain import order as order_domain
-from services.orders.domain import payment as payment_domain
 from services.orders.domain.commerce import Address, PaymentMethod
 from services.orders.domain.order import Folder, Order
-from services.orders.domain.payment import Attempt, Payment
+from services.orders.domain.payment import Payment
 
 _ORDER: Final = sa.select(orders).where(orders.c.id == sa.bindparam("id"))
 _ORDER_LOCKED: Final = _ORDER.with_for_update()
@@ -34,35 +34,9 @@ _SET_ADDRESSES: Final = (
     .where(orders.c.id == sa.bindparam("key"))
     .values(billing_address=sa.bindparam("billing"), delivery_address=sa.bindparam("delivery"))
 )
-_PAYMENT: Final = sa.select(payment).where(
-    payment.c.order_id == sa.bindparam("order_id"), payment.c.id == sa.bindparam("id")
-)
-_PAYMENTS_OF: Final = (
-    sa.select(payment)
-    .where(payment.c.order_id == sa.bindparam("order_id"))
-    .order_by(payment.c.create_time, payment.c.id)
-)
-_SAVE_PAYMENT: Final = (
-    sa.update(payment)
-    .where(payment.c.id == sa.bindparam("key"), payment.c.version == sa.bindparam("expected"))
-    .returning(payment.c.id)
-)
-_ATTEMPTS: Final = (
-    sa.select(payment_attempt)
-    .where(payment_attempt.c.payment_id == sa.bindparam("payment_id"))
-    .order_by(payment_attempt.c.number)
-)
-_SAVE_ATTEMPT: Final = insert(payment_attempt).on_conflict_do_update(
-    index_elements=["payment_id", "number"],
-    set_={name: sa.text(f"excluded.{name}") for name in ("outcome", "decline_code", "resolve_time")},
-)
 
 
-class LostUpdate(Exception):
-    """A row changed although it was locked: a defect, never an answer."""
-
-
-class Repository:
+class Repository(PaymentRepository):
     """The rows of orders and payments. A row is saved only over the version that it was read at."""
 
     async def load(self, tx: Transaction, name: str, *, for_update: bool = False) -> Order | None:
@@ -85,7 +59,7 @@ class Repository:
         """The rows of a new order, for a command that is a single statement."""
         rows: list[tuple[sa.Table, Mapping[str, Any]]] = [(orders, _order_row(order))]
         if payment_of_it is not None:
-            rows.append((payment, _payment_row(payment_of_it)))
+            rows.append((payment, payment_row(payment_of_it)))
         return rows
 
     async def save(self, tx: Transaction, order: Order, *, expected: int) -> None:
@@ -111,33 +85,6 @@ class Repository:
         newest_first = keyset(statement, (orders.c.create_time, orders.c.id), request, descending=True)
         rows = await tx.fetch_all(newest_first)
         return page_of([_read_order(row) for row in rows], request, _order_cursor)
-
-    async def add_payment(self, tx: Transaction, new: Payment) -> None:
-        """Stores a payment that was never tried. ConstraintError for a second one of an order and purpose."""
-        await tx.execute(sa.insert(payment), _payment_row(new))
-
-    async def load_payment(self, tx: Transaction, name: str) -> Payment | None:
-        """The payment of that name. Its order's row is what has to be locked to change it."""
-        _, order_id, _, payment_id = name.split("/")
-        row = await tx.fetch_one(_PAYMENT, {"order_id": order_id, "id": payment_id})
-        return None if row is None else await self._read_payment(tx, row)
-
-    async def payments_of(self, tx: Transaction, order: str) -> tuple[Payment, ...]:
-        """Every payment of an order, oldest first; there is one for each purpose."""
-        rows = await tx.fetch_all(_PAYMENTS_OF, {"order_id": order.removeprefix("orders/")})
-        return tuple([await self._read_payment(tx, row) for row in rows])
-
-    async def save_payment(self, tx: Transaction, changed: Payment, *, expected: int) -> None:
-        """Replaces the payment at version `expected`, its last attempt included."""
-        row = {**_payment_row(changed), "key": changed.id, "expected": expected}
-        if await tx.fetch_one(_SAVE_PAYMENT, row) is None:
-            raise LostUpdate(changed.name)
-        if changed.attempts:
-            await tx.execute(_SAVE_ATTEMPT, _attempt_row(changed.id, changed.last_attempt))
-
-    async def _read_payment(self, tx: Transaction, row: Any) -> Payment:
-        attempts = await tx.fetch_all(_ATTEMPTS, {"payment_id": row.id})
-        return _read_payment(row, attempts)
 
 
 def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
@@ -257,62 +204,4 @@ def _read_order(row: Any) -> Order:
         auto_complete_time=row.auto_complete_time,
         complete_time=row.complete_time,
         cancellation=encoding.read_cancellation(row),
-    )
-
-
-def _payment_row(one: Payment) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "order_id": one.order.removeprefix("orders/"),
-        "version": one.version,
-        "purpose": one.purpose.value,
-        "currency": one.amount.currency,
-        "amount": one.amount.amount,
-        "state": one.state.value,
-        "provider": one.provider,
-        "token": one.token,
-        "create_time": one.create_time,
-        "update_time": one.update_time,
-        "capture_time": one.capture_time,
-    }
-
-
-def _attempt_row(payment_id: str, attempt: Attempt) -> dict[str, Any]:
-    return {
-        "payment_id": payment_id,
-        "number": attempt.number,
-        "key": attempt.key,
-        "token": attempt.token,
-        "submit_time": attempt.submit_time,
-        "outcome": attempt.outcome.value if attempt.outcome else None,
-        "decline_code": attempt.decline_code,
-        "resolve_time": attempt.resolve_time,
-    }
-
-
-def _read_payment(row: Any, attempts: Sequence[Any]) -> Payment:
-    return Payment(
-        id=row.id,
-        order=f"orders/{row.order_id}",
-        version=row.version,
-        purpose=payment_domain.Purpose(row.purpose),
-        amount=Money(row.currency, row.amount),
-        state=payment_domain.State(row.state),
-        provider=row.provider,
-        token=row.token,
-        create_time=row.create_time,
-        update_time=row.update_time,
-        capture_time=row.capture_time,
-        attempts=tuple(
-            Attempt(
-                number=one.number,
-                key=one.key,
-                token=one.token,
-                submit_time=one.submit_time,
-                outcome=payment_domain.Outcome(one.outcome) if one.outcome else None,
-                decline_code=one.decline_code,
-                resolve_time=one.resolve_time,
-            )
-            for one in attempts
-        ),
     )

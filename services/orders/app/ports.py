@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from chassis.db import Transaction
@@ -60,11 +61,11 @@ class Repository(Protocol):
         ...
 
     async def load_payment(self, tx: Transaction, name: str) -> Payment | None:
-        """The payment with its attempts. Whoever changes it holds the lock of its order."""
+        """The payment with its attempts. Whoever changes it holds the lock of its owner."""
         ...
 
-    async def payments_of(self, tx: Transaction, order: str) -> tuple[Payment, ...]:
-        """Every payment of an order, oldest first."""
+    async def payments_of(self, tx: Transaction, owner: str) -> tuple[Payment, ...]:
+        """Every payment of an order or a subscription, oldest first."""
         ...
 
     async def save_payment(self, tx: Transaction, changed: Payment, *, expected: int) -> None:
@@ -108,6 +109,33 @@ class Offers(Protocol):
 
     async def addresses(self, offer: str) -> tuple[Address | None, Address | None]:
         """Where the bill and the delivery of an accepted offer go. Refusal UNAVAILABLE PEER_UNAVAILABLE."""
+        ...
+
+
+class PaymentOwner(Protocol):
+    """What a payment is for, locked in the running transaction: an order or a subscription.
+
+    Its row is what has to be locked to change its payments.
+    """
+
+    def is_owed(self, payment: Payment) -> bool:
+        """Whether a charge that never reached the provider is still to be submitted."""
+        ...
+
+    async def settled(self, tx: Transaction, payment: Payment, *, now: datetime) -> None:
+        """Takes in that `payment` (as it is stored by the caller) was captured or declined."""
+        ...
+
+    async def given_up(self, tx: Transaction, payment: Payment, *, now: datetime) -> None:
+        """Takes in that `payment` (as it is stored by the caller) was voided, because it is not owed."""
+        ...
+
+
+class PaymentOwners(Protocol):
+    """The orders, or the subscriptions."""
+
+    async def lock(self, tx: Transaction, name: str) -> PaymentOwner | None:
+        """The owner of that name, locked until the transaction ends; None where there is none."""
         ...
 
 

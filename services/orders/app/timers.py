@@ -20,11 +20,10 @@ from typing import Any, Final
 from chassis import telemetry
 from chassis.db import Database, DueTimer, Transaction
 from chassis.kernel.clock import Clock
-from services.orders.app.ports import Offers, PaymentProvider, Repository
-from services.orders.domain import fulfilment
+from chassis.kernel.machine import Actor
+from services.orders.app.ports import Offers, PaymentOwner, PaymentOwners, PaymentProvider, Repository
 from services.orders.domain import payment as payments
 from services.orders.domain.order import Order
-from services.orders.domain.order import State as OrderState
 from services.orders.domain.payment import UNRESOLVED, Charge, Payment, State
 
 CHARGE: Final = "payment.charge"
@@ -65,12 +64,15 @@ class PaymentTimers:
         provider: PaymentProvider,
         clock: Clock,
         *,
+        owners: PaymentOwners,
         patience: Patience,
     ) -> None:
+        """`owners` finds whatever is paid, orders and subscriptions alike."""
         self._database = database
         self._repository = repository
         self._provider = provider
         self._clock = clock
+        self._owners = owners
         self._patience = patience
 
     async def charge(self, timer: DueTimer) -> None:
@@ -79,8 +81,11 @@ class PaymentTimers:
 
         async def work(tx: Transaction) -> None:
             begun.clear()
-            _, payment = await self._load(tx, timer)
+            owner, payment = await self._load(tx, timer)
             if payment.state is not State.CREATED:
+                return
+            if not owner.is_owed(payment):
+                await self._give_up(tx, owner, payment)
                 return
             now = self._clock.now()
             submitted = payments.submit(payment, now=now)
@@ -117,11 +122,11 @@ class PaymentTimers:
 
         async def work(tx: Transaction) -> None:
             again.clear()
-            order, payment = await self._load(tx, timer)
+            owner, payment = await self._load(tx, timer)
             if payment.state not in UNRESOLVED or payment.last_attempt.number != number:
                 return
-            if order.state is OrderState.CANCELLED:
-                await self._give_up(tx, order, payment)
+            if not owner.is_owed(payment):
+                await self._give_up(tx, owner, payment)
                 return
             submitted = payments.resubmit(payment, now=self._clock.now())
             await self._repository.save_payment(tx, submitted, expected=payment.version)
@@ -131,12 +136,12 @@ class PaymentTimers:
         if await self._database.fire(timer, work) and again:
             await self._submit(again[0])
 
-    async def _give_up(self, tx: Transaction, order: Order, payment: Payment) -> None:
-        """Nothing was taken for a cancelled order, and nothing shall be."""
-        changed, voided, event = fulfilment.given_up(order, payment, now=self._clock.now())
+    async def _give_up(self, tx: Transaction, owner: PaymentOwner, payment: Payment) -> None:
+        """Nothing was taken for what is not owed any more, and nothing shall be."""
+        now = self._clock.now()
+        voided = payments.void(payment, actor=Actor.TIMER, now=now)
         await self._repository.save_payment(tx, voided, expected=payment.version)
-        await self._repository.save(tx, changed, expected=order.version)
-        tx.record(event)
+        await owner.given_up(tx, voided, now=now)
 
     async def _submit(self, payment: Payment) -> None:
         """Asks the provider, outside of any transaction, and keeps its answer."""
@@ -148,19 +153,21 @@ class PaymentTimers:
             _log.warning("payment_provider_failed", payment=payment.name, error_type=type(error).__name__)
             await self._database.transact(lambda tx: self._lose(tx, payment.name, attempt.number))
             return
-        await self._database.transact(lambda tx: self._settle(tx, payment.name, attempt.number, charge))
+        await self._database.transact(lambda tx: self._answered(tx, payment, attempt.number, charge))
+
+    async def _answered(self, tx: Transaction, payment: Payment, number: int, charge: Charge) -> None:
+        # First the timer, then the owner of the payment: a timer that fires takes its locks in this order.
+        await tx.remove_timer(ENQUIRE, payment.id)
+        await self._settle(tx, payment.name, number, charge)
 
     async def _settle(self, tx: Transaction, name: str, number: int, charge: Charge) -> None:
-        order, payment = await self._load_both(tx, name)
+        owner, payment = await self._load_both(tx, name)
         now = self._clock.now()
         resolved = payments.resolve(payment, number, charge, now=now)
         if resolved is payment:
             return
-        changed, event = payments.settled(order, resolved, now=now)
         await self._repository.save_payment(tx, resolved, expected=payment.version)
-        await self._repository.save(tx, changed, expected=order.version)
-        tx.unschedule(ENQUIRE, payment.id)
-        tx.record(event)
+        await owner.settled(tx, resolved, now=now)
 
     async def _lose(self, tx: Transaction, name: str, number: int) -> None:
         _, payment = await self._load_both(tx, name)
@@ -197,16 +204,16 @@ class PaymentTimers:
     def _schedule_enquiry(self, tx: Transaction, payment: Payment, round_number: int, due: datetime) -> None:
         tx.schedule(ENQUIRE, payment.id, due, {"payment": payment.name, "round": round_number})
 
-    async def _load(self, tx: Transaction, timer: DueTimer) -> tuple[Order, Payment]:
+    async def _load(self, tx: Transaction, timer: DueTimer) -> tuple[PaymentOwner, Payment]:
         return await self._load_both(tx, str(timer.payload["payment"]))
 
-    async def _load_both(self, tx: Transaction, name: str) -> tuple[Order, Payment]:
-        # The lock of the order covers its payments.
-        order = await self._repository.load(tx, name.partition("/payments/")[0], for_update=True)
+    async def _load_both(self, tx: Transaction, name: str) -> tuple[PaymentOwner, Payment]:
+        # The lock of the owner covers its payments.
+        owner = await self._owners.lock(tx, name.partition("/payments/")[0])
         payment = await self._repository.load_payment(tx, name)
-        if order is None or payment is None:
+        if owner is None or payment is None:
             raise LookupError(f"{name} does not exist")
-        return order, payment
+        return owner, payment
 
 
 class AddressTimer:

@@ -119,11 +119,8 @@ def _after_cancellation(state: PaymentState, *, under_way: bool) -> PaymentState
     return state
 
 
-def given_up(
-    order: Order, payment: Payment, *, now: datetime
-) -> tuple[Order, Payment, events.OrderPaymentVoided]:
+def given_up(order: Order, voided: Payment, *, now: datetime) -> tuple[Order, events.OrderPaymentVoided]:
     """A cancelled order whose charge never reached the provider: it is not submitted again."""
-    voided = payments.void(payment, actor=Actor.TIMER, now=now)
     moved(order, "paymentVoided", Actor.TIMER)
     changed = replace(next_version(order, now), payment_state=PaymentState.VOIDED)
-    return changed, voided, events.OrderPaymentVoided(changed, payment.name)
+    return changed, events.OrderPaymentVoided(changed, voided.name)

@@ -31,9 +31,11 @@ class State(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What is paid."""
+    """What is paid: the total of an order, one period of a subscription, or one change of its plan."""
 
     ORDER_TOTAL = "ORDER_TOTAL"
+    SUBSCRIPTION_PERIOD = "SUBSCRIPTION_PERIOD"
+    PLAN_CHANGE = "PLAN_CHANGE"
 
 
 class Outcome(StrEnum):
@@ -59,9 +61,11 @@ MACHINE: Final = Machine[State](
         Transition((*UNRESOLVED, State.VOIDED), "decline", (Actor.TIMER,), State.DECLINED),
         Transition(UNRESOLVED, "lose", (Actor.TIMER,), State.UNKNOWN),
         Transition((State.DECLINED,), "retry", (Actor.BUYER, Actor.SELLER), State.CREATED),
-        # With the order, before anything was submitted; or once the provider said that it never saw it.
+        # By the schedule of a subscription.
+        Transition((State.DECLINED,), "renew", (Actor.TIMER,), State.CREATED),
+        # With its owner, before anything was submitted; or once the provider said that it never saw it.
         Transition((State.CREATED,), "void", (Actor.BUYER, Actor.SELLER, Actor.OPERATOR), State.VOIDED),
-        Transition(UNRESOLVED, "void", (Actor.TIMER,), State.VOIDED),
+        Transition((State.CREATED, *UNRESOLVED), "void", (Actor.TIMER,), State.VOIDED),
     ),
 )
 
@@ -96,12 +100,19 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """One payment for each order and purpose. `token` is the means of payment of the next attempt."""
+    """One payment for each purpose of its owner, which is an order or a subscription.
+
+    `sequence` tells payments of one purpose apart: 1, 2, 3 … for the periods or plan changes of a
+    subscription, 0 for the total of an order. `token` is the means of payment of the next attempt.
+    """
 
     id: str
-    order: str
+    owner: str
+    seller: str
+    buyer: str
     version: int
     purpose: Purpose
+    sequence: int = 0
     amount: Money
     state: State
     provider: str
@@ -113,8 +124,8 @@ class Payment:
 
     @property
     def name(self) -> str:
-        """`orders/{order}/payments/{payment}`."""
-        return f"{self.order}/payments/{self.id}"
+        """`orders/{order}/payments/{payment}` or `subscriptions/{subscription}/payments/{payment}`."""
+        return f"{self.owner}/payments/{self.id}"
 
     @property
     def etag(self) -> str:
@@ -144,15 +155,46 @@ def due(order: Order, *, payment_id: str, provider: str, now: datetime) -> Payme
         raise ValueError(f"{order.name} is not confirmed")
     if order.payment_state is not PaymentState.PENDING:
         return None
-    return Payment(
-        id=payment_id,
-        order=order.name,
-        version=1,
-        purpose=Purpose.ORDER_TOTAL,
-        amount=order.total,
-        state=State.CREATED,
+    return new(
+        order.name,
+        Purpose.ORDER_TOTAL,
+        order.total,
+        payment_id=payment_id,
+        parties=(order.seller, order.buyer),
         provider=provider,
         token=order.payment_token,
+        now=now,
+    )
+
+
+def new(
+    owner: str,
+    purpose: Purpose,
+    amount: Money,
+    *,
+    payment_id: str,
+    parties: tuple[str, str],
+    provider: str,
+    token: str,
+    now: datetime,
+    sequence: int = 0,
+) -> Payment:
+    """A payment that is due now; `parties` are its seller and its buyer. ValueError for a zero amount."""
+    if not amount.is_positive:
+        raise ValueError(f"{owner} owes nothing")
+    seller, buyer = parties
+    return Payment(
+        id=payment_id,
+        owner=owner,
+        seller=seller,
+        buyer=buyer,
+        version=1,
+        purpose=purpose,
+        sequence=sequence,
+        amount=amount,
+        state=State.CREATED,
+        provider=provider,
+        token=token,
         create_time=now,
         update_time=now,
     )
@@ -210,10 +252,19 @@ def renew(payment: Payment, order: Order, *, actor: Actor, token: str, now: date
         if MACHINE.can(State.DECLINED, "retry", actor):
             raise refusals.transition_forbidden(payment.name, payment.state.value, "retry", ())
         MACHINE.move(payment.state, "retry", actor, name=payment.name)
+    return due_again(payment, actor=actor, token=token, now=now)
+
+
+def due_again(payment: Payment, *, actor: Actor, token: str, now: datetime) -> Payment:
+    """A declined payment, due again; whether its owner still owes it was decided before.
+
+    Refusals TRANSITION_FORBIDDEN, and PAYMENT_MEANS_REFUSED where only another means can work.
+    """
+    event = "renew" if actor is Actor.TIMER else "retry"
+    state = MACHINE.move(payment.state, event, actor, name=payment.name)
     last = payment.last_attempt
     if last.outcome is Outcome.HARD_DECLINE and token in {"", last.token}:
         raise refusals.payment_means_refused(payment.name, last.decline_code)
-    state = MACHINE.move(payment.state, "retry", actor, name=payment.name)
     return replace(_next(payment, now), state=state, token=token or payment.token)
 
 

@@ -204,6 +204,7 @@ def payment_message(payment: Payment, order: Order, actor: Actor) -> payment_pb2
         amount=wire_money(payment.amount),
         state=_STATES_OF_PAYMENTS[payment.state],
         provider=payment.provider,
+        sequence=payment.sequence,
         attempts=[_attempt_message(attempt) for attempt in payment.attempts],
         capture_time=optional_timestamp(payment.capture_time),
         etag=payment.etag,

@@ -31,6 +31,7 @@ from services.orders.adapters.sandbox import SandboxProvider
 from services.orders.app import timers
 from services.orders.app.commands import ChangePaymentMethod, OrderCommands, RetryPayment
 from services.orders.app.loading import ChangeOrder
+from services.orders.app.payment_owners import AllOwners, OrderOwners
 from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.order import Order, PaymentState
 from services.orders.domain.order import State as OrderState
@@ -140,7 +141,12 @@ class World:
         """A fresh process does everything that is due; it may crash."""
         patience = timers.Patience(timedelta(seconds=5), timedelta(minutes=5))
         handlers = timers.PaymentTimers(
-            self.database, self.repository, self.provider, self.clock, patience=patience
+            self.database,
+            self.repository,
+            self.provider,
+            self.clock,
+            owners=AllOwners({"orders": OrderOwners(self.repository)}),
+            patience=patience,
         )
         runner = TimerRunner(
             self.remote, self.clock, {timers.CHARGE: handlers.charge, timers.ENQUIRE: handlers.enquire}

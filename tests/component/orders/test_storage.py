@@ -21,7 +21,8 @@ from chassis.kernel.machine import Actor
 from chassis.kernel.money import Money
 from chassis.testing.service import Backends, running
 from services.orders.__main__ import DEFINITION, build
-from services.orders.adapters.repository import LostUpdate, Repository
+from services.orders.adapters.payment_repository import LostUpdate
+from services.orders.adapters.repository import Repository
 from services.orders.adapters.sandbox import KeyReused, SandboxProvider
 from services.orders.adapters.tables import METADATA
 from services.orders.domain import payment as payments

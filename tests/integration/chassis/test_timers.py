@@ -272,19 +272,19 @@ async def test_what_removes_a_timer_first_never_meets_its_handler_in_a_deadlock(
 ) -> None:
     expiry = Expiry(database)
     await schedule(database, "offers/a", clock.now())
-    removed, runs = asyncio.Event(), 0
+    removed, firing, runs = asyncio.Event(), asyncio.Event(), 0
 
     async def answer(tx: Transaction) -> None:
         nonlocal runs
         runs += 1
         await tx.remove_timer("expire", "offers/a")
         removed.set()
-        while not expiry.seen:
-            await asyncio.sleep(0)
+        await firing.wait()
         await change("offers/a")(tx)
 
     async def fire() -> None:
         await removed.wait()
+        firing.set()
         await expiry(DueTimer("expire", "offers/a", clock.now(), {}, 1, ""))
 
     await asyncio.gather(database.transact(answer), fire())

@@ -126,7 +126,8 @@ def test_a_charge_under_way_cannot_be_called_back_and_its_answer_counts(
     ended, same = cancelled(order, payment)
     assert (ended.payment_state, ended.refund_due, same) == (PaymentState.PENDING, None, payment)
     if given_up:
-        ended, payment, event = fulfilment.given_up(ended, payment, now=LATER)
+        payment = payments.void(payment, actor=Actor.TIMER, now=LATER)
+        ended, event = fulfilment.given_up(ended, payment, now=LATER)
         assert (ended.payment_state, event.payment) == (PaymentState.VOIDED, payment.name)
         assert payments.lose(payment, 1, now=LATER) is payment
     resolved = payments.resolve(payment, 1, Charge(outcome), now=LATER)
@@ -139,8 +140,9 @@ def test_a_charge_under_way_cannot_be_called_back_and_its_answer_counts(
 
 def test_only_a_cancelled_order_gives_a_charge_up() -> None:
     order, created = paying()
+    voided = payments.void(payments.submit(created, now=NOW), actor=Actor.TIMER, now=LATER)
     with pytest.raises(Refusal):
-        fulfilment.given_up(order, payments.submit(created, now=NOW), now=LATER)
+        fulfilment.given_up(order, voided, now=LATER)
 
 
 def test_a_declined_charge_of_work_under_way_can_still_be_paid() -> None:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,8 @@ from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.events import OrderPaid, OrderPaymentFailed, OrderPaymentRetried
 from services.orders.domain.order import Order, PaymentState
 from services.orders.domain.order import State as OrderState
-from services.orders.domain.payment import MACHINE, Charge, Outcome, Payment, State
-from tests.unit.orders.purchases import HOUR, NOW, in_state, paying
+from services.orders.domain.payment import MACHINE, Charge, Outcome, Payment, Purpose, State
+from tests.unit.orders.purchases import BUYER, HOUR, NOW, PAYMENT_ID, SELLER, eur, in_state, paying
 
 LATER = NOW + HOUR
 CAPTURED = Charge(Outcome.CAPTURED)
@@ -59,10 +60,12 @@ EXPECTED = {
     (State.CREATED, "void", Actor.BUYER): State.VOIDED,
     (State.CREATED, "void", Actor.SELLER): State.VOIDED,
     (State.CREATED, "void", Actor.OPERATOR): State.VOIDED,
+    (State.CREATED, "void", Actor.TIMER): State.VOIDED,
     (State.SUBMITTING, "void", Actor.TIMER): State.VOIDED,
     (State.UNKNOWN, "void", Actor.TIMER): State.VOIDED,
     (State.DECLINED, "retry", Actor.BUYER): State.CREATED,
     (State.DECLINED, "retry", Actor.SELLER): State.CREATED,
+    (State.DECLINED, "renew", Actor.TIMER): State.CREATED,
 }
 
 
@@ -185,6 +188,54 @@ def test_what_was_settled_offline_is_not_retried() -> None:
 def test_the_provider_is_asked_after_an_hour_then_daily_five_times() -> None:
     hours = [payments.next_enquiry(number) for number in range(1, 8)]
     assert hours == [timedelta(hours=1), *[timedelta(days=1)] * 5, None]
+
+
+def subscribed(**changes: Any) -> Payment:
+    given: dict[str, Any] = {
+        "payment_id": PAYMENT_ID,
+        "parties": (SELLER, BUYER),
+        "provider": "sandbox",
+        "token": "t",
+        "now": NOW,
+        "sequence": 3,
+    }
+    return payments.new("subscriptions/s", Purpose.SUBSCRIPTION_PERIOD, eur(500), **{**given, **changes})
+
+
+def test_a_period_of_a_subscription_is_paid_like_an_order() -> None:
+    payment = subscribed()
+    assert payment.name == f"subscriptions/s/payments/{PAYMENT_ID}"
+    assert (payment.seller, payment.buyer, payment.sequence) == (SELLER, BUYER, 3)
+    with pytest.raises(ValueError, match="owes nothing"):
+        payments.new(
+            "subscriptions/s",
+            Purpose.SUBSCRIPTION_PERIOD,
+            eur(0),
+            payment_id=PAYMENT_ID,
+            parties=(SELLER, BUYER),
+            provider="sandbox",
+            token="t",
+            now=NOW,
+        )
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_schedule_makes_only_a_declined_payment_due_again(state: State) -> None:
+    _, payment = in_payment_state(state)
+    if state is State.DECLINED:
+        assert payments.due_again(payment, actor=Actor.TIMER, token="", now=LATER).state is State.CREATED
+        return
+    with pytest.raises(Refusal) as refused:
+        payments.due_again(payment, actor=Actor.TIMER, token="", now=LATER)
+    assert refused.value.kind is Kind.PRECONDITION
+
+
+def test_a_schedule_never_repeats_a_hard_decline_by_the_same_means() -> None:
+    _, payment = in_payment_state(State.DECLINED, charge=HARD)
+    with pytest.raises(Refusal) as refused:
+        payments.due_again(payment, actor=Actor.TIMER, token="", now=LATER)
+    assert refused.value.reason == "PAYMENT_MEANS_REFUSED"
+    assert payments.due_again(payment, actor=Actor.TIMER, token="new", now=LATER).token == "new"
 
 
 def test_a_payment_without_attempts_has_no_last_one() -> None:

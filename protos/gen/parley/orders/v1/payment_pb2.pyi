@@ -24,7 +24,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Payment(_message.Message):
-    """One payment of an order. There is one per order and purpose; each try to charge it is an attempt."""
+    """One payment of an order or of a subscription. There is one per purpose (for a subscription: per purpose and `sequence`); each
+    try to charge it is an attempt.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -81,6 +83,10 @@ class Payment(_message.Message):
         """Never sent."""
         PURPOSE_ORDER_TOTAL: Payment._Purpose.ValueType  # 1
         """The total of the order."""
+        PURPOSE_SUBSCRIPTION_PERIOD: Payment._Purpose.ValueType  # 2
+        """One period of a subscription; `sequence` says which."""
+        PURPOSE_PLAN_CHANGE: Payment._Purpose.ValueType  # 3
+        """What a change of plan within a running period costs; `sequence` numbers the changes of a subscription."""
 
     class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
         """What it is paid for."""
@@ -89,6 +95,10 @@ class Payment(_message.Message):
     """Never sent."""
     PURPOSE_ORDER_TOTAL: Payment.Purpose.ValueType  # 1
     """The total of the order."""
+    PURPOSE_SUBSCRIPTION_PERIOD: Payment.Purpose.ValueType  # 2
+    """One period of a subscription; `sequence` says which."""
+    PURPOSE_PLAN_CHANGE: Payment.Purpose.ValueType  # 3
+    """What a change of plan within a running period costs; `sequence` numbers the changes of a subscription."""
 
     NAME_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
@@ -102,8 +112,9 @@ class Payment(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`orders/{order}/payments/{payment}`."""
+    """`orders/{order}/payments/{payment}` or `subscriptions/{subscription}/payments/{payment}`."""
     purpose: Global___Payment.Purpose.ValueType
     """What it is paid for."""
     state: Global___Payment.State.ValueType
@@ -112,6 +123,8 @@ class Payment(_message.Message):
     """The provider, for example `sandbox`."""
     etag: _builtins.str
     """The version, for optimistic concurrency."""
+    sequence: _builtins.int
+    """Which one of its purpose: 1, 2, 3 … for the periods or the plan changes of a subscription; 0 for the total of an order."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """How much."""
@@ -155,10 +168,11 @@ class Payment(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
+        sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "capture_time", b"capture_time", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "amount", b"amount", "attempts", b"attempts", "capture_time", b"capture_time", "create_time", b"create_time", "etag", b"etag", "name", b"name", "provider", b"provider", "purpose", b"purpose", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "amount", b"amount", "attempts", b"attempts", "capture_time", b"capture_time", "create_time", b"create_time", "etag", b"etag", "name", b"name", "provider", b"provider", "purpose", b"purpose", "sequence", b"sequence", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,147 @@
+"""Payments and their attempts in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from chassis.db import Transaction
+from chassis.kernel.money import Money
+from services.orders.adapters.tables import payment, payment_attempt
+from services.orders.domain.payment import Attempt, Outcome, Payment, Purpose, State
+
+_PAYMENT: Final = sa.select(payment).where(payment.c.id == sa.bindparam("id"))
+_PAYMENTS_OF: Final = {
+    "orders": sa.select(payment)
+    .where(payment.c.order_id == sa.bindparam("owner_id"))
+    .order_by(payment.c.create_time, payment.c.id),
+    "subscriptions": sa.select(payment)
+    .where(payment.c.subscription_id == sa.bindparam("owner_id"))
+    .order_by(payment.c.create_time, payment.c.id),
+}
+_SAVE_PAYMENT: Final = (
+    sa.update(payment)
+    .where(payment.c.id == sa.bindparam("key"), payment.c.version == sa.bindparam("expected"))
+    .returning(payment.c.id)
+)
+_ATTEMPTS: Final = (
+    sa.select(payment_attempt)
+    .where(payment_attempt.c.payment_id == sa.bindparam("payment_id"))
+    .order_by(payment_attempt.c.number)
+)
+_SAVE_ATTEMPT: Final = insert(payment_attempt).on_conflict_do_update(
+    index_elements=["payment_id", "number"],
+    set_={name: sa.text(f"excluded.{name}") for name in ("outcome", "decline_code", "resolve_time")},
+)
+
+
+class LostUpdate(Exception):
+    """A row changed although it was locked: a defect, never an answer."""
+
+
+class PaymentRepository:
+    """The rows of payments, whatever they are for. Whoever changes one holds the lock of its owner."""
+
+    async def add_payment(self, tx: Transaction, new: Payment) -> None:
+        """Stores a payment that was never tried. ConstraintError for a second one of an owner and purpose."""
+        await tx.execute(sa.insert(payment), payment_row(new))
+
+    async def load_payment(self, tx: Transaction, name: str) -> Payment | None:
+        """The payment of that name. Its owner's row is what has to be locked to change it."""
+        owner, _, payment_id = name.partition("/payments/")
+        row = await tx.fetch_one(_PAYMENT, {"id": payment_id})
+        if row is None or _owner(row) != owner:
+            return None
+        return await self._read_payment(tx, row)
+
+    async def payments_of(self, tx: Transaction, owner: str) -> tuple[Payment, ...]:
+        """Every payment of an order or a subscription, oldest first."""
+        collection, _, owner_id = owner.partition("/")
+        rows = await tx.fetch_all(_PAYMENTS_OF[collection], {"owner_id": owner_id})
+        return tuple([await self._read_payment(tx, row) for row in rows])
+
+    async def save_payment(self, tx: Transaction, changed: Payment, *, expected: int) -> None:
+        """Replaces the payment at version `expected`, its last attempt included."""
+        row = {**payment_row(changed), "key": changed.id, "expected": expected}
+        if await tx.fetch_one(_SAVE_PAYMENT, row) is None:
+            raise LostUpdate(changed.name)
+        if changed.attempts:
+            await tx.execute(_SAVE_ATTEMPT, _attempt_row(changed.id, changed.last_attempt))
+
+    async def _read_payment(self, tx: Transaction, row: Any) -> Payment:
+        attempts = await tx.fetch_all(_ATTEMPTS, {"payment_id": row.id})
+        return _read_payment(row, attempts)
+
+
+def payment_row(one: Payment) -> dict[str, Any]:
+    """Every column of a payment."""
+    collection, _, owner_id = one.owner.partition("/")
+    return {
+        "id": one.id,
+        "order_id": owner_id if collection == "orders" else None,
+        "subscription_id": owner_id if collection == "subscriptions" else None,
+        "seller": one.seller,
+        "buyer": one.buyer,
+        "version": one.version,
+        "purpose": one.purpose.value,
+        "sequence": one.sequence,
+        "currency": one.amount.currency,
+        "amount": one.amount.amount,
+        "state": one.state.value,
+        "provider": one.provider,
+        "token": one.token,
+        "create_time": one.create_time,
+        "update_time": one.update_time,
+        "capture_time": one.capture_time,
+    }
+
+
+def _attempt_row(payment_id: str, attempt: Attempt) -> dict[str, Any]:
+    return {
+        "payment_id": payment_id,
+        "number": attempt.number,
+        "key": attempt.key,
+        "token": attempt.token,
+        "submit_time": attempt.submit_time,
+        "outcome": attempt.outcome.value if attempt.outcome else None,
+        "decline_code": attempt.decline_code,
+        "resolve_time": attempt.resolve_time,
+    }
+
+
+def _owner(row: Any) -> str:
+    return f"orders/{row.order_id}" if row.order_id is not None else f"subscriptions/{row.subscription_id}"
+
+
+def _read_payment(row: Any, attempts: Sequence[Any]) -> Payment:
+    return Payment(
+        id=row.id,
+        owner=_owner(row),
+        seller=row.seller,
+        buyer=row.buyer,
+        version=row.version,
+        purpose=Purpose(row.purpose),
+        sequence=row.sequence,
+        amount=Money(row.currency, row.amount),
+        state=State(row.state),
+        provider=row.provider,
+        token=row.token,
+        create_time=row.create_time,
+        update_time=row.update_time,
+        capture_time=row.capture_time,
+        attempts=tuple(
+            Attempt(
+                number=one.number,
+                key=one.key,
+                token=one.token,
+                submit_time=one.submit_time,
+                outcome=Outcome(one.outcome) if one.outcome else None,
+                decline_code=one.decline_code,
+                resolve_time=one.resolve_time,
+            )
+            for one in attempts
+        ),
+    )

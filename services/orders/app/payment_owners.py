@@ -1,0 +1,63 @@
+"""Orders as the owners of payments, and how the owner of any payment is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis.db import Transaction
+from services.orders.app.ports import PaymentOwner, PaymentOwners, Repository
+from services.orders.domain import fulfilment
+from services.orders.domain import payment as payments
+from services.orders.domain.order import Order, State
+from services.orders.domain.payment import Payment
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOwner:
+    """A locked order; implements the port `PaymentOwner`."""
+
+    order: Order
+    repository: Repository
+
+    def is_owed(self, payment: Payment) -> bool:
+        """A cancelled order owes nothing more."""
+        del payment
+        return self.order.state is not State.CANCELLED
+
+    async def settled(self, tx: Transaction, payment: Payment, *, now: datetime) -> None:
+        """The order is paid, or its payment failed."""
+        changed, event = payments.settled(self.order, payment, now=now)
+        await self.repository.save(tx, changed, expected=self.order.version)
+        tx.record(event)
+
+    async def given_up(self, tx: Transaction, payment: Payment, *, now: datetime) -> None:
+        """Nothing was taken for a cancelled order, and nothing shall be."""
+        changed, event = fulfilment.given_up(self.order, payment, now=now)
+        await self.repository.save(tx, changed, expected=self.order.version)
+        tx.record(event)
+
+
+class OrderOwners:
+    """Implements the port `PaymentOwners`."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    async def lock(self, tx: Transaction, name: str) -> PaymentOwner | None:
+        """The order, locked."""
+        order = await self._repository.load(tx, name, for_update=True)
+        return None if order is None else OrderOwner(order, self._repository)
+
+
+class AllOwners:
+    """Finds the owner of a payment by the collection that its name begins with."""
+
+    def __init__(self, owners: Mapping[str, PaymentOwners]) -> None:
+        """`owners` by collection: `orders`, `subscriptions`."""
+        self._owners = owners
+
+    async def lock(self, tx: Transaction, name: str) -> PaymentOwner | None:
+        """The owner `name`, locked; LookupError for a collection that owns no payments."""
+        return await self._owners[name.partition("/")[0]].lock(tx, name)
