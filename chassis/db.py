@@ -19,7 +19,7 @@ import asyncpg
 from sqlalchemy.engine import Row
 from sqlalchemy.sql.expression import Executable
 
-from chassis import idempotency, statements
+from chassis import audit, idempotency, statements
 from chassis.effects import Effects, Single, TimerSetting, flush_statement, single_statement
 from chassis.envelope import Delivery, EventRecord, Order
 from chassis.kernel.clock import Clock
@@ -151,10 +151,13 @@ class Transaction:
 class Database:
     """The database of one service."""
 
-    def __init__(self, pool: Any, *, clock: Clock, encode_event: Callable[[Any], EventRecord]) -> None:
+    def __init__(
+        self, pool: Any, *, clock: Clock, encode_event: Callable[[Any], EventRecord], audited: bool = False
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._encode_event = encode_event
+        self._audited = audited
         self._random = Random()  # noqa: S311 - jitter, not a secret
         self.events_written = asyncio.Event()
         """Set after a commit that recorded events; the relay clears it."""
@@ -169,9 +172,10 @@ class Database:
         clock: Clock,
         encode_event: Callable[[Any], EventRecord],
         pool_size: int = POOL_SIZE,
+        audited: bool = False,
     ) -> Database:
         """Connects, and refuses with UNAVAILABLE when that fails. `encode_event` turns a recorded domain
-        event into its record.
+        event into its record. `audited`: every transaction names its cause (`chassis.audit`).
         """
         try:
             pool = await asyncpg.create_pool(
@@ -188,7 +192,7 @@ class Database:
             )
         except Exception as error:
             raise translated(error) from error
-        return cls(pool, clock=clock, encode_event=encode_event)
+        return cls(pool, clock=clock, encode_event=encode_event, audited=audited)
 
     async def close(self) -> None:
         """Waits for what runs, then disconnects."""
@@ -232,8 +236,10 @@ class Database:
         """
         key = call.idempotency
         answer = b"" if key is None else call.answer(single.result).SerializeToString()
+        now = self._clock.now()
+        cause = audit.cause_text(now) if self._audited else ""
         text, arguments = single_statement(
-            single, self._encode_event, key=key, answer=answer, now=self._clock.now()
+            single, self._encode_event, key=key, answer=answer, now=now, cause=cause
         )
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -264,7 +270,7 @@ class Database:
                 )
             return bool(status == "INSERT 0 1")
 
-        return bool(await self._attempt(work, begin=begin))
+        return bool(await self._attempt(work, begin=begin, delivery=delivery))
 
     async def fire(self, timer: DueTimer, work: Work[None]) -> bool:
         """Removes a claimed timer and does its work, together. Answers False, with nothing done, when the
@@ -341,10 +347,13 @@ class Database:
         begin: Callable[[Any], Awaitable[bool]] | None = None,
         key: idempotency.IdempotencyKey | None = None,
         answer: Callable[[T], bytes | None] = lambda _: None,
+        delivery: Delivery | None = None,
         serializable: bool = False,
     ) -> tuple[T] | tuple[()]:
         """The result in a tuple; an empty one when `begin` found nothing to do."""
         opening = "BEGIN ISOLATION LEVEL SERIALIZABLE" if serializable else "BEGIN"
+        if self._audited:
+            opening += "; " + audit.set_statement(audit.cause_text(self._clock.now(), delivery=delivery))
         attempt = 0
         while True:
             attempt += 1

@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import sqlalchemy as sa
 
+from chassis.audit import SETTING
 from chassis.envelope import EventRecord
 from chassis.idempotency import IdempotencyKey
 from chassis.statements import DIALECT
@@ -48,6 +49,8 @@ _GRANT = (
     "INSERT INTO idempotency (principal, method, key, fingerprint, answer, create_time) "
     "VALUES ({0}, {1}, {2}, {3}, {4}, {5}) ON CONFLICT DO NOTHING RETURNING 1"
 )
+_HAPPENED = "SELECT count(*) FROM part_0"
+_HAPPENED_BY = "SELECT count(*), set_config({0}, {1}, true) FROM part_0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,10 @@ def single_statement(
     key: IdempotencyKey | None,
     answer: bytes,
     now: datetime,
+    cause: str = "",
 ) -> tuple[str, list[Any]]:
     """The one statement that is a whole command. It answers how often the effect happened: once, or not at
-    all when the key was taken.
+    all when the key was taken. `cause` is what the triggers of `chassis.audit` are told.
     """
     script = _Script()
     if key is None:
@@ -137,8 +141,13 @@ def single_statement(
         script.add(f"{insert} FROM part_0", *values)
     timers = {(kind, name): TimerSetting(due, payload) for kind, name, due, payload in single.timers}
     _add_effects(script, Effects(list(single.events), dict(timers)), encode)
-    text = _text(tuple(script.shape), source="part_0, ", result="SELECT count(*) FROM part_0")
-    return text, script.arguments
+    result = _HAPPENED
+    if cause:
+        # Triggers run when the whole statement is through, and see what it set.
+        script.arguments += [SETTING, cause]
+        last = len(script.arguments)
+        result = _HAPPENED_BY.format(f"${last - 1}", f"${last}")
+    return _text(tuple(script.shape), source="part_0, ", result=result), script.arguments
 
 
 def _add_effects(script: _Script, effects: Effects, encode: Callable[[Any], EventRecord]) -> None:

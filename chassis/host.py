@@ -103,6 +103,8 @@ class Definition(Generic[C]):
     """The migrations package, such as `services.offers.migrations`."""
     commands: tuple[UpkeepCommand, ...] = ()
     """Commands that only this service has."""
+    audited: bool = False
+    """Whether its database records who changed what (`chassis.audit`)."""
 
 
 class Host(Generic[C]):
@@ -341,7 +343,11 @@ async def open_database(
     while True:
         try:
             database = database or await Database.open(
-                config.dsn.reveal(), clock=clock, encode_event=encode, pool_size=config.database_pool_size
+                config.dsn.reveal(),
+                clock=clock,
+                encode_event=encode,
+                pool_size=config.database_pool_size,
+                audited=definition.audited,
             )
             problem = await schema_problem(definition, database)
         except Refusal:

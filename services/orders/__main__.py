@@ -7,12 +7,14 @@ from functools import partial
 
 from chassis.serve import Definition, Runtime, Service, main
 from parley.orders.v1.orders_service_pb2_grpc import add_OrdersServiceServicer_to_server
+from services.orders.adapters.audit_repository import AuditRepository
 from services.orders.adapters.gating_client import GatingClient
 from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.offers_client import OffersClient
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sandbox import SandboxProvider
 from services.orders.app import fulfilment, timers
+from services.orders.app.audit import AuditQueries
 from services.orders.app.commands import OrderCommands
 from services.orders.app.payment_owners import AllOwners, OrderOwners
 from services.orders.app.ports import Gate, Offers, PaymentProvider
@@ -54,7 +56,12 @@ def build(
         database, repository, clock=clock, patience=timedelta(hours=config.auto_accept_hours)
     )
     work_timers = fulfilment.FulfilmentTimers(database, repository, clock)
-    servicer = OrdersServicer(commands, work, OrderQueries(database, repository))
+    servicer = OrdersServicer(
+        commands,
+        work,
+        OrderQueries(database, repository),
+        AuditQueries(database, repository, AuditRepository()),
+    )
     return Service(
         partial(add_OrdersServiceServicer_to_server, servicer),
         subscriptions=subscriptions(reactions),
@@ -75,6 +82,7 @@ DEFINITION = Definition(
     build=build,
     encoder=lambda ids, _clock: partial(event_record, ids=ids),
     migrations="services.orders.migrations",
+    audited=True,
 )
 
 if __name__ == "__main__":

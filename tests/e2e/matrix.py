@@ -18,8 +18,8 @@ from parley.gating.v1 import order_request_pb2, order_settings_pb2
 from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2, offer_template_pb2
 from parley.offers.v1 import offers_service_pb2 as offers
+from parley.orders.v1 import audit_pb2, fulfilment_pb2, order_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as work
-from parley.orders.v1 import fulfilment_pb2, order_pb2
 from parley.orders.v1 import orders_service_pb2 as orders
 from parley.type.v1 import commerce_pb2
 
@@ -201,6 +201,7 @@ ORDERS: Mapping[str, Row] = {
     "CancelOrder": Row(
         lambda f: work.CancelOrderRequest(name=f.order, reason=fulfilment_pb2.Cancellation.REASON_OTHER)
     ),
+    "ListAuditEntries": Row(lambda f: audit_pb2.ListAuditEntriesRequest(parent=f.order)),
     "ListPayments": Row(lambda f: orders.ListPaymentsRequest(parent=f.order)),
     "RetryPayment": Row(lambda f: orders.RetryPaymentRequest(name=f.payment)),
 }

@@ -5,24 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from chassis.server import respond
+from parley.orders.v1 import audit_pb2, orders_service_pb2_grpc
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as pb
-from parley.orders.v1 import orders_service_pb2_grpc
+from services.orders.app.audit import AuditQueries
 from services.orders.app.commands import OrderCommands
 from services.orders.app.fulfilment import FulfilmentCommands
 from services.orders.app.queries import OrderQueries
-from services.orders.wire import answers, requests
+from services.orders.wire import answers, audit, requests
 
 
 class OrdersServicer(orders_service_pb2_grpc.OrdersServiceServicer):
     """parley.orders.v1.OrdersService."""
 
     def __init__(
-        self, commands: OrderCommands, fulfilment: FulfilmentCommands, queries: OrderQueries
+        self,
+        commands: OrderCommands,
+        fulfilment: FulfilmentCommands,
+        queries: OrderQueries,
+        audited: AuditQueries,
     ) -> None:
         self._commands = commands
         self._fulfilment = fulfilment
         self._queries = queries
+        self._audited = audited
 
     async def PlaceOrder(self, request: pb.PlaceOrderRequest, context: Any) -> pb.PlaceOrderResponse:
         command = requests.place_order_command(request)
@@ -106,3 +112,14 @@ class OrdersServicer(orders_service_pb2_grpc.OrdersServiceServicer):
     async def CancelOrder(self, request: work.CancelOrderRequest, context: Any) -> work.CancelOrderResponse:
         command = requests.cancel_order_command(request)
         return await respond(context, command, self._fulfilment.cancel, answers.cancel_order_response)
+
+    async def ListAuditEntries(
+        self, request: audit_pb2.ListAuditEntriesRequest, context: Any
+    ) -> audit_pb2.ListAuditEntriesResponse:
+        query = audit.list_audit_entries_query(request)
+        return await respond(
+            context,
+            query,
+            self._audited.list,
+            lambda page: audit.list_audit_entries_response(page, request),
+        )

@@ -10,7 +10,7 @@ from google.type.money_pb2 import Money
 
 from chassis.kernel.refusal import Kind
 from chassis.testing.service import refused
-from parley.orders.v1 import error_reason_pb2, fulfilment_pb2, order_pb2
+from parley.orders.v1 import audit_pb2, error_reason_pb2, fulfilment_pb2, order_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as pb
 from parley.type.v1 import commerce_pb2
@@ -39,11 +39,13 @@ NAMED: dict[str, Any] = {
         **{"reason": fulfilment_pb2.Cancellation.REASON_OTHER, **more}
     ),
     "ListPayments": lambda name, **more: pb.ListPaymentsRequest(parent=name, **more),
+    "ListAuditEntries": lambda name, **more: audit_pb2.ListAuditEntriesRequest(parent=name, **more),
     "RetryPayment": lambda name, **more: pb.RetryPaymentRequest(
         name=f"{name}/payments/x" if name else "", **more
     ),
 }
-MUTATING = [name for name in NAMED if name not in {"GetOrder", "ListPayments"}]
+READING = {"GetOrder", "ListPayments", "ListAuditEntries"}
+MUTATING = [name for name in NAMED if name not in READING]
 
 MALFORMED = [
     ("PlaceOrder", pb.PlaceOrderRequest(), "package"),
@@ -82,6 +84,7 @@ MALFORMED = [
     ("CancelOrder", NAMED["CancelOrder"](name="orders/x", reason=UNKNOWN), "reason"),
     ("CancelOrder", NAMED["CancelOrder"](name="orders/x", text="x" * 2001), "text"),
     ("ListPayments", pb.ListPaymentsRequest(parent="orders/x", page_size=-1), "page_size"),
+    ("ListAuditEntries", audit_pb2.ListAuditEntriesRequest(parent="orders/x", page_size=1001), "page_size"),
     ("RetryPayment", pb.RetryPaymentRequest(name="orders/x"), "name"),
     (
         "RetryPayment",
@@ -101,7 +104,7 @@ async def test_malformed_requests_are_refused_field_by_field(market: Market) -> 
         who = ACME if getattr(request, "seller", "") else ANA
         refusal = await refused(getattr(market.stub(who), method)(request))
         assert (refusal.kind, refusal.reason) == (Kind.INVALID, INVALID), (method, request)
-        expected = field or ("parent" if method == "ListPayments" else "name")
+        expected = field or ("parent" if method.startswith("List") else "name")
         assert expected in {violation.field for violation in refusal.violations}, (method, request)
     assert await market.counts() == before
 

@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from chassis import migrations, schema
+from chassis import audit, migrations, schema
 from chassis.db import ConstraintError, Database
 from chassis.kernel.clock import ManualClock
 from chassis.kernel.ids import UuidV7
@@ -162,7 +162,11 @@ async def _differences(dsn: str) -> list[Any]:
 
 
 def _is_own(name: str | None, kind: str, _parents: Any) -> bool:
-    return kind != "table" or name not in {*schema.METADATA.tables, "alembic_version"}
+    return kind != "table" or name not in {
+        *schema.METADATA.tables,
+        *audit.METADATA.tables,
+        "alembic_version",
+    }
 
 
 async def test_replicas_share_orders_and_listings(backends: Backends, clock: ManualClock) -> None:

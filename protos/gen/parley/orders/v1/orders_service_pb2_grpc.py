@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from parley.orders.v1 import audit_pb2 as parley_dot_orders_dot_v1_dot_audit__pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2
 from parley.orders.v1 import orders_service_pb2 as parley_dot_orders_dot_v1_dot_orders__service__pb2
 
@@ -115,6 +116,11 @@ class OrdersServiceStub:
                 '/parley.orders.v1.OrdersService/CancelOrder',
                 request_serializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CancelOrderRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CancelOrderResponse.FromString,
+                _registered_method=True)
+        self.ListAuditEntries = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/ListAuditEntries',
+                request_serializer=parley_dot_orders_dot_v1_dot_audit__pb2.ListAuditEntriesRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_audit__pb2.ListAuditEntriesResponse.FromString,
                 _registered_method=True)
 
 
@@ -239,6 +245,15 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAuditEntries(self, request, context):
+        """Lists who changed what in an order and its payments, and why, oldest first. The seller's team sees everything but secrets,
+        texts and contact data, the buyer what he sees of the order itself: moves inside the team are left out, and who of
+        the team acted is not told.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -316,6 +331,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.CancelOrder,
                     request_deserializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CancelOrderRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CancelOrderResponse.SerializeToString,
+            ),
+            'ListAuditEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEntries,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_audit__pb2.ListAuditEntriesRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_audit__pb2.ListAuditEntriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -729,6 +749,33 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/CancelOrder',
             parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CancelOrderRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ListAuditEntries',
+            parley_dot_orders_dot_v1_dot_audit__pb2.ListAuditEntriesRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_audit__pb2.ListAuditEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from parley.orders.v1 import audit_pb2 as _audit_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as _fulfilment_methods_pb2
 from parley.orders.v1 import orders_service_pb2 as _orders_service_pb2
 import abc as _abc_1
@@ -83,6 +84,11 @@ class OrdersServiceStub:
     confirmation a seller declines and a buyer withdraws, which do not count. What was not charged yet is never charged.
     What was taken is shown as `refund_due` and not given back automatically.
     """
+    ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]
+    """Lists who changed what in an order and its payments, and why, oldest first. The seller's team sees everything but secrets,
+    texts and contact data, the buyer what he sees of the order itself: moves inside the team are left out, and who of
+    the team acted is not told.
+    """
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -137,6 +143,11 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """Cancels a confirmed order that is not completed. Final, and it counts in the seller's cancellation rate; before the
     confirmation a seller declines and a buyer withdraws, which do not count. What was not charged yet is never charged.
     What was taken is shown as `refund_due` and not given back automatically.
+    """
+    ListAuditEntries: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
+    """Lists who changed what in an order and its payments, and why, oldest first. The seller's team sees everything but secrets,
+    texts and contact data, the buyer what he sees of the order itself: moves inside the team are left out, and who of
+    the team acted is not told.
     """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -279,6 +290,17 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cancels a confirmed order that is not completed. Final, and it counts in the seller's cancellation rate; before the
         confirmation a seller declines and a buyer withdraws, which do not count. What was not charged yet is never charged.
         What was taken is shown as `refund_due` and not given back automatically.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAuditEntries(
+        self,
+        request: _audit_pb2.ListAuditEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListAuditEntriesResponse, _abc.Awaitable[_audit_pb2.ListAuditEntriesResponse]]:
+        """Lists who changed what in an order and its payments, and why, oldest first. The seller's team sees everything but secrets,
+        texts and contact data, the buyer what he sees of the order itself: moves inside the team are left out, and who of
+        the team acted is not told.
         """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
