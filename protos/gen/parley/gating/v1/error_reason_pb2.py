@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#parley/gating/v1/error_reason.proto\x12\x10parley.gating.v1*\xaf\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45RROR_REASON_WINDOW_INVALID\x10\x01\x12&\n\"ERROR_REASON_OVERRIDE_DATE_INVALID\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_SCOPE_FOREIGN\x10\x03\x12%\n!ERROR_REASON_REQUEST_NOT_REQUIRED\x10\x04\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x05\x12$\n ERROR_REASON_OPEN_REQUEST_EXISTS\x10\x06\x12\x1c\n\x18\x45RROR_REASON_OWN_LISTING\x10\x07\x12\"\n\x1e\x45RROR_REASON_TIME_OUT_OF_RANGE\x10\x08\x12#\n\x1f\x45RROR_REASON_TOO_MANY_QUESTIONS\x10\t\x12%\n!ERROR_REASON_SIMULATION_TOO_LARGE\x10\n\x12 \n\x1c\x45RROR_REASON_PACKAGE_RETIRED\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#parley/gating/v1/error_reason.proto\x12\x10parley.gating.v1*\xd3\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45RROR_REASON_WINDOW_INVALID\x10\x01\x12&\n\"ERROR_REASON_OVERRIDE_DATE_INVALID\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_SCOPE_FOREIGN\x10\x03\x12%\n!ERROR_REASON_REQUEST_NOT_REQUIRED\x10\x04\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x05\x12$\n ERROR_REASON_OPEN_REQUEST_EXISTS\x10\x06\x12\x1c\n\x18\x45RROR_REASON_OWN_LISTING\x10\x07\x12\"\n\x1e\x45RROR_REASON_TIME_OUT_OF_RANGE\x10\x08\x12#\n\x1f\x45RROR_REASON_TOO_MANY_QUESTIONS\x10\t\x12%\n!ERROR_REASON_SIMULATION_TOO_LARGE\x10\n\x12 \n\x1c\x45RROR_REASON_PACKAGE_RETIRED\x10\x0b\x12\"\n\x1e\x45RROR_REASON_TOO_MANY_ABSENCES\x10\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.gating.v1.error_reas
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=58
-  _globals['_ERRORREASON']._serialized_end=489
+  _globals['_ERRORREASON']._serialized_end=525
 # @@protoc_insertion_point(module_scope)

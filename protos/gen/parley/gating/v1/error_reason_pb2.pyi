@@ -53,7 +53,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: `{"seller": "sellers/acme"}`.
     """
     ERROR_REASON_TIME_OUT_OF_RANGE: _ErrorReason.ValueType  # 8
-    """INVALID_ARGUMENT. `expire_time` or `end_time` is not in the future.
+    """INVALID_ARGUMENT. `expire_time`, `start_time` or `end_time` is not in the future.
     Metadata: `{"field": "end_time"}`.
     """
     ERROR_REASON_TOO_MANY_QUESTIONS: _ErrorReason.ValueType  # 9
@@ -67,6 +67,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PACKAGE_RETIRED: _ErrorReason.ValueType  # 11
     """FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired. An open offer for it can still be accepted.
     Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
+    """
+    ERROR_REASON_TOO_MANY_ABSENCES: _ErrorReason.ValueType  # 12
+    """FAILED_PRECONDITION. As many absences as allowed are planned already for the seller or the listing.
+    Metadata: `{"resource": "sellers/acme", "limit": "100"}`.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -105,7 +109,7 @@ ERROR_REASON_OWN_LISTING: ErrorReason.ValueType  # 7
 Metadata: `{"seller": "sellers/acme"}`.
 """
 ERROR_REASON_TIME_OUT_OF_RANGE: ErrorReason.ValueType  # 8
-"""INVALID_ARGUMENT. `expire_time` or `end_time` is not in the future.
+"""INVALID_ARGUMENT. `expire_time`, `start_time` or `end_time` is not in the future.
 Metadata: `{"field": "end_time"}`.
 """
 ERROR_REASON_TOO_MANY_QUESTIONS: ErrorReason.ValueType  # 9
@@ -119,5 +123,9 @@ Metadata: `{"field": "start_time", "limit": "1000000"}`.
 ERROR_REASON_PACKAGE_RETIRED: ErrorReason.ValueType  # 11
 """FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired. An open offer for it can still be accepted.
 Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
+"""
+ERROR_REASON_TOO_MANY_ABSENCES: ErrorReason.ValueType  # 12
+"""FAILED_PRECONDITION. As many absences as allowed are planned already for the seller or the listing.
+Metadata: `{"resource": "sellers/acme", "limit": "100"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -6,6 +6,7 @@ isort:skip_file
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from parley.gating.v1 import absence_pb2 as _absence_pb2
 from parley.gating.v1 import gate_decision_pb2 as _gate_decision_pb2
 from parley.gating.v1 import order_request_pb2 as _order_request_pb2
 from parley.gating.v1 import order_settings_pb2 as _order_settings_pb2
@@ -99,6 +100,62 @@ class AvailabilitySet(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AvailabilitySet: _TypeAlias = AvailabilitySet  # noqa: Y015
+
+@_typing.final
+class AbsenceCreated(_message.Message):
+    """A seller's team planned an absence of the seller or of a listing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ABSENCE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version of the absence: always 1."""
+    @_builtins.property
+    def absence(self) -> _absence_pb2.AbsenceFacts:
+        """The absence."""
+
+    def __init__(
+        self,
+        *,
+        absence: _absence_pb2.AbsenceFacts | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["absence", b"absence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absence", b"absence", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AbsenceCreated: _TypeAlias = AbsenceCreated  # noqa: Y015
+
+@_typing.final
+class AbsenceDeleted(_message.Message):
+    """An absence was taken off the calendar. If it had begun, it ended at the time of this event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ABSENCE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version of the absence: always 2."""
+    @_builtins.property
+    def absence(self) -> _absence_pb2.AbsenceFacts:
+        """The absence as it was planned."""
+
+    def __init__(
+        self,
+        *,
+        absence: _absence_pb2.AbsenceFacts | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["absence", b"absence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absence", b"absence", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AbsenceDeleted: _TypeAlias = AbsenceDeleted  # noqa: Y015
 
 @_typing.final
 class OrderRequestFacts(_message.Message):

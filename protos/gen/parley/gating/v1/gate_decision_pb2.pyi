@@ -62,9 +62,9 @@ class GateDecision(_message.Message):
         REASON_UNSPECIFIED: GateDecision._Reason.ValueType  # 0
         """Never sent."""
         REASON_SELLER_UNAVAILABLE: GateDecision._Reason.ValueType  # 1
-        """UNAVAILABLE: the seller declared himself unavailable."""
+        """UNAVAILABLE: the seller declared himself unavailable, or has planned to be."""
         REASON_LISTING_UNAVAILABLE: GateDecision._Reason.ValueType  # 2
-        """UNAVAILABLE: the listing is declared unavailable."""
+        """UNAVAILABLE: the listing is declared unavailable, or planned to be."""
         REASON_OPEN_OFFER: GateDecision._Reason.ValueType  # 3
         """ALLOWED: the buyer holds an open offer for the package; `offer` names it."""
         REASON_PAST_OFFER: GateDecision._Reason.ValueType  # 4
@@ -104,9 +104,9 @@ class GateDecision(_message.Message):
     REASON_UNSPECIFIED: GateDecision.Reason.ValueType  # 0
     """Never sent."""
     REASON_SELLER_UNAVAILABLE: GateDecision.Reason.ValueType  # 1
-    """UNAVAILABLE: the seller declared himself unavailable."""
+    """UNAVAILABLE: the seller declared himself unavailable, or has planned to be."""
     REASON_LISTING_UNAVAILABLE: GateDecision.Reason.ValueType  # 2
-    """UNAVAILABLE: the listing is declared unavailable."""
+    """UNAVAILABLE: the listing is declared unavailable, or planned to be."""
     REASON_OPEN_OFFER: GateDecision.Reason.ValueType  # 3
     """ALLOWED: the buyer holds an open offer for the package; `offer` names it."""
     REASON_PAST_OFFER: GateDecision.Reason.ValueType  # 4
@@ -186,7 +186,9 @@ class GateDecision(_message.Message):
 
     @_builtins.property
     def unavailable_until(self) -> _timestamp_pb2.Timestamp:
-        """When the unavailability ends by itself; only with OUTCOME_UNAVAILABLE, and only where it does."""
+        """When the unavailability ends by itself, absences that follow each other without a gap taken together; only with
+        OUTCOME_UNAVAILABLE, and only where it does. Messages may open or close before that: see `next_change_time`.
+        """
 
     def __init__(
         self,

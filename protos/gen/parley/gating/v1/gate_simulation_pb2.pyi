@@ -44,7 +44,7 @@ class GateSimulation(_message.Message):
         EXCLUSION_REASON_OFFER_ACCEPTED: GateSimulation._ExclusionReason.ValueType  # 1
         """Made by accepting an offer, which is never gated."""
         EXCLUSION_REASON_UNAVAILABLE: GateSimulation._ExclusionReason.ValueType  # 2
-        """Submitted while the seller or the listing was unavailable, when no settings decide."""
+        """Submitted while the seller or the listing was unavailable, as declared or as planned, when no settings decide."""
 
     class ExclusionReason(_ExclusionReason, metaclass=_ExclusionReasonEnumTypeWrapper):
         """Why placements are left out."""
@@ -54,7 +54,7 @@ class GateSimulation(_message.Message):
     EXCLUSION_REASON_OFFER_ACCEPTED: GateSimulation.ExclusionReason.ValueType  # 1
     """Made by accepting an offer, which is never gated."""
     EXCLUSION_REASON_UNAVAILABLE: GateSimulation.ExclusionReason.ValueType  # 2
-    """Submitted while the seller or the listing was unavailable, when no settings decide."""
+    """Submitted while the seller or the listing was unavailable, as declared or as planned, when no settings decide."""
 
     @_typing.final
     class RuleCount(_message.Message):

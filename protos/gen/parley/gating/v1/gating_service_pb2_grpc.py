@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from parley.gating.v1 import absence_pb2 as parley_dot_gating_dot_v1_dot_absence__pb2
 from parley.gating.v1 import gating_service_pb2 as parley_dot_gating_dot_v1_dot_gating__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -129,6 +130,21 @@ class GatingServiceStub:
                 request_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.SimulateGateRequest.SerializeToString,
                 response_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.SimulateGateResponse.FromString,
                 _registered_method=True)
+        self.CreateAbsence = channel.unary_unary(
+                '/parley.gating.v1.GatingService/CreateAbsence',
+                request_serializer=parley_dot_gating_dot_v1_dot_absence__pb2.CreateAbsenceRequest.SerializeToString,
+                response_deserializer=parley_dot_gating_dot_v1_dot_absence__pb2.CreateAbsenceResponse.FromString,
+                _registered_method=True)
+        self.ListAbsences = channel.unary_unary(
+                '/parley.gating.v1.GatingService/ListAbsences',
+                request_serializer=parley_dot_gating_dot_v1_dot_absence__pb2.ListAbsencesRequest.SerializeToString,
+                response_deserializer=parley_dot_gating_dot_v1_dot_absence__pb2.ListAbsencesResponse.FromString,
+                _registered_method=True)
+        self.DeleteAbsence = channel.unary_unary(
+                '/parley.gating.v1.GatingService/DeleteAbsence',
+                request_serializer=parley_dot_gating_dot_v1_dot_absence__pb2.DeleteAbsenceRequest.SerializeToString,
+                response_deserializer=parley_dot_gating_dot_v1_dot_absence__pb2.DeleteAbsenceResponse.FromString,
+                _registered_method=True)
 
 
 class GatingServiceServicer:
@@ -166,7 +182,8 @@ class GatingServiceServicer:
 
     def SetAvailability(self, request, context):
         """Declares a seller or one listing available or unavailable. Unavailable: no orders are taken; requests still are, and
-        are flagged, unless messages are closed too. With an `end_time` it comes back by itself.
+        are flagged, unless messages are closed too. With an `end_time` it comes back by itself. To be available again also ends
+        the absences of the same seller or listing that have begun (see CreateAbsence); those still to come stay planned.
         Errors: TIME_OUT_OF_RANGE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -286,6 +303,31 @@ class GatingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateAbsence(self, request, context):
+        """Plans an absence of a seller or of one of his listings. It begins and ends by itself, exactly, whether or not anything
+        runs at that moment. A seller, and each listing, has at most 100 that have not ended. To move one, plan the new one
+        first and delete the old one then: in between both hold.
+        Errors: TIME_OUT_OF_RANGE, TOO_MANY_ABSENCES.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAbsences(self, request, context):
+        """Lists the absences of a seller or a listing that have not ended, in the order in which they begin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAbsence(self, request, context):
+        """Takes an absence off the calendar. One that has begun ends now; what lies behind it stays left out of the response rate.
+        NOT_FOUND for one that has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -378,6 +420,21 @@ def add_GatingServiceServicer_to_server(servicer, server):
                     servicer.SimulateGate,
                     request_deserializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.SimulateGateRequest.FromString,
                     response_serializer=parley_dot_gating_dot_v1_dot_gating__service__pb2.SimulateGateResponse.SerializeToString,
+            ),
+            'CreateAbsence': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAbsence,
+                    request_deserializer=parley_dot_gating_dot_v1_dot_absence__pb2.CreateAbsenceRequest.FromString,
+                    response_serializer=parley_dot_gating_dot_v1_dot_absence__pb2.CreateAbsenceResponse.SerializeToString,
+            ),
+            'ListAbsences': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAbsences,
+                    request_deserializer=parley_dot_gating_dot_v1_dot_absence__pb2.ListAbsencesRequest.FromString,
+                    response_serializer=parley_dot_gating_dot_v1_dot_absence__pb2.ListAbsencesResponse.SerializeToString,
+            ),
+            'DeleteAbsence': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAbsence,
+                    request_deserializer=parley_dot_gating_dot_v1_dot_absence__pb2.DeleteAbsenceRequest.FromString,
+                    response_serializer=parley_dot_gating_dot_v1_dot_absence__pb2.DeleteAbsenceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -871,6 +928,87 @@ class GatingService:
             '/parley.gating.v1.GatingService/SimulateGate',
             parley_dot_gating_dot_v1_dot_gating__service__pb2.SimulateGateRequest.SerializeToString,
             parley_dot_gating_dot_v1_dot_gating__service__pb2.SimulateGateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAbsence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.gating.v1.GatingService/CreateAbsence',
+            parley_dot_gating_dot_v1_dot_absence__pb2.CreateAbsenceRequest.SerializeToString,
+            parley_dot_gating_dot_v1_dot_absence__pb2.CreateAbsenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAbsences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.gating.v1.GatingService/ListAbsences',
+            parley_dot_gating_dot_v1_dot_absence__pb2.ListAbsencesRequest.SerializeToString,
+            parley_dot_gating_dot_v1_dot_absence__pb2.ListAbsencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAbsence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.gating.v1.GatingService/DeleteAbsence',
+            parley_dot_gating_dot_v1_dot_absence__pb2.DeleteAbsenceRequest.SerializeToString,
+            parley_dot_gating_dot_v1_dot_absence__pb2.DeleteAbsenceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from parley.gating.v1 import absence_pb2 as _absence_pb2
 from parley.gating.v1 import gating_service_pb2 as _gating_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -52,7 +53,8 @@ class GatingServiceStub:
     """
     SetAvailability: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.SetAvailabilityRequest, _gating_service_pb2.SetAvailabilityResponse]
     """Declares a seller or one listing available or unavailable. Unavailable: no orders are taken; requests still are, and
-    are flagged, unless messages are closed too. With an `end_time` it comes back by itself.
+    are flagged, unless messages are closed too. With an `end_time` it comes back by itself. To be available again also ends
+    the absences of the same seller or listing that have begun (see CreateAbsence); those still to come stay planned.
     Errors: TIME_OUT_OF_RANGE.
     """
     EvaluateGate: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.EvaluateGateRequest, _gating_service_pb2.EvaluateGateResponse]
@@ -106,6 +108,18 @@ class GatingServiceStub:
     SIMULATION_TOO_LARGE.
     buf:lint:ignore RPC_NO_SERVER_STREAMING
     """
+    CreateAbsence: _grpc.UnaryUnaryMultiCallable[_absence_pb2.CreateAbsenceRequest, _absence_pb2.CreateAbsenceResponse]
+    """Plans an absence of a seller or of one of his listings. It begins and ends by itself, exactly, whether or not anything
+    runs at that moment. A seller, and each listing, has at most 100 that have not ended. To move one, plan the new one
+    first and delete the old one then: in between both hold.
+    Errors: TIME_OUT_OF_RANGE, TOO_MANY_ABSENCES.
+    """
+    ListAbsences: _grpc.UnaryUnaryMultiCallable[_absence_pb2.ListAbsencesRequest, _absence_pb2.ListAbsencesResponse]
+    """Lists the absences of a seller or a listing that have not ended, in the order in which they begin."""
+    DeleteAbsence: _grpc.UnaryUnaryMultiCallable[_absence_pb2.DeleteAbsenceRequest, _absence_pb2.DeleteAbsenceResponse]
+    """Takes an absence off the calendar. One that has begun ends now; what lies behind it stays left out of the response rate.
+    NOT_FOUND for one that has ended.
+    """
 
 @_typing.type_check_only
 class GatingServiceAsyncStub(GatingServiceStub):
@@ -131,7 +145,8 @@ class GatingServiceAsyncStub(GatingServiceStub):
     """
     SetAvailability: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.SetAvailabilityRequest, _gating_service_pb2.SetAvailabilityResponse]  # type: ignore[assignment]
     """Declares a seller or one listing available or unavailable. Unavailable: no orders are taken; requests still are, and
-    are flagged, unless messages are closed too. With an `end_time` it comes back by itself.
+    are flagged, unless messages are closed too. With an `end_time` it comes back by itself. To be available again also ends
+    the absences of the same seller or listing that have begun (see CreateAbsence); those still to come stay planned.
     Errors: TIME_OUT_OF_RANGE.
     """
     EvaluateGate: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.EvaluateGateRequest, _gating_service_pb2.EvaluateGateResponse]  # type: ignore[assignment]
@@ -185,6 +200,18 @@ class GatingServiceAsyncStub(GatingServiceStub):
     SIMULATION_TOO_LARGE.
     buf:lint:ignore RPC_NO_SERVER_STREAMING
     """
+    CreateAbsence: _aio.UnaryUnaryMultiCallable[_absence_pb2.CreateAbsenceRequest, _absence_pb2.CreateAbsenceResponse]  # type: ignore[assignment]
+    """Plans an absence of a seller or of one of his listings. It begins and ends by itself, exactly, whether or not anything
+    runs at that moment. A seller, and each listing, has at most 100 that have not ended. To move one, plan the new one
+    first and delete the old one then: in between both hold.
+    Errors: TIME_OUT_OF_RANGE, TOO_MANY_ABSENCES.
+    """
+    ListAbsences: _aio.UnaryUnaryMultiCallable[_absence_pb2.ListAbsencesRequest, _absence_pb2.ListAbsencesResponse]  # type: ignore[assignment]
+    """Lists the absences of a seller or a listing that have not ended, in the order in which they begin."""
+    DeleteAbsence: _aio.UnaryUnaryMultiCallable[_absence_pb2.DeleteAbsenceRequest, _absence_pb2.DeleteAbsenceResponse]  # type: ignore[assignment]
+    """Takes an absence off the calendar. One that has begun ends now; what lies behind it stays left out of the response rate.
+    NOT_FOUND for one that has ended.
+    """
 
 class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Decides who may order at once and who must ask first, and keeps the requests of those who ask.
@@ -231,7 +258,8 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gating_service_pb2.SetAvailabilityResponse, _abc.Awaitable[_gating_service_pb2.SetAvailabilityResponse]]:
         """Declares a seller or one listing available or unavailable. Unavailable: no orders are taken; requests still are, and
-        are flagged, unless messages are closed too. With an `end_time` it comes back by itself.
+        are flagged, unless messages are closed too. With an `end_time` it comes back by itself. To be available again also ends
+        the absences of the same seller or listing that have begun (see CreateAbsence); those still to come stay planned.
         Errors: TIME_OUT_OF_RANGE.
         """
 
@@ -368,6 +396,36 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: NOT_FOUND for a version that was never saved; for proposed settings those of UpdateOrderSettings;
         SIMULATION_TOO_LARGE.
         buf:lint:ignore RPC_NO_SERVER_STREAMING
+        """
+
+    @_abc_1.abstractmethod
+    def CreateAbsence(
+        self,
+        request: _absence_pb2.CreateAbsenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_absence_pb2.CreateAbsenceResponse, _abc.Awaitable[_absence_pb2.CreateAbsenceResponse]]:
+        """Plans an absence of a seller or of one of his listings. It begins and ends by itself, exactly, whether or not anything
+        runs at that moment. A seller, and each listing, has at most 100 that have not ended. To move one, plan the new one
+        first and delete the old one then: in between both hold.
+        Errors: TIME_OUT_OF_RANGE, TOO_MANY_ABSENCES.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAbsences(
+        self,
+        request: _absence_pb2.ListAbsencesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_absence_pb2.ListAbsencesResponse, _abc.Awaitable[_absence_pb2.ListAbsencesResponse]]:
+        """Lists the absences of a seller or a listing that have not ended, in the order in which they begin."""
+
+    @_abc_1.abstractmethod
+    def DeleteAbsence(
+        self,
+        request: _absence_pb2.DeleteAbsenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_absence_pb2.DeleteAbsenceResponse, _abc.Awaitable[_absence_pb2.DeleteAbsenceResponse]]:
+        """Takes an absence off the calendar. One that has begun ends now; what lies behind it stays left out of the response rate.
+        NOT_FOUND for one that has ended.
         """
 
 def add_GatingServiceServicer_to_server(servicer: GatingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
