@@ -1,0 +1,36 @@
+"""What gating's application needs from outside."""
+
+from services.gating.app.ports.changes import (
+    Change,
+    ChangeLog,
+    Changes,
+    Monotonic,
+    open_orders_of,
+    seller_of_open_orders,
+)
+from services.gating.app.ports.declarations import Calendars, Sellers
+from services.gating.app.ports.projections import ListingSource, OrderFact, Projections
+from services.gating.app.ports.record import Journal, Period, Placements, Record, Restored, Sample, Upkeep
+from services.gating.app.ports.requests import OrderRequests
+
+__all__ = [
+    "Calendars",
+    "Change",
+    "ChangeLog",
+    "Changes",
+    "Journal",
+    "ListingSource",
+    "Monotonic",
+    "OrderFact",
+    "OrderRequests",
+    "Period",
+    "Placements",
+    "Projections",
+    "Record",
+    "Restored",
+    "Sample",
+    "Sellers",
+    "Upkeep",
+    "open_orders_of",
+    "seller_of_open_orders",
+]
