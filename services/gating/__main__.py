@@ -13,6 +13,7 @@ from chassis.kernel.ids import Ids
 from chassis.serve import Definition, Runtime, Service, UpkeepCommand, main
 from parley.gating.v1.gating_service_pb2_grpc import add_GatingServiceServicer_to_server
 from services.gating.adapters.offers_client import OffersClient
+from services.gating.adapters.repository.calendars import CalendarsRepository
 from services.gating.adapters.repository.changes import ChangeLogRepository
 from services.gating.adapters.repository.metrics import (
     JournalRepository,
@@ -24,6 +25,7 @@ from services.gating.adapters.repository.order_requests import OrderRequestsRepo
 from services.gating.adapters.repository.placements import PlacementsRepository
 from services.gating.adapters.repository.projections import ProjectionsRepository
 from services.gating.adapters.repository.sellers import SellersRepository
+from services.gating.app.calendars import CalendarCommands
 from services.gating.app.gate import Gate
 from services.gating.app.metrics import Metrics
 from services.gating.app.metrics_upkeep import rebuild_metrics
@@ -44,10 +46,11 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
     """The service; `monotonic` measures the age of what it keeps in memory."""
     database, clock = runtime.database, runtime.clock
     sellers, projections, requests = SellersRepository(), ProjectionsRepository(), OrderRequestsRepository()
-    record = RecordRepository()
+    calendars, record = CalendarsRepository(sellers), RecordRepository()
     gate = Gate(
         database,
         sellers=sellers,
+        calendars=calendars,
         projections=projections,
         source=OffersClient(runtime.peers["offers"]),
         changes=ChangeLogRepository(),
@@ -55,8 +58,11 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
         monotonic=monotonic,
     )
     servicer = GatingServicer(
-        SellerCommands(database, sellers=sellers, gate=gate, clock=clock),
-        OrderRequestCommands(
+        sellers=SellerCommands(database, sellers=sellers, gate=gate, clock=clock),
+        calendars=CalendarCommands(
+            database, sellers=sellers, calendars=calendars, gate=gate, clock=clock, ids=runtime.ids
+        ),
+        requests=OrderRequestCommands(
             database,
             requests=requests,
             sellers=sellers,
@@ -65,11 +71,11 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
             clock=clock,
             ids=runtime.ids,
         ),
-        Queries(database, requests=requests, projections=projections, gate=gate, clock=clock),
-        Metrics(
+        queries=Queries(database, requests=requests, projections=projections, gate=gate, clock=clock),
+        metrics=Metrics(
             database, record=record, journal=JournalRepository(), gate=gate, clock=clock, ids=runtime.ids
         ),
-        Simulations(database, sellers=sellers, placements=PlacementsRepository(), clock=clock),
+        simulations=Simulations(database, sellers=sellers, placements=PlacementsRepository(), clock=clock),
     )
     reactions = Reactions(
         database, projections=projections, requests=requests, record=record, gate=gate, clock=clock

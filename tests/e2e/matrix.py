@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import money_pb2
 
+from parley.gating.v1 import absence_pb2, order_request_pb2, order_settings_pb2
 from parley.gating.v1 import gating_service_pb2 as gating
-from parley.gating.v1 import order_request_pb2, order_settings_pb2
 from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2, offer_template_pb2
 from parley.offers.v1 import offers_service_pb2 as offers
@@ -69,6 +70,12 @@ def _terms(foreign: Foreign) -> offer_pb2.OfferTerms:
     )
 
 
+def _absence() -> absence_pb2.Absence:
+    return absence_pb2.Absence(
+        start_time=Timestamp(seconds=4_000_000_000), end_time=Timestamp(seconds=4_000_086_400)
+    )
+
+
 def _listing(name: str = "") -> listing_pb2.Listing:
     package = listing_pb2.Package(package_id="basic", title="Basic", price=_money(10), delivery_days=1)
     return listing_pb2.Listing(
@@ -97,6 +104,9 @@ GATING: Mapping[str, Row] = {
         lambda f: gating.SetSellerPlanRequest(name=f.seller, tier=order_settings_pb2.SellerPlan.TIER_PREMIUM)
     ),
     "SetAvailability": Row(lambda f: gating.SetAvailabilityRequest(name=f.listing, available=True)),
+    "CreateAbsence": Row(lambda f: absence_pb2.CreateAbsenceRequest(parent=f.listing, absence=_absence())),
+    "ListAbsences": Row(lambda f: absence_pb2.ListAbsencesRequest(parent=f.seller)),
+    "DeleteAbsence": Row(lambda f: absence_pb2.DeleteAbsenceRequest(name=f"{f.seller}/absences/1")),
     # Anybody who buys may ask about any published package, for himself.
     "EvaluateGate": Row(lambda f: gating.EvaluateGateRequest(package=f.package), buyer=OK, seller=DENIED),
     # A buyer makes a request of his own; it is no resource of anybody else.

@@ -76,6 +76,22 @@ availability = sa.Table(
     sa.Column("messages_closed", sa.Boolean, nullable=False),
 )
 
+absence = sa.Table(
+    "absence",
+    METADATA,
+    _text("id", primary_key=True),
+    _text("seller"),
+    _text("subject"),
+    _text("label"),
+    _text("author"),
+    _instant("start_time"),
+    _instant("end_time"),
+    _instant("create_time"),
+    sa.Column("messages_closed", sa.Boolean, nullable=False),
+    sa.Index("ix_absence_subject_start_time_id", "subject", "start_time", "id"),
+    sa.Index("ix_absence_seller_start_time_id", "seller", "start_time", "id"),
+)
+
 listing = sa.Table(
     "listing",
     METADATA,

@@ -46,18 +46,21 @@ class Freshness:
         self._prune_at = 0.0
         self._looking: asyncio.Task[None] | None = None
 
-    def holds(self) -> bool:
-        """Whether what is in memory may be used now. Begins the next look early enough, when it is asked."""
+    async def ensure(self) -> None:
+        """Returns when what is in memory may be used: at once, as long as somebody asks often enough. Refusal
+        UNAVAILABLE where a look at the log is needed and it cannot be read.
+        """
+        if not self._holds():
+            # Others may wait for it, too: it outlives a caller who goes away.
+            await asyncio.shield(self._begin())
+
+    def _holds(self) -> bool:
+        """Whether the last look is recent enough. Begins the next one early enough, when it is asked."""
         age = self._monotonic() - self._looked
         if age < LOOK_AHEAD_SECONDS and self._seen is not None:
             return True
         self._begin()
         return age < MAX_AGE_SECONDS and self._seen is not None
-
-    async def restore(self) -> None:
-        """Waits for a look at the log. Refusal UNAVAILABLE when it cannot be read."""
-        # Others may wait for it, too: it outlives a caller who goes away.
-        await asyncio.shield(self._begin())
 
     def _begin(self) -> asyncio.Task[None]:
         if self._looking is None or self._looking.done():

@@ -18,6 +18,7 @@ from chassis.kernel.refusal import Kind, Refusal
 from services.gating.app.cache import LoadingCache
 from services.gating.app.freshness import Freshness
 from services.gating.app.ports import (
+    Calendars,
     Change,
     ChangeLog,
     ListingSource,
@@ -28,7 +29,7 @@ from services.gating.app.ports import (
     seller_of_open_orders,
 )
 from services.gating.domain import gate
-from services.gating.domain.availability import Availability
+from services.gating.domain.calendar import Calendar
 from services.gating.domain.catalogue import Listing, listing_of, seller_of, unorderable
 from services.gating.domain.gate import (
     NOTHING_KNOWN,
@@ -55,15 +56,15 @@ class SellerEntry:
 
     compiled: CompiledSettings
     plan: SellerPlan
-    availability: Availability
+    calendar: Calendar
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ListingEntry:
-    """A listing with its availability; None for a listing that does not exist."""
+    """A listing with its calendar; None for a listing that does not exist."""
 
     listing: Listing | None
-    availability: Availability
+    calendar: Calendar
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +89,7 @@ class Gate:
         database: Database,
         *,
         sellers: Sellers,
+        calendars: Calendars,
         projections: Projections,
         source: ListingSource,
         changes: ChangeLog,
@@ -96,6 +98,7 @@ class Gate:
     ) -> None:
         self._database = database
         self._sellers = sellers
+        self._calendars = calendars
         self._projections = projections
         self._source = source
         self._clock = clock
@@ -118,8 +121,7 @@ class Gate:
 
     async def decide(self, package: str, buyer: str) -> GateDecision:
         """The decision at this instant. Refusals NOT_FOUND, PACKAGE_RETIRED where nobody can order it."""
-        if not self._freshness.holds():
-            await self._freshness.restore()
+        await self._freshness.ensure()
         now = self._clock.now()
         standing = self._standings.get(package)
         if standing is None or not self._holds(standing, now):
@@ -145,9 +147,9 @@ class Gate:
             package,
             CompiledSettings(await self._sellers.settings(tx, seller)),
             await self._sellers.plan(tx, seller),
-            await self._sellers.availability(tx, seller),
+            await self._calendars.calendar(tx, seller),
             listing,
-            await self._sellers.availability(tx, name),
+            await self._calendars.calendar(tx, name),
         )
         limit = rules.compiled.settings.max_open_orders
         if limit:
@@ -160,14 +162,12 @@ class Gate:
 
     async def know_listing(self, name: str) -> bool:
         """Whether a listing exists, asking its owner where the projection has nothing of it yet."""
-        if not self._freshness.holds():
-            await self._freshness.restore()
+        await self._freshness.ensure()
         return (await self._listing_entries.get(name)).listing is not None
 
     async def zone_of(self, listing: str) -> ZoneInfo | None:
         """The zone in which a published listing's days are counted; None for any other listing."""
-        if not self._freshness.holds():
-            await self._freshness.restore()
+        await self._freshness.ensure()
         found = (await self._listing_entries.get(listing)).listing
         if found is None or not found.published:
             return None
@@ -176,7 +176,7 @@ class Gate:
     # ------------------------------------------------------------------------------------------ forgetting
 
     def rules_changed(self, subject: str) -> None:
-        """Settings, plan, availability or the catalogue entry of a seller or listing changed here."""
+        """Settings, plan, calendar or the catalogue entry of a seller or listing changed here."""
         self._forget(Change(subject, ""))
 
     def buyer_changed(self, buyer: str, seller: str) -> None:
@@ -255,7 +255,7 @@ class Gate:
             return SellerEntry(
                 CompiledSettings(await self._sellers.settings(tx, seller)),
                 await self._sellers.plan(tx, seller),
-                await self._sellers.availability(tx, seller),
+                await self._calendars.calendar(tx, seller),
             )
 
         return await self._database.read(work)
@@ -263,11 +263,11 @@ class Gate:
     async def _load_listing(self, name: str) -> ListingEntry:
         async def work(tx: Transaction) -> ListingEntry:
             found = await self._projections.listing(tx, name)
-            return ListingEntry(found, await self._sellers.availability(tx, name))
+            return ListingEntry(found, await self._calendars.calendar(tx, name))
 
         entry = await self._database.read(work)
         if entry.listing is None:
-            entry = ListingEntry(await self._fetch_listing(name), entry.availability)
+            entry = ListingEntry(await self._fetch_listing(name), entry.calendar)
         return entry
 
     async def _fetch_listing(self, name: str) -> Listing | None:
@@ -294,9 +294,9 @@ def _standing(
         package,
         seller.compiled,
         seller.plan,
-        seller.availability,
+        seller.calendar,
         listing.listing,
-        listing.availability,
+        listing.calendar,
         is_full,
     )
     verdict = gate.verdict_of(rules, now)

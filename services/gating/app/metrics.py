@@ -106,7 +106,10 @@ class Metrics:
         intervals = [period, *(half for each in compared for half in (each.before, each.after))]
         visits = await self._visits(tx, query, intervals)
         found = [metrics.figures(lives, count, i) for count, i in zip(visits, intervals, strict=True)]
-        closed = responses.closures(await journal.declarations(tx, seller, before=now))
+        closed = responses.closures(
+            await journal.declarations(tx, seller, before=now),
+            await journal.planned_closures(tx, seller, before=now),
+        )
         rate = responses.response_rate(lives.requests(rated), closed, seller=seller, interval=rated, now=now)
         impacts = zip(compared, found[1::2], found[2::2], strict=True)
         listings: tuple[ListingFigures, ...] = ()

@@ -1,27 +1,22 @@
-"""Commands and queries on what sellers and the operator declare: settings, plan, availability."""
+"""Commands and queries on what sellers and the operator declare: settings and plan."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
 from chassis.kernel.caller import Role
 from chassis.kernel.clock import Clock
 from chassis.kernel.page import Page, PageRequest
-from chassis.kernel.refusal import not_found
+from services.gating.app.first_saves import until_won
 from services.gating.app.gate import Gate
 from services.gating.app.ports import Sellers
-from services.gating.domain import availability, plan, settings
-from services.gating.domain.availability import Availability, Declared
+from services.gating.domain import plan, settings
 from services.gating.domain.plan import SellerPlan, Tier
 from services.gating.domain.settings import OrderSettings, SettingsChange
 from services.gating.domain.settings_history import SettingsVersion
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +43,6 @@ class SetSellerPlan:
     seller: str
     tier: Tier
     expire_time: datetime | None
-    etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class SetAvailability:
-    """Declare a seller or a listing available or unavailable."""
-
-    subject: str
-    declared: Declared
     etag: str
 
 
@@ -113,7 +99,7 @@ class SellerCommands:
             held = await self._sellers.plan(tx, seller)
             return SettingsView(saved.settings, held, now, _may_update(call, seller), saved.split_windows)
 
-        view = await self._database.command(call, _until_won(attempt))
+        view = await self._database.command(call, until_won(attempt))
         self._gate.rules_changed(seller)
         return view
 
@@ -140,46 +126,10 @@ class SellerCommands:
                 tx.record(event)
             return PlanView(changed, now)
 
-        view = await self._database.command(call, _until_won(attempt))
+        view = await self._database.command(call, until_won(attempt))
         self._gate.rules_changed(command.seller)
         return view
-
-    async def set_availability(self, call: Call, command: SetAvailability) -> Availability:
-        """The availability as declared. Refusal NOT_FOUND for a listing that does not exist."""
-        subject = command.subject
-        known = "/listings/" not in subject or await self._gate.know_listing(subject)
-
-        async def attempt(tx: Transaction) -> Availability | None:
-            if not known:
-                raise not_found(subject)
-            current = await self._sellers.availability(tx, subject, lock=True)
-            changed, event = availability.declare(
-                current, command.declared, etag=command.etag, now=self._clock.now()
-            )
-            if event is not None:
-                if not await self._sellers.save_availability(tx, changed):
-                    return None
-                tx.record(event)
-            return changed
-
-        changed = await self._database.command(call, _until_won(attempt))
-        self._gate.rules_changed(subject)
-        return changed
 
 
 def _may_update(call: Call, seller: str) -> bool:
     return call.caller.role_in(seller) is Role.SELLER_OWNER
-
-
-def _until_won(
-    attempt: Callable[[Transaction], Awaitable[T | None]],
-) -> Callable[[Transaction], Awaitable[T]]:
-    """Two first saves cannot lock a row that is not there yet; the loser looks again and finds it."""
-
-    async def work(tx: Transaction) -> T:
-        while True:
-            result = await attempt(tx)
-            if result is not None:
-                return result
-
-    return work

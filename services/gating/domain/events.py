@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from services.gating.domain.availability import Availability
+    from services.gating.domain.calendar import Absence
     from services.gating.domain.order_request import OrderRequest
     from services.gating.domain.plan import SellerPlan
     from services.gating.domain.settings import OrderSettings
@@ -38,6 +39,22 @@ class AvailabilitySet:
     time: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class AbsenceCreated:
+    """An absence was planned."""
+
+    absence: Absence
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AbsenceDeleted:
+    """An absence was taken off the calendar; if it had begun, it ended with that."""
+
+    absence: Absence
+    time: datetime
+
+
 class RequestVerb(StrEnum):
     """What happened to an order request."""
 
@@ -63,4 +80,11 @@ class OrderRequestChanged:
     time: datetime
 
 
-Event = OrderSettingsSaved | SellerPlanSet | AvailabilitySet | OrderRequestChanged
+Event = (
+    OrderSettingsSaved
+    | SellerPlanSet
+    | AvailabilitySet
+    | AbsenceCreated
+    | AbsenceDeleted
+    | OrderRequestChanged
+)

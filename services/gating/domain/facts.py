@@ -30,6 +30,8 @@ class FactKind(StrEnum):
     ORDER_CANCELLED = "order_cancelled"
     ORDER_COMPLETED = "order_completed"
     AVAILABILITY_SET = "availability_set"
+    ABSENCE_CREATED = "absence_created"
+    ABSENCE_DELETED = "absence_deleted"
     SETTINGS_SAVED = "settings_saved"
 
 

@@ -26,7 +26,7 @@ from chassis.kernel.timetable import (
     local_time,
     zone_of,
 )
-from services.gating.domain.availability import Availability
+from services.gating.domain.calendar import Calendar, Unavailability, unavailability
 from services.gating.domain.catalogue import Intake, Listing
 from services.gating.domain.plan import SellerPlan
 from services.gating.domain.settings import (
@@ -108,16 +108,16 @@ class GateRules:
     package: str
     compiled: CompiledSettings
     plan: SellerPlan
-    seller_availability: Availability
+    seller_calendar: Calendar
     listing: Listing
-    listing_availability: Availability
+    listing_calendar: Calendar
     is_full: bool = False
 
     @property
     def bounds(self) -> tuple[datetime, ...]:
         """The instants, besides those of the timetable, at which the clock may change a verdict."""
-        ends = (self.plan.expire_time, self.seller_availability.end_time, self.listing_availability.end_time)
-        return tuple(end for end in ends if end is not None)
+        bounds = (*self.seller_calendar.bounds, *self.listing_calendar.bounds)
+        return bounds if self.plan.expire_time is None else (self.plan.expire_time, *bounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +214,15 @@ def asks_for_buyer(rules: GateRules, verdict: Verdict) -> bool:
 
 def verdict_of(rules: GateRules, at: datetime) -> Verdict:
     """What holds for a buyer of whom nothing is known."""
-    if not rules.seller_availability.holds(at):
-        return _unavailable(rules, at, GateReason.SELLER_UNAVAILABLE, rules.seller_availability)
-    if not rules.listing_availability.holds(at):
-        return _unavailable(rules, at, GateReason.LISTING_UNAVAILABLE, rules.listing_availability)
+    away = unavailability(rules.seller_calendar, rules.listing_calendar, at)
+    if away is not None:
+        return _unavailable(rules, away)
     switched = switches(rules, at)
-    return _clock(rules, at) if switched is None else switched
+    verdict = _clock(rules, at) if switched is None else switched
+    begins = _earliest(rules.seller_calendar.next_absence(at), rules.listing_calendar.next_absence(at))
+    if begins is None:
+        return verdict
+    return replace(verdict, next_change_time=_earliest(verdict.next_change_time, begins))
 
 
 def for_buyer(rules: GateRules, verdict: Verdict, facts: BuyerFacts, at: datetime) -> Verdict:
@@ -271,23 +274,18 @@ def _open_offer(offers: list[HeldOffer], at: datetime) -> HeldOffer | None:
     return found
 
 
-def _unavailable(rules: GateRules, at: datetime, reason: GateReason, cause: Availability) -> Verdict:
-    both = (rules.seller_availability, rules.listing_availability)
-    away = [availability for availability in both if not availability.holds(at)]
-    ends = [availability.end_time for availability in away]
-    messages_closed = any(availability.messages_closed for availability in away)
-    known = [end for end in ends if end is not None]
-    until = max(known) if len(known) == len(ends) else None
-    who = "The seller" if reason is GateReason.SELLER_UNAVAILABLE else "The listing"
-    when = "" if until is None else f" until {_wall(rules, until)}"
-    requests = "and no requests either" if messages_closed else "but a request can be sent"
+def _unavailable(rules: GateRules, away: Unavailability) -> Verdict:
+    reason = GateReason.SELLER_UNAVAILABLE if away.by_seller else GateReason.LISTING_UNAVAILABLE
+    who = "The seller" if away.by_seller else "The listing"
+    when = "" if away.until is None else f" until {_wall(rules, away.until)}"
+    requests = "and no requests either" if away.messages_closed else "but a request can be sent"
     return Verdict(
         Outcome.UNAVAILABLE,
         reason,
         f"{who} takes no orders{when}, {requests}.",
-        next_change_time=cause.end_time,
-        unavailable_until=until,
-        messages_closed=messages_closed,
+        next_change_time=away.next_change_time,
+        unavailable_until=away.until,
+        messages_closed=away.messages_closed,
     )
 
 

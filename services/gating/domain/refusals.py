@@ -22,6 +22,7 @@ class Reason(StrEnum):
     TOO_MANY_QUESTIONS = "TOO_MANY_QUESTIONS"
     SIMULATION_TOO_LARGE = "SIMULATION_TOO_LARGE"
     PACKAGE_RETIRED = "PACKAGE_RETIRED"
+    TOO_MANY_ABSENCES = "TOO_MANY_ABSENCES"
 
 
 def window_invalid(field: str, start: str, end: str) -> Refusal:
@@ -73,7 +74,7 @@ def own_listing(seller: str) -> Refusal:
 
 
 def time_out_of_range(field: str) -> Refusal:
-    """An end that is not in the future."""
+    """An instant that is not in the future."""
     return invalid(field, "must lie in the future", reason=Reason.TIME_OUT_OF_RANGE)
 
 
@@ -83,6 +84,16 @@ def too_many_questions(name: str, limit: int) -> Refusal:
         Reason.TOO_MANY_QUESTIONS,
         f"{name} has reached its maximum of {limit} questions",
         resource=name,
+        limit=str(limit),
+    )
+
+
+def too_many_absences(subject: str, limit: int) -> Refusal:
+    """The seller planned as many as he may."""
+    return precondition(
+        Reason.TOO_MANY_ABSENCES,
+        f"{limit} absences are planned for {subject} already",
+        resource=subject,
         limit=str(limit),
     )
 

@@ -81,6 +81,24 @@ class Declaration:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedClosure:
+    """An absence of a seller or listing (`subject`) with messages closed. `delete_time`: when it was taken
+    off the calendar, if it was.
+    """
+
+    subject: str
+    start_time: datetime
+    end_time: datetime
+    delete_time: datetime | None = None
+
+    @property
+    def closure(self) -> Closure | None:
+        """The part that was or will be; None for one that never began."""
+        end = self.end_time if self.delete_time is None else min(self.end_time, self.delete_time)
+        return Closure(self.start_time, end) if end > self.start_time else None
+
+
+@dataclass(frozen=True, slots=True)
 class Closure:
     """Nobody could write from `start` to before `end`; None: that has not ended."""
 
@@ -92,12 +110,20 @@ class Closure:
         return self.start <= at and (self.end is None or at < self.end)
 
 
-def closures(declarations: Iterable[Declaration]) -> Mapping[str, tuple[Closure, ...]]:
-    """When whose messages were closed, by subject, in time; `declarations` of a subject come oldest first."""
+def closures(
+    declarations: Iterable[Declaration], planned: Iterable[PlannedClosure] = ()
+) -> Mapping[str, tuple[Closure, ...]]:
+    """When whose messages were closed, by subject; `declarations` of a subject come oldest first. What is
+    planned holds beside what is declared, so that closures may overlap.
+    """
     by_subject: dict[str, list[Declaration]] = {}
     for declaration in declarations:
         by_subject.setdefault(declaration.subject, []).append(declaration)
-    return {subject: tuple(_closures(declared)) for subject, declared in by_subject.items()}
+    found = {subject: [*_closures(declared)] for subject, declared in by_subject.items()}
+    for absence in planned:
+        if absence.closure is not None:
+            found.setdefault(absence.subject, []).append(absence.closure)
+    return {subject: tuple(closed) for subject, closed in found.items()}
 
 
 def _closures(declared: Sequence[Declaration]) -> Iterable[Closure]:

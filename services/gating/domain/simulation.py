@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from chassis.kernel.timetable import MINUTES_PER_DAY
 from services.gating.domain import gate
 from services.gating.domain.availability import Availability
+from services.gating.domain.calendar import Calendar
 from services.gating.domain.catalogue import Intake, Listing, listing_of
 from services.gating.domain.gate import (
     BuyerFacts,
@@ -256,9 +257,9 @@ class Simulation:
                 placement.package,
                 self._compiled,
                 SellerPlan(seller, Tier.PREMIUM),
-                Availability(seller),
+                Calendar(Availability(seller)),
                 Listing(name, "", placement.intake, True, (), 0),
-                Availability(name),
+                Calendar(Availability(name)),
             )
             verdict = gate.switches(rules, placement.time)
             switched = None if verdict is None else self._tally(Judgement(verdict.outcome, verdict.reason))

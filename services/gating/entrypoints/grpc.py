@@ -7,14 +7,16 @@ from typing import Any
 
 from chassis.call import current_call
 from chassis.server import respond, respond_each
+from parley.gating.v1 import absence_pb2
 from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1.gating_service_pb2_grpc import GatingServiceServicer
+from services.gating.app.calendars import CalendarCommands
 from services.gating.app.metrics import Metrics
 from services.gating.app.order_requests import OrderRequestCommands
 from services.gating.app.queries import Queries
 from services.gating.app.sellers import SellerCommands
 from services.gating.app.simulation import Simulations
-from services.gating.wire import gate, metrics, order_requests, settings, simulation
+from services.gating.wire import calendars, gate, metrics, order_requests, settings, simulation
 
 
 class GatingServicer(GatingServiceServicer):
@@ -22,13 +24,16 @@ class GatingServicer(GatingServiceServicer):
 
     def __init__(
         self,
+        *,
         sellers: SellerCommands,
+        calendars: CalendarCommands,
         requests: OrderRequestCommands,
         queries: Queries,
         metrics: Metrics,
         simulations: Simulations,
     ) -> None:
         self._sellers = sellers
+        self._calendars = calendars
         self._requests = requests
         self._queries = queries
         self._metrics = metrics
@@ -56,9 +61,9 @@ class GatingServicer(GatingServiceServicer):
     async def SetAvailability(
         self, request: pb.SetAvailabilityRequest, context: Any
     ) -> pb.SetAvailabilityResponse:
-        command = settings.set_availability_command(request)
-        handler = self._sellers.set_availability
-        return await respond(context, command, handler, settings.set_availability_response)
+        command = calendars.set_availability_command(request)
+        handler = self._calendars.set_availability
+        return await respond(context, command, handler, calendars.set_availability_response)
 
     async def EvaluateGate(self, request: pb.EvaluateGateRequest, context: Any) -> pb.EvaluateGateResponse:
         query = gate.evaluate_gate_query(request)
@@ -162,3 +167,28 @@ class GatingServicer(GatingServiceServicer):
         handler = self._simulations.simulate_gate
         async for answer in respond_each(context, query, handler, simulation.simulate_gate_response):
             yield answer
+
+    async def CreateAbsence(
+        self, request: absence_pb2.CreateAbsenceRequest, context: Any
+    ) -> absence_pb2.CreateAbsenceResponse:
+        command = calendars.create_absence_command(request, author=current_call().principal)
+        handler = self._calendars.create_absence
+        return await respond(context, command, handler, calendars.create_absence_response)
+
+    async def ListAbsences(
+        self, request: absence_pb2.ListAbsencesRequest, context: Any
+    ) -> absence_pb2.ListAbsencesResponse:
+        query = calendars.list_absences_query(request)
+        return await respond(
+            context,
+            query,
+            self._calendars.list_absences,
+            lambda view: calendars.list_absences_response(request, view),
+        )
+
+    async def DeleteAbsence(
+        self, request: absence_pb2.DeleteAbsenceRequest, context: Any
+    ) -> absence_pb2.DeleteAbsenceResponse:
+        command = calendars.delete_absence_command(request)
+        handler = self._calendars.delete_absence
+        return await respond(context, command, handler, calendars.delete_absence_response)

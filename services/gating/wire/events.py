@@ -8,9 +8,13 @@ from google.protobuf.message import Message
 
 from chassis.envelope import EventRecord, record_for, subject_of
 from chassis.kernel.ids import Ids
-from chassis.wire import optional_timestamp
+from chassis.wire import optional_timestamp, timestamp
 from parley.gating.v1 import events_pb2 as pb
+from parley.gating.v1.absence_pb2 import AbsenceFacts
+from services.gating.domain.calendar import Absence
 from services.gating.domain.events import (
+    AbsenceCreated,
+    AbsenceDeleted,
     AvailabilitySet,
     Event,
     OrderRequestChanged,
@@ -19,9 +23,10 @@ from services.gating.domain.events import (
     SellerPlanSet,
 )
 from services.gating.domain.order_request import OrderRequest
+from services.gating.wire.calendars import availability_message
 from services.gating.wire.gate import REASONS
 from services.gating.wire.order_requests import DECLINE_REASONS, STATES
-from services.gating.wire.settings import availability_message, plan_message, settings_message
+from services.gating.wire.settings import plan_message, settings_message
 
 _REQUEST_EVENTS: Final = {
     RequestVerb.SUBMITTED: pb.OrderRequestSubmitted,
@@ -71,6 +76,12 @@ def _described(event: Event) -> _Described:
         case AvailabilitySet(availability=found):
             declared = pb.AvailabilitySet(availability=availability_message(found), version=found.version)
             return _Described(found.name, found.subject, found.version, declared)
+        case AbsenceCreated(absence=absence):
+            planned = pb.AbsenceCreated(absence=absence_facts(absence), version=1)
+            return _Described(absence.name, absence.name, 1, planned)
+        case AbsenceDeleted(absence=absence):
+            deleted = pb.AbsenceDeleted(absence=absence_facts(absence), version=2)
+            return _Described(absence.name, absence.name, 2, deleted)
         case OrderRequestChanged(verb=RequestVerb.REMINDED, request=request):
             reminded = pb.OrderRequestReminded(
                 order_request=request_facts(request),
@@ -81,6 +92,16 @@ def _described(event: Event) -> _Described:
         case OrderRequestChanged(verb=verb, request=request):
             changed = _REQUEST_EVENTS[verb](order_request=request_facts(request))
             return _Described(request.name, request.name, request.version, changed)
+
+
+def absence_facts(absence: Absence) -> AbsenceFacts:
+    """What everybody may know of an absence."""
+    return AbsenceFacts(
+        name=absence.name,
+        start_time=timestamp(absence.start_time),
+        end_time=timestamp(absence.end_time),
+        messages_closed=absence.messages_closed,
+    )
 
 
 def request_facts(request: OrderRequest) -> pb.OrderRequestFacts:

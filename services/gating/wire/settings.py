@@ -1,4 +1,4 @@
-"""Settings, plans, availability."""
+"""Settings and plans."""
 
 from __future__ import annotations
 
@@ -22,12 +22,10 @@ from parley.gating.v1.order_settings_version_pb2 import OrderSettingsVersion
 from services.gating.app.sellers import (
     ListOrderSettingsVersions,
     PlanView,
-    SetAvailability,
     SetSellerPlan,
     SettingsView,
     UpdateOrderSettings,
 )
-from services.gating.domain.availability import Availability, Declared
 from services.gating.domain.plan import SellerPlan, Tier
 from services.gating.domain.request_rules import (
     DEFAULT_REMINDER_POINTS,
@@ -286,26 +284,3 @@ def plan_message(plan: SellerPlan, *, entitled: bool) -> WirePlan:
 def set_seller_plan_response(view: PlanView) -> pb.SetSellerPlanResponse:
     """The plan."""
     return pb.SetSellerPlanResponse(plan=plan_message(view.plan, entitled=view.plan.entitled(view.now)))
-
-
-def set_availability_command(request: pb.SetAvailabilityRequest) -> SetAvailability:
-    """What the seller declares."""
-    parse_name(request.name, "sellers/*/listings/*" if "/listings/" in request.name else "sellers/*")
-    declared = Declared(request.available, optional_instant(request, "end_time"), request.messages_closed)
-    return SetAvailability(request.name, declared, request.etag)
-
-
-def availability_message(availability: Availability) -> settings_pb.Availability:
-    """An availability."""
-    return settings_pb.Availability(
-        name=availability.subject,
-        available=availability.available,
-        end_time=optional_timestamp(availability.end_time),
-        messages_closed=availability.messages_closed,
-        etag=availability.etag,
-    )
-
-
-def set_availability_response(availability: Availability) -> pb.SetAvailabilityResponse:
-    """The availability."""
-    return pb.SetAvailabilityResponse(availability=availability_message(availability))

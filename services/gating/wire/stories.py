@@ -88,6 +88,20 @@ def _availability(message: Any) -> Content:
     return Content(FactKind.AVAILABILITY_SET, declared.name, seller, listing, "", detail)
 
 
+def _absence(message: Any) -> Content:
+    absence = message.absence
+    subject = absence.name.partition("/absences/")[0]
+    seller = seller_of(subject)
+    detail: dict[str, str | int | bool] = {
+        "start_time": instant(absence.start_time).isoformat(),
+        "end_time": instant(absence.end_time).isoformat(),
+        "messages_closed": absence.messages_closed,
+    }
+    created = isinstance(message, gating.AbsenceCreated)
+    kind = FactKind.ABSENCE_CREATED if created else FactKind.ABSENCE_DELETED
+    return Content(kind, subject, seller, "" if subject == seller else subject, "", detail)
+
+
 def _settings(message: Any) -> Content:
     settings = message.order_settings
     detail: Detail = {"settings_version": settings.settings_version, "enabled": settings.enabled}
@@ -97,6 +111,8 @@ def _settings(message: Any) -> Content:
 
 _DECLARED: Final[Mapping[type[Message], Callable[[Message], Content]]] = {
     gating.AvailabilitySet: _availability,
+    gating.AbsenceCreated: _absence,
+    gating.AbsenceDeleted: _absence,
     gating.OrderSettingsSaved: _settings,
 }
 

@@ -64,6 +64,7 @@ WRITTEN = {
     "order_settings_version": "t::text",
     "seller_plan": "t::text",
     "availability": "t::text",
+    "absence": "t::text",
     "order_request": "t::text",
     "idempotency": "t::text",
     # The relay and the timers note here how far they are.

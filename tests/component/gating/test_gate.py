@@ -314,8 +314,8 @@ async def test_an_ungated_evaluation_touches_no_database(
         try:
             # Whoever reads one of these now waits until the lock is gone, and longer than the call may take.
             await other.execute(
-                "BEGIN; LOCK TABLE order_settings, seller_plan, availability, listing, offered_package, "
-                "confirmed_order, known_order, gate_change IN ACCESS EXCLUSIVE MODE"
+                "BEGIN; LOCK TABLE order_settings, seller_plan, availability, absence, listing, "
+                "offered_package, confirmed_order, known_order, gate_change IN ACCESS EXCLUSIVE MODE"
             )
             for _ in range(20):
                 assert await reason(world) == "OUTSIDE_WINDOWS"

@@ -10,6 +10,7 @@ from typing import Any
 from chassis.kernel.money import Money
 from chassis.kernel.timetable import EVERY_DAY, Window
 from services.gating.domain.availability import Availability
+from services.gating.domain.calendar import Absence, Calendar
 from services.gating.domain.catalogue import Intake, Listing, Package
 from services.gating.domain.gate import (
     NOTHING_KNOWN,
@@ -80,8 +81,8 @@ def rules(
     settings: OrderSettings | None = None,
     *,
     plan: SellerPlan | None = None,
-    seller: Availability | None = None,
-    of_listing: Availability | None = None,
+    seller: Availability | Calendar | None = None,
+    of_listing: Availability | Calendar | None = None,
     intake: Intake = Intake.INSTANT,
     for_package: str = PACKAGE,
 ) -> GateRules:
@@ -90,10 +91,18 @@ def rules(
         for_package,
         CompiledSettings(settings or settings_with()),
         plan or SellerPlan(SELLER, Tier.PREMIUM),
-        seller or Availability(SELLER),
+        _calendar(seller or Availability(SELLER)),
         listing(intake),
-        of_listing or Availability(LISTING),
+        _calendar(of_listing or Availability(LISTING)),
     )
+
+
+def _calendar(found: Availability | Calendar) -> Calendar:
+    return found if isinstance(found, Calendar) else Calendar(found)
+
+
+def absence(start: datetime, end: datetime, *, closed: bool = False, subject: str = SELLER) -> Absence:
+    return Absence("1", subject, start, end, closed, "", "users/owner", start - timedelta(days=1))
 
 
 def decide(

@@ -14,8 +14,9 @@ from chassis.db import Database
 from chassis.kernel.clock import ManualClock
 from chassis.kernel.refusal import Refusal, unavailable
 from services.gating.app.gate import Gate
-from services.gating.app.ports import Change, Changes, Projections, Sellers
+from services.gating.app.ports import Calendars, Change, Changes, Projections, Sellers
 from services.gating.domain.availability import Availability
+from services.gating.domain.calendar import Calendar
 from services.gating.domain.catalogue import Listing
 from services.gating.domain.gate import BuyerFacts, GateReason, HeldOffer
 from services.gating.domain.plan import SellerPlan, Tier
@@ -44,6 +45,7 @@ class Store:
         return Gate(
             cast("Database", self),
             sellers=cast("Sellers", self),
+            calendars=cast("Calendars", self),
             projections=cast("Projections", Known(self)),
             source=Elsewhere(self),
             changes=self,
@@ -65,8 +67,8 @@ class Store:
     async def plan(self, _tx: Any, seller: str) -> SellerPlan:
         return SellerPlan(seller, Tier.PREMIUM)
 
-    async def availability(self, _tx: Any, subject: str) -> Availability:
-        return Availability(subject)
+    async def calendar(self, _tx: Any, subject: str) -> Calendar:
+        return Calendar(Availability(subject))
 
     async def since(self, _tx: Any, snapshot: str) -> Changes:
         new = self.log[int(snapshot) :] if snapshot else []

@@ -16,6 +16,7 @@ from services.gating.domain.responses import (
     Declaration,
     Exclusion,
     Interval,
+    PlannedClosure,
     RequestLife,
     closures,
     due_time,
@@ -121,6 +122,20 @@ def test_a_closure_ends_by_itself_or_by_the_next_declaration() -> None:
         ]
     )
     assert found == {SELLER: (away(0, 5), away(7, 9)), LISTING: (away(1, None),)}
+
+
+@pytest.mark.covers("X10", "G30")
+def test_what_is_planned_closes_beside_what_is_declared() -> None:
+    found = closures(
+        [Declaration(SELLER, at(0), is_closed=True, end_time=at(5))],
+        [
+            PlannedClosure(SELLER, at(3), at(9)),
+            PlannedClosure(SELLER, at(10), at(20), delete_time=at(12)),
+            PlannedClosure(SELLER, at(30), at(40), delete_time=at(30)),
+            PlannedClosure(LISTING, at(1), at(2), delete_time=at(50)),
+        ],
+    )
+    assert found == {SELLER: (away(0, 5), away(3, 9), away(10, 12)), LISTING: (away(1, 2),)}
 
 
 def test_a_listings_closure_protects_its_own_requests_only() -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from chassis.db import Transaction
 from chassis.envelope import EventRecord
@@ -17,7 +17,7 @@ from services.gating.adapters.tables import metric_fact, metric_order, metric_re
 from services.gating.app.ports import Restored
 from services.gating.domain.facts import Fact, FactKind, Visit
 from services.gating.domain.metrics import NAMED_IDS, OrderLife, SettingsSave
-from services.gating.domain.responses import Declaration, Interval, RequestLife
+from services.gating.domain.responses import Declaration, Interval, PlannedClosure, RequestLife
 from services.gating.wire.stories import kept_content, own_content
 
 RESTORED_EVENTS: Final = 500
@@ -66,6 +66,17 @@ _FACTS: Final = (
         metric_fact.c.time < sa.bindparam("before"),
     )
     .order_by(metric_fact.c.source, metric_fact.c.version)
+)
+# The last word about each absence: that it was deleted, or else that it was planned.
+_ABSENCES: Final = (
+    sa.select(metric_fact)
+    .ext(distinct_on(metric_fact.c.source))
+    .where(
+        metric_fact.c.seller == _SELLER,
+        metric_fact.c.kind.in_([FactKind.ABSENCE_CREATED.value, FactKind.ABSENCE_DELETED.value]),
+        metric_fact.c.time < sa.bindparam("before"),
+    )
+    .order_by(metric_fact.c.source, metric_fact.c.version.desc())
 )
 _VISITS: Final = sa.text(
     "SELECT span.position, count(visit.id) AS number "
@@ -179,6 +190,21 @@ class JournalRepository:
                 datetime.fromisoformat(row.detail["end_time"]) if "end_time" in row.detail else None,
             )
             for row in await tx.fetch_all(_FACTS, asked)
+        ]
+
+    async def planned_closures(
+        self, tx: Transaction, seller: str, *, before: datetime
+    ) -> Sequence[PlannedClosure]:
+        """Every absence with messages closed that was planned, those of listings included."""
+        return [
+            PlannedClosure(
+                row.about,
+                datetime.fromisoformat(row.detail["start_time"]),
+                datetime.fromisoformat(row.detail["end_time"]),
+                row.time if row.kind == FactKind.ABSENCE_DELETED.value else None,
+            )
+            for row in await tx.fetch_all(_ABSENCES, {"seller": seller, "before": before})
+            if row.detail["messages_closed"]
         ]
 
     async def saves(self, tx: Transaction, seller: str, *, before: datetime) -> Sequence[SettingsSave]:
