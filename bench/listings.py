@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from statistics import median
 
 import asyncpg
 
-from bench import load
 from bench.figures import Figure
+from bench.growth import Growth, Kind, compare
 from bench.rig import Rig
 from chassis.kernel.page import Cursor
-from chassis.paging import cursor_of, next_page_token
+from chassis.paging import cursor_of
 from parley.offers.v1.listing_pb2 import Listing
 from parley.offers.v1.offers_service_pb2 import (
     LISTING_ORDER_NEWEST_FIRST,
@@ -21,12 +19,6 @@ from parley.offers.v1.offers_service_pb2 import (
     ListListingsRequest,
 )
 
-SMALL, LARGE = 1_000, 1_000_000
-GOAL = 1.5
-ROUNDS = 3
-SECONDS = 1.0
-PAGES = 40
-"""Different pages of each list that are asked for, from the first to one near the end."""
 LIST = "/parley.offers.v1.OffersService/ListListings"
 SELLER = "sellers/bench"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,42 +45,33 @@ FROM generate_series($2::int, $3::int - 1) AS n,
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """A way to search; `key` makes the place of listing `number` in its order, which a page follows."""
-
-    name: str
-    request: ListListingsRequest
-    order: str = "name"
-
-    def pages(self, count: int) -> list[str]:
-        """Requests for pages that lie all over a catalogue of `count` listings, in hex."""
-        made = []
-        for page in range(PAGES):
-            request = ListListingsRequest()
-            request.CopyFrom(self.request)
-            request.page_token = next_page_token(request, self._place(page * count // (PAGES + 2)))
-            made.append(request.SerializeToString().hex())
-        return made
-
-    def _place(self, number: int) -> Cursor:
-        name = f"l{number:07}"
-        if self.order == "newest":
-            return cursor_of(BEGIN + timedelta(seconds=number + 200), name)
-        # Prices are spread evenly below 1,000,003.
-        return cursor_of(number, "") if self.order == "price" else cursor_of(name)
+def _by_name(number: int) -> Cursor:
+    return cursor_of(_id(number))
 
 
-def _kind(name: str, order: str = "name", **search: object) -> _Kind:
-    return _Kind(name, ListListingsRequest(parent=SELLER, **search), order)  # type: ignore[arg-type]
+def _newest_first(number: int) -> Cursor:
+    return cursor_of(BEGIN + timedelta(seconds=number + 200), _id(number))
+
+
+def _cheapest_first(number: int) -> Cursor:
+    # Prices are spread evenly below 1,000,003.
+    return cursor_of(number, "")
+
+
+def _id(number: int) -> str:
+    return f"l{number:07}"
+
+
+def _kind(name: str, place: Callable[[int], Cursor] = _by_name, **search: object) -> Kind:
+    return Kind(name, LIST, ListListingsRequest(parent=SELLER, **search), place)  # type: ignore[arg-type]
 
 
 KINDS = (
     _kind("all by name"),
-    _kind("newest first", "newest", order_by=LISTING_ORDER_NEWEST_FIRST),
-    _kind("cheapest first", "price", order_by=LISTING_ORDER_PRICE_ASCENDING, currency_code="EUR"),
+    _kind("newest first", _newest_first, order_by=LISTING_ORDER_NEWEST_FIRST),
+    _kind("cheapest first", _cheapest_first, order_by=LISTING_ORDER_PRICE_ASCENDING, currency_code="EUR"),
     _kind("unpublished", state=Listing.STATE_UNPUBLISHED),
-    _kind("by quote, newest first", "newest", intake=3, order_by=LISTING_ORDER_NEWEST_FIRST),
+    _kind("by quote, newest first", _newest_first, intake=3, order_by=LISTING_ORDER_NEWEST_FIRST),
     _kind("with plan", has_plan=True),
     _kind("a word of all", text="design"),
     _kind("a word of a tenth", text="ten3"),
@@ -98,35 +81,14 @@ KINDS = (
 
 def list_listings(rig: Rig) -> Figure:
     """One caller, pages from all over the list, at both sizes; the slowest kind of search decides."""
-    token = rig.stack.token("seller", seller="bench")
-    asyncio.run(_grow(rig, 0, SMALL))
-    small = _measure(rig, token, SMALL)
-    asyncio.run(_grow(rig, SMALL, LARGE))
-    large = _measure(rig, token, LARGE)
-    ratios = {kind.name: large[kind.name] / small[kind.name] for kind in KINDS}
-    worst = max(ratios, key=lambda name: ratios[name])
-    return Figure(
+    growth = Growth(
         name="ListListings at 1,000,000 listings of one seller, p99 in ms",
-        measured=f"{large[worst]:.1f} ({worst})",
-        floor=f"{small[worst]:.1f} (the same at 1,000)",
-        result=f"{ratios[worst]:.2f} times",
-        goal=f"at most {GOAL} times, every kind of search",
-        reached=ratios[worst] <= GOAL,
-        details=tuple(
-            f"{kind.name}: p99 {small[kind.name]:.1f} ms at 1,000, {large[kind.name]:.1f} ms at 1,000,000"
-            for kind in KINDS
-        ),
+        service="offers",
+        kinds=KINDS,
+        goal="every kind of search",
+        grow=_grow,
     )
-
-
-def _measure(rig: Rig, token: str, count: int) -> dict[str, float]:
-    """The p99 of each kind, the median of the rounds."""
-    rounds: dict[str, list[float]] = {kind.name: [] for kind in KINDS}
-    for _ in range(ROUNDS):
-        for kind in KINDS:
-            job = load.Job(rig.stack.grpc["offers"], LIST, kind.pages(count), token, 1, SECONDS)
-            rounds[kind.name].append(load.run(job).p99)
-    return {name: median(values) for name, values in rounds.items()}
+    return compare(rig, rig.stack.token("seller", seller="bench"), growth)
 
 
 async def _grow(rig: Rig, first: int, end: int) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from chassis.serve import Definition, Runtime, Service, main
+from chassis.serve import Definition, Runtime, Service, UpkeepCommand, main
 from parley.orders.v1.orders_service_pb2_grpc import add_OrdersServiceServicer_to_server
 from services.orders.adapters.audit_repository import AuditRepository
+from services.orders.adapters.desk_repository import DeskRepository
 from services.orders.adapters.gating_client import GatingClient
 from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.offers_client import OffersClient
@@ -16,6 +17,7 @@ from services.orders.adapters.sandbox import SandboxProvider
 from services.orders.app import fulfilment, timers
 from services.orders.app.audit import AuditQueries
 from services.orders.app.commands import OrderCommands
+from services.orders.app.desk import DeskQueries, recount_folders
 from services.orders.app.payment_owners import AllOwners, OrderOwners
 from services.orders.app.ports import Gate, Offers, PaymentProvider
 from services.orders.app.queries import OrderQueries
@@ -60,6 +62,7 @@ def build(
         commands,
         work,
         OrderQueries(database, repository),
+        DeskQueries(database, DeskRepository()),
         AuditQueries(database, repository, AuditRepository()),
     )
     return Service(
@@ -82,6 +85,13 @@ DEFINITION = Definition(
     build=build,
     encoder=lambda ids, _clock: partial(event_record, ids=ids),
     migrations="services.orders.migrations",
+    commands=(
+        UpkeepCommand(
+            "recount-folders",
+            "count the orders in every seller's folders anew",
+            partial(recount_folders, desk=DeskRepository()),
+        ),
+    ),
     audited=True,
 )
 

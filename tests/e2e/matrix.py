@@ -20,6 +20,7 @@ from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2, offer_template_pb2
 from parley.offers.v1 import offers_service_pb2 as offers
 from parley.orders.v1 import audit_pb2, fulfilment_pb2, order_pb2
+from parley.orders.v1 import desk_methods_pb2 as desk
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as orders
 from parley.type.v1 import commerce_pb2
@@ -193,6 +194,7 @@ ORDERS: Mapping[str, Row] = {
     "PlaceOrder": Row(_order, buyer=OK, seller=DENIED),
     "GetOrder": Row(lambda f: orders.GetOrderRequest(name=f.order)),
     "ListOrders": Row(lambda f: orders.ListOrdersRequest(seller=f.seller)),
+    "GetFolderCounts": Row(lambda f: desk.GetFolderCountsRequest(seller=f.seller)),
     "MarkProcessing": Row(lambda f: orders.MarkProcessingRequest(name=f.order)),
     "ConfirmOrder": Row(lambda f: orders.ConfirmOrderRequest(name=f.order)),
     "DeclineOrder": Row(

@@ -11,14 +11,15 @@ from sqlalchemy.dialects.postgresql import insert
 from chassis.db import Transaction
 from chassis.kernel.money import Money
 from chassis.kernel.page import Cursor, Page, PageRequest, page_of
-from chassis.paging import cursor_of, keyset
+from chassis.paging import cursor_of
 from services.orders.adapters import encoding
+from services.orders.adapters.order_list import page_statement
 from services.orders.adapters.payment_repository import LostUpdate, PaymentRepository, payment_row
 from services.orders.adapters.tables import orders, payment
 from services.orders.app.ports import OrderFilter
 from services.orders.domain import order as order_domain
 from services.orders.domain.commerce import Address, PaymentMethod
-from services.orders.domain.order import Folder, Order
+from services.orders.domain.order import Order
 from services.orders.domain.payment import Payment
 
 _ORDER: Final = sa.select(orders).where(orders.c.id == sa.bindparam("id"))
@@ -81,39 +82,9 @@ class Repository(PaymentRepository):
 
     async def page(self, tx: Transaction, wanted: OrderFilter, request: PageRequest) -> Page[Order]:
         """Orders by descending time of placement."""
-        statement = sa.select(orders).where(*_conditions(wanted))
-        newest_first = keyset(statement, (orders.c.create_time, orders.c.id), request, descending=True)
-        rows = await tx.fetch_all(newest_first)
+        statement = page_statement(wanted, request)
+        rows = [] if statement is None else await tx.fetch_all(statement)
         return page_of([_read_order(row) for row in rows], request, _order_cursor)
-
-
-def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    if wanted.seller:
-        conditions.append(orders.c.seller == wanted.seller)
-    if wanted.buyer:
-        conditions.append(orders.c.buyer == wanted.buyer)
-    if wanted.states:
-        conditions.append(orders.c.state.in_([state.value for state in wanted.states]))
-    if wanted.folder is not None:
-        conditions.append(_in_folder(wanted.folder))
-    return conditions
-
-
-def _in_folder(folder: Folder) -> sa.ColumnElement[bool]:
-    """The same view as `Order.folder`."""
-    state, unread = orders.c.state, orders.c.unread
-    match folder:
-        case Folder.INBOX:
-            return sa.or_(state == "PENDING", sa.and_(state == "PROCESSING", unread > 0))
-        case Folder.PROCESSING:
-            return sa.and_(state == "PROCESSING", unread == 0)
-        case Folder.CLOSED:
-            return state.in_(["DECLINED", "WITHDRAWN", "COMPLETED", "CANCELLED"])
-        case Folder.CONFIRMED:
-            return state.in_(["CONFIRMED", "IN_PROGRESS", "DELIVERED"])
-        case Folder.AWAITING_ANSWER:
-            return state == "AWAITING_ANSWER"
 
 
 def _order_cursor(order: Order) -> Cursor:

@@ -71,6 +71,22 @@ orders: Final = sa.Table(
     _instant("cancel_time", nullable=True),
 )
 
+order_lane: Final[sa.ColumnElement[str]] = sa.literal_column(
+    "(CASE WHEN state = 'PROCESSING' AND unread > 0 THEN 'UNREAD' ELSE state END)", sa.Text
+)
+"""The lane of an order, written as the index has it."""
+
+order_folder_count: Final = sa.Table(
+    "order_folder_count",
+    METADATA,
+    _text("seller", primary_key=True),
+    _text("folder", primary_key=True),
+    sa.Column("slot", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("orders", sa.BigInteger, nullable=False),
+    sa.Column("unread", sa.BigInteger, nullable=False),
+)
+"""Kept by a trigger of `orders`: nothing here writes to it."""
+
 payment: Final = sa.Table(
     "payment",
     METADATA,

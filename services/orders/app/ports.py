@@ -13,18 +13,17 @@ from chassis.kernel.page import Page, PageRequest
 from services.orders.domain.commerce import Address
 from services.orders.domain.gate import GateDecision
 from services.orders.domain.listing import Listing
-from services.orders.domain.order import Folder, Order, State
+from services.orders.domain.order import Order
 from services.orders.domain.payment import Charge, Payment
 
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders: of a seller's team or of a buyer, in one of `states` (any if empty), in a folder."""
+    """Which orders: of a seller's team or of a buyer, in some of the lanes of `domain.desk` (any if None)."""
 
     seller: str = ""
     buyer: str = ""
-    states: tuple[State, ...] = ()
-    folder: Folder | None = None
+    lanes: tuple[str, ...] | None = None
 
 
 class Repository(Protocol):

@@ -11,6 +11,7 @@ from chassis.kernel.page import Cursor, PageRequest, page_of
 from chassis.kernel.refusal import invalid, not_found
 from services.orders.app.ports import OrderFilter, Repository
 from services.orders.app.views import OrdersView, OrderView, PaymentsView
+from services.orders.domain import desk
 from services.orders.domain.order import Folder, Order, State
 from services.orders.domain.payment import Payment
 
@@ -63,15 +64,16 @@ class OrderQueries:
 
     def _scope(self, call: Call, query: ListOrders) -> tuple[Actor, OrderFilter]:
         caller = call.caller
+        lanes = desk.lanes(query.folder, query.states)
         if not query.seller:
-            return Actor.BUYER, OrderFilter(buyer=caller.user, states=query.states)
+            return Actor.BUYER, OrderFilter(buyer=caller.user, lanes=lanes)
         if caller.role_in(query.seller) is not None:
             actor = Actor.SELLER
         elif caller.is_operator:
             actor = Actor.OPERATOR
         else:
             raise not_found(query.seller)
-        return actor, OrderFilter(seller=query.seller, states=query.states, folder=query.folder)
+        return actor, OrderFilter(seller=query.seller, lanes=lanes)
 
     async def list_payments(self, call: Call, query: ListPayments) -> PaymentsView:
         """The payments of an order, oldest first, for its parties. There are few: one for each purpose."""

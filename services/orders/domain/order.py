@@ -49,6 +49,8 @@ class Folder(StrEnum):
     AWAITING_ANSWER = "AWAITING_ANSWER"
     CONFIRMED = "CONFIRMED"
     CLOSED = "CLOSED"
+    ALL = "ALL"
+    """Every order: to list and to count. No order lies in it."""
 
 
 class PaymentState(StrEnum):

@@ -6,13 +6,15 @@ from typing import Any
 
 from chassis.server import respond
 from parley.orders.v1 import audit_pb2, orders_service_pb2_grpc
+from parley.orders.v1 import desk_methods_pb2 as desk
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as pb
 from services.orders.app.audit import AuditQueries
 from services.orders.app.commands import OrderCommands
+from services.orders.app.desk import DeskQueries
 from services.orders.app.fulfilment import FulfilmentCommands
 from services.orders.app.queries import OrderQueries
-from services.orders.wire import answers, audit, requests
+from services.orders.wire import answers, audit, desk_answers, requests
 
 
 class OrdersServicer(orders_service_pb2_grpc.OrdersServiceServicer):
@@ -23,11 +25,13 @@ class OrdersServicer(orders_service_pb2_grpc.OrdersServiceServicer):
         commands: OrderCommands,
         fulfilment: FulfilmentCommands,
         queries: OrderQueries,
+        desk_queries: DeskQueries,
         audited: AuditQueries,
     ) -> None:
         self._commands = commands
         self._fulfilment = fulfilment
         self._queries = queries
+        self._desk_queries = desk_queries
         self._audited = audited
 
     async def PlaceOrder(self, request: pb.PlaceOrderRequest, context: Any) -> pb.PlaceOrderResponse:
@@ -42,6 +46,13 @@ class OrdersServicer(orders_service_pb2_grpc.OrdersServiceServicer):
         query = requests.list_orders_query(request)
         return await respond(
             context, query, self._queries.list, lambda view: answers.list_orders_response(view, request)
+        )
+
+    async def GetFolderCounts(
+        self, request: desk.GetFolderCountsRequest, context: Any
+    ) -> desk.GetFolderCountsResponse:
+        return await respond(
+            context, request.seller, self._desk_queries.folder_counts, desk_answers.get_folder_counts_response
         )
 
     async def MarkProcessing(

@@ -27,7 +27,7 @@ PAYMENT_STATES = {
     one: order_pb2.Order.PaymentState.Value(f"PAYMENT_STATE_{one.value}") for one in PaymentState
 }
 OUTCOMES = {one: payment_pb2.PaymentAttempt.Outcome.Value(f"OUTCOME_{one.value}") for one in Outcome}
-_FOLDERS = {one: order_pb2.Order.Folder.Value(f"FOLDER_{one.value}") for one in Folder}
+FOLDERS = {one: order_pb2.Order.Folder.Value(f"FOLDER_{one.value}") for one in Folder}
 _DECLINE_REASONS = {
     one: order_pb2.Order.DeclineReason.Value(f"DECLINE_REASON_{one.value}") for one in DeclineReason
 }
@@ -169,7 +169,7 @@ def order_message(order: Order, actor: Actor) -> order_pb2.Order:
     if order.decline_reason is not None:
         message.decline_reason = _DECLINE_REASONS[order.decline_reason]
     if actor is not Actor.BUYER:
-        message.folder = _FOLDERS[order.folder]
+        message.folder = FOLDERS[order.folder]
         message.unread_count = order.unread
     write_actions(message, orders.explain(order, actor), explanations=EXPLANATIONS)
     return message

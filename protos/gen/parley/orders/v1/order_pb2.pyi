@@ -135,6 +135,8 @@ class Order(_message.Message):
         """Confirmed, in progress or delivered."""
         FOLDER_CLOSED: Order._Folder.ValueType  # 5
         """Declined, withdrawn, completed or cancelled."""
+        FOLDER_ALL: Order._Folder.ValueType  # 6
+        """Every order of the seller: to list and to count, no order says that it lies here."""
 
     class Folder(_Folder, metaclass=_FolderEnumTypeWrapper):
         """The folder in which the seller's team sees an order: a view of state, unread and quote."""
@@ -151,6 +153,8 @@ class Order(_message.Message):
     """Confirmed, in progress or delivered."""
     FOLDER_CLOSED: Order.Folder.ValueType  # 5
     """Declined, withdrawn, completed or cancelled."""
+    FOLDER_ALL: Order.Folder.ValueType  # 6
+    """Every order of the seller: to list and to count, no order says that it lies here."""
 
     class _PaymentState:
         ValueType = _typing.NewType("ValueType", _builtins.int)

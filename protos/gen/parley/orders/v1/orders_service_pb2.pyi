@@ -176,7 +176,7 @@ class ListOrdersRequest(_message.Message):
     seller: _builtins.str
     """`sellers/{seller}`: the orders of this team, of which the caller must be a member. Empty: those of the caller."""
     folder: _order_pb2.Order.Folder.ValueType
-    """Only orders in this folder; needs `seller`. Unset: all."""
+    """Only orders in this folder; needs `seller`. Unset or FOLDER_ALL: all."""
     page_size: _builtins.int
     """How many to return, at most 1000; 0 means 50."""
     page_token: _builtins.str

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from parley.orders.v1 import audit_pb2 as parley_dot_orders_dot_v1_dot_audit__pb2
+from parley.orders.v1 import desk_methods_pb2 as parley_dot_orders_dot_v1_dot_desk__methods__pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2
 from parley.orders.v1 import orders_service_pb2 as parley_dot_orders_dot_v1_dot_orders__service__pb2
 
@@ -56,6 +57,11 @@ class OrdersServiceStub:
                 '/parley.orders.v1.OrdersService/ListOrders',
                 request_serializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.ListOrdersRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.ListOrdersResponse.FromString,
+                _registered_method=True)
+        self.GetFolderCounts = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/GetFolderCounts',
+                request_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.GetFolderCountsRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.GetFolderCountsResponse.FromString,
                 _registered_method=True)
         self.MarkProcessing = channel.unary_unary(
                 '/parley.orders.v1.OrdersService/MarkProcessing',
@@ -150,6 +156,14 @@ class OrdersServiceServicer:
 
     def ListOrders(self, request, context):
         """Lists orders, newest first: as a buyer his own, as a seller those of the team that `seller` names.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFolderCounts(self, request, context):
+        """Returns how many orders lie in each folder of a seller's desk, and how much of them is unread. Exact at every moment: the
+        counters change together with the orders.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -271,6 +285,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.ListOrders,
                     request_deserializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.ListOrdersRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.ListOrdersResponse.SerializeToString,
+            ),
+            'GetFolderCounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFolderCounts,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.GetFolderCountsRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.GetFolderCountsResponse.SerializeToString,
             ),
             'MarkProcessing': grpc.unary_unary_rpc_method_handler(
                     servicer.MarkProcessing,
@@ -425,6 +444,33 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/ListOrders',
             parley_dot_orders_dot_v1_dot_orders__service__pb2.ListOrdersRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_orders__service__pb2.ListOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFolderCounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/GetFolderCounts',
+            parley_dot_orders_dot_v1_dot_desk__methods__pb2.GetFolderCountsRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_desk__methods__pb2.GetFolderCountsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from parley.orders.v1 import audit_pb2 as _audit_pb2
+from parley.orders.v1 import desk_methods_pb2 as _desk_methods_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as _fulfilment_methods_pb2
 from parley.orders.v1 import orders_service_pb2 as _orders_service_pb2
 import abc as _abc_1
@@ -49,6 +50,10 @@ class OrdersServiceStub:
     """Returns an order to one of its parties."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_orders_service_pb2.ListOrdersRequest, _orders_service_pb2.ListOrdersResponse]
     """Lists orders, newest first: as a buyer his own, as a seller those of the team that `seller` names."""
+    GetFolderCounts: _grpc.UnaryUnaryMultiCallable[_desk_methods_pb2.GetFolderCountsRequest, _desk_methods_pb2.GetFolderCountsResponse]
+    """Returns how many orders lie in each folder of a seller's desk, and how much of them is unread. Exact at every moment: the
+    counters change together with the orders.
+    """
     MarkProcessing: _grpc.UnaryUnaryMultiCallable[_orders_service_pb2.MarkProcessingRequest, _orders_service_pb2.MarkProcessingResponse]
     """Says that the seller works on the decision. Repeating changes nothing."""
     ConfirmOrder: _grpc.UnaryUnaryMultiCallable[_orders_service_pb2.ConfirmOrderRequest, _orders_service_pb2.ConfirmOrderResponse]
@@ -109,6 +114,10 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """Returns an order to one of its parties."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_orders_service_pb2.ListOrdersRequest, _orders_service_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """Lists orders, newest first: as a buyer his own, as a seller those of the team that `seller` names."""
+    GetFolderCounts: _aio.UnaryUnaryMultiCallable[_desk_methods_pb2.GetFolderCountsRequest, _desk_methods_pb2.GetFolderCountsResponse]  # type: ignore[assignment]
+    """Returns how many orders lie in each folder of a seller's desk, and how much of them is unread. Exact at every moment: the
+    counters change together with the orders.
+    """
     MarkProcessing: _aio.UnaryUnaryMultiCallable[_orders_service_pb2.MarkProcessingRequest, _orders_service_pb2.MarkProcessingResponse]  # type: ignore[assignment]
     """Says that the seller works on the decision. Repeating changes nothing."""
     ConfirmOrder: _aio.UnaryUnaryMultiCallable[_orders_service_pb2.ConfirmOrderRequest, _orders_service_pb2.ConfirmOrderResponse]  # type: ignore[assignment]
@@ -184,6 +193,16 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orders_service_pb2.ListOrdersResponse, _abc.Awaitable[_orders_service_pb2.ListOrdersResponse]]:
         """Lists orders, newest first: as a buyer his own, as a seller those of the team that `seller` names."""
+
+    @_abc_1.abstractmethod
+    def GetFolderCounts(
+        self,
+        request: _desk_methods_pb2.GetFolderCountsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_methods_pb2.GetFolderCountsResponse, _abc.Awaitable[_desk_methods_pb2.GetFolderCountsResponse]]:
+        """Returns how many orders lie in each folder of a seller's desk, and how much of them is unread. Exact at every moment: the
+        counters change together with the orders.
+        """
 
     @_abc_1.abstractmethod
     def MarkProcessing(

@@ -1,0 +1,93 @@
+"""A service over little and over a thousand times as much: what a caller asks for must not take longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from google.protobuf.message import Message
+
+from bench import load
+from bench.figures import Figure
+from bench.rig import Rig
+from chassis.kernel.page import Cursor
+from chassis.paging import next_page_token
+
+SMALL, LARGE = 1_000, 1_000_000
+GOAL = 1.5
+ROUNDS = 3
+SECONDS = 1.0
+PAGES = 40
+"""Different pages of each list that are asked for, from the first to one near the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A way to ask. `place` is the place of thing `number` in the order of a list, which a page follows; None
+    where there are no pages.
+    """
+
+    name: str
+    method: str
+    request: Message
+    place: Callable[[int], Cursor] | None = None
+
+    def requests(self, count: int) -> list[str]:
+        """Requests for pages that lie all over a list of `count` things, in hex."""
+        if self.place is None:
+            return [self.request.SerializeToString().hex()]
+        made = []
+        for page in range(PAGES):
+            request = type(self.request)()
+            request.CopyFrom(self.request)
+            token = next_page_token(request, self.place(page * count // (PAGES + 2)))
+            request.page_token = token  # type: ignore[attr-defined]
+            made.append(request.SerializeToString().hex())
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What grows. `grow` adds the things from the first number up to the second, which is left out."""
+
+    name: str
+    service: str
+    kinds: Sequence[Kind]
+    goal: str
+    grow: Callable[[Rig, int, int], Coroutine[Any, Any, None]]
+
+
+def compare(rig: Rig, token: str, growth: Growth) -> Figure:
+    """One caller, requests from all over, at both sizes; the slowest kind decides."""
+    asyncio.run(growth.grow(rig, 0, SMALL))
+    small = _measure(rig, token, growth, SMALL)
+    asyncio.run(growth.grow(rig, SMALL, LARGE))
+    large = _measure(rig, token, growth, LARGE)
+    ratios = {kind.name: large[kind.name] / small[kind.name] for kind in growth.kinds}
+    worst = max(ratios, key=lambda name: ratios[name])
+    return Figure(
+        name=growth.name,
+        measured=f"{large[worst]:.1f} ({worst})",
+        floor=f"{small[worst]:.1f} (the same at 1,000)",
+        result=f"{ratios[worst]:.2f} times",
+        goal=f"at most {GOAL} times, {growth.goal}",
+        reached=ratios[worst] <= GOAL,
+        details=tuple(
+            f"{kind.name}: p99 {small[kind.name]:.1f} ms at 1,000, {large[kind.name]:.1f} ms at 1,000,000"
+            for kind in growth.kinds
+        ),
+    )
+
+
+def _measure(rig: Rig, token: str, growth: Growth, count: int) -> dict[str, float]:
+    """The p99 of each kind, the median of the rounds."""
+    rounds: dict[str, list[float]] = {kind.name: [] for kind in growth.kinds}
+    for _ in range(ROUNDS):
+        for kind in growth.kinds:
+            address = rig.stack.grpc[growth.service]
+            job = load.Job(address, kind.method, kind.requests(count), token, 1, SECONDS)
+            rounds[kind.name].append(load.run(job).p99)
+    return {name: median(values) for name, values in rounds.items()}

@@ -1,0 +1,60 @@
+"""The statement of a list of orders.
+
+However many orders a seller has, no index is read further than a page: what is wanted is a few lanes, and
+each of them is one range of an index in the order of the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from chassis.kernel.page import PageRequest
+from chassis.paging import keyset
+from services.orders.adapters.tables import order_lane, orders
+from services.orders.app.ports import OrderFilter
+
+_AGE: Final = (orders.c.create_time, orders.c.id)
+
+
+def page_statement(wanted: OrderFilter, request: PageRequest) -> sa.Select[Any] | None:
+    """Newest first, from behind the cursor on; None where no order can be meant."""
+    if wanted.lanes == ():
+        return None
+    conditions = _conditions(wanted)
+    if wanted.lanes is None or not wanted.seller:
+        if wanted.lanes is not None:
+            conditions.append(order_lane.in_(wanted.lanes))
+        return keyset(sa.select(orders).where(*conditions), _AGE, request, descending=True)
+    return _merged(conditions, wanted.lanes, request)
+
+
+def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.seller:
+        conditions.append(orders.c.seller == wanted.seller)
+    if wanted.buyer:
+        conditions.append(orders.c.buyer == wanted.buyer)
+    return conditions
+
+
+def _merged(
+    conditions: Sequence[sa.ColumnElement[bool]], lanes: Sequence[str], request: PageRequest
+) -> sa.Select[Any]:
+    if len(lanes) == 1:
+        (lane,) = lanes
+        only = sa.select(orders).where(*conditions, order_lane == lane)
+        return keyset(only, _AGE, request, descending=True)
+    mine = sa.select(*_AGE).where(*conditions)
+    ranges = [
+        keyset(mine.where(order_lane == lane), _AGE, request, descending=True).subquery() for lane in lanes
+    ]
+    keys = sa.union_all(*(sa.select(found) for found in ranges)).subquery()
+    newest = keyset(sa.select(keys), (keys.c.create_time, keys.c.id), request, descending=True).subquery()
+    return (
+        sa.select(orders)
+        .join(newest, newest.c.id == orders.c.id)
+        .order_by(*(column.desc() for column in _AGE))
+    )
