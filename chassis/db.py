@@ -26,6 +26,7 @@ from chassis.kernel.clock import Clock
 from chassis.schema import NAMING_CONVENTION, metadata
 from chassis.statements import Parameters, Result
 from chassis.storage_errors import ConstraintError, is_contention, overloaded, translated
+from chassis.write_batches import WriteBatches
 
 if TYPE_CHECKING:
     from chassis.call import Call
@@ -159,6 +160,7 @@ class Database:
         self._encode_event = encode_event
         self._audited = audited
         self._random = Random()  # noqa: S311 - jitter, not a secret
+        self._batches = WriteBatches(self.connection)
         self.events_written = asyncio.Event()
         """Set after a commit that recorded events; the relay clears it."""
         self.timers_changed = asyncio.Event()
@@ -299,6 +301,12 @@ class Database:
         conflicts alone: it is its own memory, so it needs neither inbox nor transaction. One round trip.
         """
         return await self.read(work)
+
+    async def write_together(self, work: Work[T]) -> T:
+        """`write_once` for a statement that answers exactly one row: those that come at the same time share a
+        round trip and a commit.
+        """
+        return await work(Transaction(self._batches, Effects(), writable=False))
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:

@@ -92,7 +92,7 @@ class Reactions:
         fact = _fact(delivery, told.content)
 
         # A row knows its newest version, and a confirmation is the same fact in every later event.
-        if await self._database.write_once(lambda tx: self._projections.store_order(tx, order, fact)):
+        if await self._database.write_together(lambda tx: self._projections.store_order(tx, order, fact)):
             self._gate.orders_changed(order.buyer, order.seller)
 
     async def told(self, delivery: Delivery, content: Content | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -64,6 +64,7 @@ _STORE_ORDER = sa.text(
     "OR (known.place_time IS NULL AND excluded.place_time IS NOT NULL) RETURNING name) "
     "SELECT (SELECT count(*) FROM confirmed) + (SELECT count(*) FROM kept)"
 ).bindparams(sa.bindparam("fact_detail", type_=JSONB))
+_ORDER_FIELDS = tuple(field.name for field in fields(OrderFact))
 _OPEN_ORDERS = (
     sa.select(sa.func.count())
     .select_from(known_order)
@@ -177,8 +178,10 @@ class ProjectionsRepository:
         """Keeps what is known of an order, in whatever order the facts come, and the fact that told it, by
         one statement; answers whether anything about the order was news.
         """
-        told = {f"fact_{name}": value for name, value in fact_row(fact).items()}
-        return bool(await tx.scalar(_STORE_ORDER, {**asdict(order), **told}))
+        row = {name: getattr(order, name) for name in _ORDER_FIELDS}
+        for name, value in fact_row(fact).items():
+            row[f"fact_{name}"] = value
+        return bool(await tx.scalar(_STORE_ORDER, row))
 
     async def open_orders(self, tx: Transaction, seller: str) -> int:
         """How many orders of a seller are open."""
