@@ -41,6 +41,7 @@ def main() -> int:
         with running_stack() as rig:
             asyncio.run(_load_marketplace(rig))
             for measure in wanted:
+                rig.tidy()
                 figures.append(measure(rig))
                 print(f"measured: {figures[-1].name}: {figures[-1].result}", file=sys.stderr, flush=True)
     print(f"Python {platform.python_version()}, {platform.machine()}\n")

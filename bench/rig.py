@@ -22,11 +22,12 @@ import psutil  # type: ignore[import-untyped, unused-ignore]
 from stack import postgres_server, status
 from stack.addresses import RunningStack
 from stack.data_folder import DataFolder
-from stack.ports import LOOPBACK, Ports
+from stack.ports import LOOPBACK, SERVICES, Ports
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.02
 STOP_SECONDS = 30.0
+VACUUM_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,26 @@ class Rig:
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
+
+    def tidy(self) -> None:
+        """Vacuums, and brings everything to the disk: what came before would be tidied amidst the figure."""
+        asyncio.run(self._vacuum())
+        os.sync()
+
+    async def _vacuum(self) -> None:
+        for service in SERVICES:
+            connection = await asyncpg.connect(self.dsn(service))
+            try:
+                await connection.execute("VACUUM (ANALYZE)", timeout=VACUUM_SECONDS)
+            finally:
+                await connection.close()
+        password = self.folder.secrets().postgres
+        port = self._ports["postgres"]
+        connection = await asyncpg.connect(f"postgresql://postgres:{password}@{LOOPBACK}:{port}/postgres")
+        try:
+            await connection.execute("CHECKPOINT", timeout=VACUUM_SECONDS)
+        finally:
+            await connection.close()
 
     def await_published(self, service: str) -> None:
         """Returns when the outbox of a service is empty."""

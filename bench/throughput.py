@@ -61,6 +61,7 @@ def _evaluate(rig: Rig, packages: list[str], name: str, goal: float) -> Figure:
 def evaluate_gate_of_many(rig: Rig) -> Figure:
     """The same with the settings of `SELLERS` in the database and the packages of `HOT_SELLERS` in demand."""
     packages = asyncio.run(_multiply_sellers(rig))
+    rig.tidy()
     return _evaluate(rig, packages, "EvaluateGate of many sellers, calls/s", MANY_GATE_GOAL)
 
 
@@ -71,7 +72,6 @@ async def _multiply_sellers(rig: Rig) -> list[str]:
         await connection.execute(_MANY_SETTINGS, SELLERS)
         await connection.execute(_MANY_PLANS, SELLERS)
         rows = await connection.fetch(_MANY_LISTINGS, HOT_SELLERS)
-        await connection.execute("ANALYZE")
     finally:
         await connection.close()
     return [row["package"] for row in rows]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import uuid
 from typing import Any
@@ -48,9 +47,7 @@ async def _measure(rig: Rig) -> Figure:
     ):
         stub: Any = OffersServiceStub(to_offers)
         names = await _prepare(MessagingServiceStub(to_messaging), stub, buyer, seller)
-        # What the preparation wrote is on the disk before the clock starts: its write-back, half a minute
-        # later, would hold up every commit of either side.
-        await asyncio.to_thread(os.sync)
+        await asyncio.to_thread(rig.tidy)
         floor = await _paced(lambda: _trip_of(rig))
         order_stub: Any = OrdersServiceStub(to_orders)
         measured = await _at_rate([_accept_and_look(stub, order_stub, name, buyer) for name in names])

@@ -378,7 +378,9 @@ async def test_writes_that_come_at_the_same_time_share_a_commit(database: Databa
     done = await asyncio.gather(*(add(number) for number in range(100)))
     assert len({transaction for _, transaction in done}) == 2
     # The same row twice in one trip is no conflict.
-    total = await database.read(lambda tx: tx.scalar(sa.text("SELECT array_agg(DISTINCT amount) FROM balance")))
+    total = await database.read(
+        lambda tx: tx.scalar(sa.text("SELECT array_agg(DISTINCT amount) FROM balance"))
+    )
     assert total == [5]
 
 
@@ -403,7 +405,8 @@ async def test_a_shared_write_whose_caller_leaves_is_done_for_the_others(databas
     await _balances(database)
     rows = [{"account": f"a{number}", "amount": 1} for number in range(3)]
     writes = [
-        asyncio.create_task(database.write_together(lambda tx, row=row: tx.scalar(ADD_UP, row))) for row in rows
+        asyncio.create_task(database.write_together(lambda tx, row=row: tx.scalar(ADD_UP, row)))
+        for row in rows
     ]
     await asyncio.sleep(0)
     writes[0].cancel()
@@ -429,7 +432,8 @@ async def test_shared_writes_say_that_the_database_is_away(database: Database) -
     await database.close()
     row = {"account": "a", "amount": 1}
     done = await asyncio.gather(
-        *(database.write_together(lambda tx: tx.scalar(ADD_UP, row)) for _ in range(5)), return_exceptions=True
+        *(database.write_together(lambda tx: tx.scalar(ADD_UP, row)) for _ in range(5)),
+        return_exceptions=True,
     )
     assert {each.reason for each in done if isinstance(each, Refusal)} == {"STORAGE_UNAVAILABLE"}
     assert len(done) == 5
