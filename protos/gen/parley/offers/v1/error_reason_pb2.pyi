@@ -88,6 +88,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired.
     Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
     """
+    ERROR_REASON_DUPLICATE_OPTION: _ErrorReason.ValueType  # 18
+    """INVALID_ARGUMENT. Two options of a package, or two values of an option, have the same id.
+    Metadata: `{"field": "listing.packages[0].options[1].option_id", "id": "colour"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the offers service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -159,5 +163,9 @@ ERROR_REASON_APPROVAL_LIMIT_INVALID: ErrorReason.ValueType  # 16
 ERROR_REASON_PACKAGE_RETIRED: ErrorReason.ValueType  # 17
 """FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired.
 Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
+"""
+ERROR_REASON_DUPLICATE_OPTION: ErrorReason.ValueType  # 18
+"""INVALID_ARGUMENT. Two options of a package, or two values of an option, have the same id.
+Metadata: `{"field": "listing.packages[0].options[1].option_id", "id": "colour"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import money_pb2 as _money_pb2
+from parley.offers.v1 import option_pb2 as _option_pb2
 from parley.type.v1 import action_pb2 as _action_pb2
 from parley.type.v1 import commerce_pb2 as _commerce_pb2
 import builtins as _builtins
@@ -187,6 +188,7 @@ class Package(_message.Message):
     DELIVERY_DAYS_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     RETIRE_TIME_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
     package_id: _builtins.str
     """Chosen by the seller, unique within the listing: lower-case letters, digits and hyphens, for example `basic`."""
     name: _builtins.str
@@ -211,6 +213,13 @@ class Package(_message.Message):
     def retire_time(self) -> _timestamp_pb2.Timestamp:
         """When it was retired. Absent until then."""
 
+    @_builtins.property
+    def options(self) -> _containers.RepeatedCompositeFieldContainer[_option_pb2.Option]:
+        """What the buyer decides on when he orders it, up to 20 options with unique `option_id`s. Only for INTAKE_BY_QUOTE. Up to
+        90 values can be chosen together, and the packages of a listing have up to 500 options and values in all. A retired
+        package has none.
+        """
+
     def __init__(
         self,
         *,
@@ -222,10 +231,11 @@ class Package(_message.Message):
         delivery_days: _builtins.int = ...,
         plan: _commerce_pb2.Plan | None = ...,
         retire_time: _timestamp_pb2.Timestamp | None = ...,
+        options: _abc.Iterable[_option_pb2.Option] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "price", b"price", "retire_time", b"retire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_days", b"delivery_days", "description", b"description", "name", b"name", "package_id", b"package_id", "plan", b"plan", "price", b"price", "retire_time", b"retire_time", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_days", b"delivery_days", "description", b"description", "name", b"name", "options", b"options", "package_id", b"package_id", "plan", b"plan", "price", b"price", "retire_time", b"retire_time", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -196,7 +196,7 @@ class OffersServiceServicer:
 
     def CreateListing(self, request, context):
         """Creates a listing. The seller chooses its id or lets one be made.
-        Errors: LISTING_EXISTS, DUPLICATE_PACKAGE, AMOUNT_INVALID, CURRENCY_MISMATCH.
+        Errors: LISTING_EXISTS, DUPLICATE_PACKAGE, DUPLICATE_OPTION, AMOUNT_INVALID, CURRENCY_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,7 +223,7 @@ class OffersServiceServicer:
         """Changes the fields that `update_mask` names, all populated ones where it is empty. Open offers keep their terms.
         A package that the new `packages` leave out is retired: as with RetireListing, both sides of its open offers are
         told. An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
-        PACKAGE_RETIRED (a retired id is sent again), AMOUNT_INVALID, CURRENCY_MISMATCH.
+        DUPLICATE_OPTION, PACKAGE_RETIRED (a retired id is sent again), AMOUNT_INVALID, CURRENCY_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

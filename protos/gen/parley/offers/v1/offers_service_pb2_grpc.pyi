@@ -40,7 +40,7 @@ class OffersServiceStub:
     def __new__(cls, channel: _aio.Channel) -> OffersServiceAsyncStub: ...
     CreateListing: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.CreateListingRequest, _offers_service_pb2.CreateListingResponse]
     """Creates a listing. The seller chooses its id or lets one be made.
-    Errors: LISTING_EXISTS, DUPLICATE_PACKAGE, AMOUNT_INVALID, CURRENCY_MISMATCH.
+    Errors: LISTING_EXISTS, DUPLICATE_PACKAGE, DUPLICATE_OPTION, AMOUNT_INVALID, CURRENCY_MISMATCH.
     """
     GetListing: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.GetListingRequest, _offers_service_pb2.GetListingResponse]
     """Returns a listing. Everybody reads published ones; unpublished ones are NOT_FOUND outside the team."""
@@ -54,7 +54,7 @@ class OffersServiceStub:
     """Changes the fields that `update_mask` names, all populated ones where it is empty. Open offers keep their terms.
     A package that the new `packages` leave out is retired: as with RetireListing, both sides of its open offers are
     told. An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
-    PACKAGE_RETIRED (a retired id is sent again), AMOUNT_INVALID, CURRENCY_MISMATCH.
+    DUPLICATE_OPTION, PACKAGE_RETIRED (a retired id is sent again), AMOUNT_INVALID, CURRENCY_MISMATCH.
     """
     RetireListing: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.RetireListingRequest, _offers_service_pb2.RetireListingResponse]
     """Takes a listing out of sale for good. New orders, requests and offers of its packages are refused with
@@ -157,7 +157,7 @@ class OffersServiceAsyncStub(OffersServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateListing: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.CreateListingRequest, _offers_service_pb2.CreateListingResponse]  # type: ignore[assignment]
     """Creates a listing. The seller chooses its id or lets one be made.
-    Errors: LISTING_EXISTS, DUPLICATE_PACKAGE, AMOUNT_INVALID, CURRENCY_MISMATCH.
+    Errors: LISTING_EXISTS, DUPLICATE_PACKAGE, DUPLICATE_OPTION, AMOUNT_INVALID, CURRENCY_MISMATCH.
     """
     GetListing: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.GetListingRequest, _offers_service_pb2.GetListingResponse]  # type: ignore[assignment]
     """Returns a listing. Everybody reads published ones; unpublished ones are NOT_FOUND outside the team."""
@@ -171,7 +171,7 @@ class OffersServiceAsyncStub(OffersServiceStub):
     """Changes the fields that `update_mask` names, all populated ones where it is empty. Open offers keep their terms.
     A package that the new `packages` leave out is retired: as with RetireListing, both sides of its open offers are
     told. An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
-    PACKAGE_RETIRED (a retired id is sent again), AMOUNT_INVALID, CURRENCY_MISMATCH.
+    DUPLICATE_OPTION, PACKAGE_RETIRED (a retired id is sent again), AMOUNT_INVALID, CURRENCY_MISMATCH.
     """
     RetireListing: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.RetireListingRequest, _offers_service_pb2.RetireListingResponse]  # type: ignore[assignment]
     """Takes a listing out of sale for good. New orders, requests and offers of its packages are refused with
@@ -277,7 +277,7 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.CreateListingResponse, _abc.Awaitable[_offers_service_pb2.CreateListingResponse]]:
         """Creates a listing. The seller chooses its id or lets one be made.
-        Errors: LISTING_EXISTS, DUPLICATE_PACKAGE, AMOUNT_INVALID, CURRENCY_MISMATCH.
+        Errors: LISTING_EXISTS, DUPLICATE_PACKAGE, DUPLICATE_OPTION, AMOUNT_INVALID, CURRENCY_MISMATCH.
         """
 
     @_abc_1.abstractmethod
@@ -309,7 +309,7 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes the fields that `update_mask` names, all populated ones where it is empty. Open offers keep their terms.
         A package that the new `packages` leave out is retired: as with RetireListing, both sides of its open offers are
         told. An update that changes nothing writes nothing. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, DUPLICATE_PACKAGE,
-        PACKAGE_RETIRED (a retired id is sent again), AMOUNT_INVALID, CURRENCY_MISMATCH.
+        DUPLICATE_OPTION, PACKAGE_RETIRED (a retired id is sent again), AMOUNT_INVALID, CURRENCY_MISMATCH.
         """
 
     @_abc_1.abstractmethod

@@ -58,6 +58,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired. An open offer for it can still be accepted.
     Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
     """
+    ERROR_REASON_UNKNOWN_OPTION: _ErrorReason.ValueType  # 9
+    """INVALID_ARGUMENT. The package does not offer this option, or the option not this value.
+    Metadata: `{"field": "options[0].value_ids[1]", "option": "colour", "value": "pink"}`.
+    """
+    ERROR_REASON_OPTION_REQUIRED: _ErrorReason.ValueType  # 10
+    """INVALID_ARGUMENT. The package cannot be ordered without an answer to this option.
+    Metadata: `{"field": "options", "option": "colour"}`.
+    """
+    ERROR_REASON_DUPLICATE_OPTION: _ErrorReason.ValueType  # 11
+    """INVALID_ARGUMENT. An option, or a value of an option, is named twice.
+    Metadata: `{"field": "options[1].option_id", "option": "colour"}`.
+    """
+    ERROR_REASON_OPTION_OUT_OF_RANGE: _ErrorReason.ValueType  # 12
+    """INVALID_ARGUMENT. The answer is not one that the option takes: too many values, too long a text, a number outside of its
+    bounds, an answer of another kind, or more pieces than a position of an order can hold.
+    Metadata: `{"field": "options[0].number", "option": "pages"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the orders service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -99,5 +116,22 @@ Metadata: `{"field": "start_time"}`.
 ERROR_REASON_PACKAGE_RETIRED: ErrorReason.ValueType  # 8
 """FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired. An open offer for it can still be accepted.
 Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
+"""
+ERROR_REASON_UNKNOWN_OPTION: ErrorReason.ValueType  # 9
+"""INVALID_ARGUMENT. The package does not offer this option, or the option not this value.
+Metadata: `{"field": "options[0].value_ids[1]", "option": "colour", "value": "pink"}`.
+"""
+ERROR_REASON_OPTION_REQUIRED: ErrorReason.ValueType  # 10
+"""INVALID_ARGUMENT. The package cannot be ordered without an answer to this option.
+Metadata: `{"field": "options", "option": "colour"}`.
+"""
+ERROR_REASON_DUPLICATE_OPTION: ErrorReason.ValueType  # 11
+"""INVALID_ARGUMENT. An option, or a value of an option, is named twice.
+Metadata: `{"field": "options[1].option_id", "option": "colour"}`.
+"""
+ERROR_REASON_OPTION_OUT_OF_RANGE: ErrorReason.ValueType  # 12
+"""INVALID_ARGUMENT. The answer is not one that the option takes: too many values, too long a text, a number outside of its
+bounds, an answer of another kind, or more pieces than a position of an order can hold.
+Metadata: `{"field": "options[0].number", "option": "pages"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.type import money_pb2 as _money_pb2
+from parley.orders.v1 import option_choice_pb2 as _option_choice_pb2
 from parley.orders.v1 import order_pb2 as _order_pb2
 from parley.orders.v1 import payment_pb2 as _payment_pb2
 from parley.type.v1 import commerce_pb2 as _commerce_pb2
@@ -39,6 +40,7 @@ class PlaceOrderRequest(_message.Message):
     BILLING_ADDRESS_FIELD_NUMBER: _builtins.int
     DELIVERY_ADDRESS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
     package: _builtins.str
     """`sellers/{seller}/listings/{listing}/packages/{package}`."""
     quantity: _builtins.int
@@ -70,6 +72,12 @@ class PlaceOrderRequest(_message.Message):
     def delivery_address(self) -> _commerce_pb2.Address:
         """Where the delivery goes."""
 
+    @_builtins.property
+    def options(self) -> _containers.RepeatedCompositeFieldContainer[_option_choice_pb2.OptionChoice]:
+        """What is chosen among the options of the package, each named once, up to 20. What the choices add to the price is part of
+        the total. Refusals UNKNOWN_OPTION, OPTION_REQUIRED, DUPLICATE_OPTION, OPTION_OUT_OF_RANGE.
+        """
+
     def __init__(
         self,
         *,
@@ -83,10 +91,11 @@ class PlaceOrderRequest(_message.Message):
         billing_address: _commerce_pb2.Address | None = ...,
         delivery_address: _commerce_pb2.Address | None = ...,
         request_id: _builtins.str = ...,
+        options: _abc.Iterable[_option_choice_pb2.OptionChoice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["billing_address", b"billing_address", "delivery_address", b"delivery_address", "expected_total", b"expected_total", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["billing_address", b"billing_address", "delivery_address", b"delivery_address", "expected_total", b"expected_total", "package", b"package", "payment_method", b"payment_method", "payment_token", b"payment_token", "quantity", b"quantity", "request_id", b"request_id", "requirements", b"requirements", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["billing_address", b"billing_address", "delivery_address", b"delivery_address", "expected_total", b"expected_total", "options", b"options", "package", b"package", "payment_method", b"payment_method", "payment_token", b"payment_token", "quantity", b"quantity", "request_id", b"request_id", "requirements", b"requirements", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -141,7 +141,8 @@ class OrdersServiceServicer:
 
     def PlaceOrder(self, request, context):
         """Places an order for a package. INTAKE_INSTANT: confirmed at once if the gate allows it; else pending.
-        Errors: ORDER_REQUEST_REQUIRED, UNAVAILABLE, PRICE_CHANGED, OWN_LISTING, PAYMENT_TOKEN_REQUIRED, TIME_OUT_OF_RANGE.
+        Errors: ORDER_REQUEST_REQUIRED, UNAVAILABLE, PRICE_CHANGED, OWN_LISTING, PAYMENT_TOKEN_REQUIRED, TIME_OUT_OF_RANGE,
+        UNKNOWN_OPTION, OPTION_REQUIRED, DUPLICATE_OPTION, OPTION_OUT_OF_RANGE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,8 @@ class OrdersServiceStub:
     def __new__(cls, channel: _aio.Channel) -> OrdersServiceAsyncStub: ...
     PlaceOrder: _grpc.UnaryUnaryMultiCallable[_orders_service_pb2.PlaceOrderRequest, _orders_service_pb2.PlaceOrderResponse]
     """Places an order for a package. INTAKE_INSTANT: confirmed at once if the gate allows it; else pending.
-    Errors: ORDER_REQUEST_REQUIRED, UNAVAILABLE, PRICE_CHANGED, OWN_LISTING, PAYMENT_TOKEN_REQUIRED, TIME_OUT_OF_RANGE.
+    Errors: ORDER_REQUEST_REQUIRED, UNAVAILABLE, PRICE_CHANGED, OWN_LISTING, PAYMENT_TOKEN_REQUIRED, TIME_OUT_OF_RANGE,
+    UNKNOWN_OPTION, OPTION_REQUIRED, DUPLICATE_OPTION, OPTION_OUT_OF_RANGE.
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_orders_service_pb2.GetOrderRequest, _orders_service_pb2.GetOrderResponse]
     """Returns an order to one of its parties."""
@@ -108,7 +109,8 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     PlaceOrder: _aio.UnaryUnaryMultiCallable[_orders_service_pb2.PlaceOrderRequest, _orders_service_pb2.PlaceOrderResponse]  # type: ignore[assignment]
     """Places an order for a package. INTAKE_INSTANT: confirmed at once if the gate allows it; else pending.
-    Errors: ORDER_REQUEST_REQUIRED, UNAVAILABLE, PRICE_CHANGED, OWN_LISTING, PAYMENT_TOKEN_REQUIRED, TIME_OUT_OF_RANGE.
+    Errors: ORDER_REQUEST_REQUIRED, UNAVAILABLE, PRICE_CHANGED, OWN_LISTING, PAYMENT_TOKEN_REQUIRED, TIME_OUT_OF_RANGE,
+    UNKNOWN_OPTION, OPTION_REQUIRED, DUPLICATE_OPTION, OPTION_OUT_OF_RANGE.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_orders_service_pb2.GetOrderRequest, _orders_service_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Returns an order to one of its parties."""
@@ -175,7 +177,8 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orders_service_pb2.PlaceOrderResponse, _abc.Awaitable[_orders_service_pb2.PlaceOrderResponse]]:
         """Places an order for a package. INTAKE_INSTANT: confirmed at once if the gate allows it; else pending.
-        Errors: ORDER_REQUEST_REQUIRED, UNAVAILABLE, PRICE_CHANGED, OWN_LISTING, PAYMENT_TOKEN_REQUIRED, TIME_OUT_OF_RANGE.
+        Errors: ORDER_REQUEST_REQUIRED, UNAVAILABLE, PRICE_CHANGED, OWN_LISTING, PAYMENT_TOKEN_REQUIRED, TIME_OUT_OF_RANGE,
+        UNKNOWN_OPTION, OPTION_REQUIRED, DUPLICATE_OPTION, OPTION_OUT_OF_RANGE.
         """
 
     @_abc_1.abstractmethod
