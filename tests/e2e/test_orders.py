@@ -6,13 +6,14 @@ import asyncio
 
 import pytest
 
-from stack.demo.api import Api, Json, Party
+from stack.demo.api import Api, Json, Party, Refused
 from stack.demo.marketplace import money, money_json
 from stack.demo.terms import HARD_CARD, SOFT_CARD
 from tests.e2e.shop import (
     Shop,
     accept,
     in_state,
+    listing_body,
     offer,
     offered,
     open_shop,
@@ -158,3 +159,69 @@ async def test_an_order_at_another_price_than_the_buyer_saw_is_refused(shop: Sho
     changed = await refusal(ana.post("orders", body), "PRICE_CHANGED", 409)
     assert changed.metadata["actual"] == "100.00 EUR"
     assert (await ana.get("orders"))["orders"] == []
+
+
+@pytest.mark.covers("B23", "B24", "B25", "B26", "B27", "B29", "B33", "B34", "B36")
+async def test_a_customised_order_is_quoted_twice_and_confirmed_at_the_approved_price(
+    api: Api, ana: Party
+) -> None:
+    shop = await open_shop(api, intake="BY_QUOTE")
+    colours = [
+        {"valueId": "red", "title": "Red"},
+        {"valueId": "gold", "title": "Gold", "priceDifference": money_json(money("5.00 EUR"))},
+    ]
+    engraved = {
+        **listing_body("BY_QUOTE")["packages"][0],
+        "packageId": "engraved",
+        "options": [
+            {"optionId": "colour", "title": "Colour", "required": True, "values": {"values": colours}},
+            {"optionId": "words", "title": "Words", "text": {"maxCharacters": 40}},
+        ],
+    }
+    body = {"packages": [*listing_body("BY_QUOTE")["packages"], engraved]}
+    await shop.owner.patch(shop.listing, body, updateMask="packages")
+    choices = [
+        {"optionId": "colour", "valueIds": ["gold"]},
+        {"optionId": "words", "text": "For Bo"},
+    ]
+
+    async def placed() -> Json | None:
+        try:
+            return await place(ana, f"{shop.listing}/packages/engraved", options=choices)
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    order = await seen(placed, "orders knows the package")
+    shown = (await shop.owner.get(order["name"]))["order"]
+    assert [option["title"] for option in shown["options"]] == ["Colour", "Words"]
+    assert shown["options"][1]["text"] == "For Bo"
+    assert shown["total"] == money_json(money("105.00 EUR"))
+    await refusal(place(ana, f"{shop.listing}/packages/engraved"), "OPTION_REQUIRED", 400)
+
+    # The positions of the order are those of the quote; the seller enters the price.
+    positions = [dict(item) for item in shown["lineItems"]]
+    assert [item["title"] for item in positions] == ["Work: Basic", "Colour: Gold"]
+    proposal = {**terms(shown["package"]), "lineItems": positions}
+    first = await offer(shop, {"order": order["name"]}, proposal)
+    await in_state(ana, order["name"], "AWAITING_ANSWER")
+    second = {"order": order["name"], "terms": proposal, "send": True}
+    await refusal(shop.owner.post("offers", second), "OPEN_OFFER_EXISTS", 409)
+    await ana.post(f"{first['name']}:decline", {"reason": "Too much."})
+    unchanged = await in_state(shop.owner, order["name"], "PROCESSING")
+    assert (unchanged["total"], unchanged["folder"], unchanged["unreadCount"]) == (
+        shown["total"],
+        "FOLDER_INBOX",
+        1,
+    )
+
+    positions[0]["unitPrice"] = money_json(money("90.00 EUR"))
+    again = await offer(shop, {"order": order["name"]}, {**proposal, "lineItems": positions})
+    await in_state(ana, order["name"], "AWAITING_ANSWER")
+    await accept(ana, again)
+    approved = await in_state(ana, order["name"], "PROCESSING")
+    assert approved["total"] == money_json(money("95.00 EUR"))
+    assert approved["options"] == shown["options"]
+    await shop.owner.post(f"{order['name']}:confirm")
+    await paid(ana, order["name"])

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from chassis.kernel.money import Money
+from services.offers.adapters.option_documents import options_document, read_options
 from services.offers.domain.chain import Acceptance, Answer, Author, AutomaticAnswer, NewQuote, Revision
 from services.offers.domain.listing import Package
 from services.offers.domain.offer_settings import CounterRule, SettingsContent
@@ -27,6 +28,7 @@ def packages_document(packages: tuple[Package, ...]) -> list[Document]:
             "delivery_days": package.delivery_days,
             "plan": _plan_document(package.plan),
             "retire_time": _instant_document(package.retire_time),
+            "options": options_document(package.options),
         }
         for package in packages
     ]
@@ -44,6 +46,8 @@ def read_packages(documents: list[Document]) -> tuple[Package, ...]:
             plan=_read_plan(document["plan"]),
             # Not there in what was stored before packages could retire.
             retire_time=_read_instant(document.get("retire_time")),
+            # Nor this, in what was stored before there were options.
+            options=read_options(document.get("options", ())),
         )
         for document in documents
     )

@@ -10,7 +10,9 @@ from typing import Final
 
 from chassis.kernel.machine import Actor, Machine, Transition
 from chassis.kernel.money import Money
+from chassis.kernel.refusal import invalid
 from services.offers.domain.events import ListingCreated, ListingRetired, ListingUpdated
+from services.offers.domain.option import LISTING_LIMIT, Option, check_options, size_of
 from services.offers.domain.refusals import (
     amount_invalid,
     currency_mismatch,
@@ -52,7 +54,10 @@ RETIRED_PACKAGES_LIMIT: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One way to buy a listing; a price of zero is a free package. `retire_time` is when it left the sale."""
+    """One way to buy a listing; a price of zero is a free package. `retire_time` is when it left the sale.
+
+    `options` are what its buyers decide on, where the listing is sold by quote.
+    """
 
     package_id: str
     title: str
@@ -61,6 +66,7 @@ class Package:
     delivery_days: int
     plan: Plan | None = None
     retire_time: datetime | None = None
+    options: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +141,10 @@ class Listing:
 def create(
     *, seller: str, listing_id: str, content: ListingContent, now: datetime
 ) -> tuple[Listing, ListingCreated]:
-    """A new listing. Refusals DUPLICATE_PACKAGE, AMOUNT_INVALID, CURRENCY_MISMATCH."""
-    check_packages(content.packages)
+    """A new listing. Refusals DUPLICATE_PACKAGE, DUPLICATE_OPTION, AMOUNT_INVALID, CURRENCY_MISMATCH, and
+    VALIDATION_FAILED.
+    """
+    check_content(content)
     listing = Listing(seller, listing_id, content, 1, now, now)
     return listing, ListingCreated(listing)
 
@@ -151,13 +159,13 @@ def update(
     MACHINE.move(listing.state, "update", Actor.SELLER, name=listing.name)
     if content == listing.content:
         return listing, None
-    check_packages(content.packages)
+    check_content(content)
     kept = {package.package_id for package in content.packages}
     for package in listing.retired:
         if package.package_id in kept:
             raise package_retired(listing.package_name(package.package_id))
     left_out = tuple(
-        replace(package, retire_time=now)
+        replace(package, retire_time=now, options=())
         for package in listing.content.packages
         if package.package_id not in kept
     )
@@ -184,6 +192,20 @@ def newly_retired(listing: Listing, *, before: Listing) -> tuple[str, ...]:
     """The names of the packages that left the sale between two versions."""
     names = (before.package_name(package.package_id) for package in before.content.packages)
     return tuple(name for name in names if before.sells(name) and not listing.sells(name))
+
+
+def check_content(content: ListingContent) -> None:
+    """Packages that can be sold, with options only where a quote follows. Refusals as for `create`."""
+    check_packages(content.packages)
+    size = 0
+    for index, package in enumerate(content.packages):
+        field = f"listing.packages[{index}].options"
+        if package.options and content.intake is not Intake.BY_QUOTE:
+            raise invalid(field, "belong to listings that are sold by quote")
+        check_options(package.options, currency=package.price.currency, field=field)
+        size += size_of(package.options)
+        if size > LISTING_LIMIT:
+            raise invalid(field, f"make more than {LISTING_LIMIT} options and values of this listing")
 
 
 def check_packages(packages: Sequence[Package]) -> None:

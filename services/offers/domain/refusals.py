@@ -29,6 +29,7 @@ class Reason(StrEnum):
     APPROVAL_NOT_NEEDED = "APPROVAL_NOT_NEEDED"
     APPROVAL_LIMIT_INVALID = "APPROVAL_LIMIT_INVALID"
     PACKAGE_RETIRED = "PACKAGE_RETIRED"
+    DUPLICATE_OPTION = "DUPLICATE_OPTION"
 
 
 def offer_expired(name: str, expire_time: datetime | None) -> Refusal:
@@ -93,6 +94,11 @@ def duplicate_package(package_id: str) -> Refusal:
         reason=Reason.DUPLICATE_PACKAGE,
         package_id=package_id,
     )
+
+
+def duplicate_option(field: str, taken: str) -> Refusal:
+    """Two options of a package, or two values of an option, share an id."""
+    return invalid(field, f"is {taken}, like another one", reason=Reason.DUPLICATE_OPTION, id=taken)
 
 
 def package_unknown(package: str) -> Refusal:

@@ -20,6 +20,7 @@ from services.offers.domain.listing import MACHINE, Intake, Listing, ListingCont
 from services.offers.domain.refusals import amount_invalid, currency_mismatch
 from services.offers.domain.search import ListingOrder, ListingSearch, check, query_words
 from services.offers.domain.terms import check_text
+from services.offers.wire.options import read_option, wire_option
 from services.offers.wire.values import (
     listing_name,
     read_money,
@@ -193,6 +194,7 @@ def _wire_package(listing: Listing, package: Package) -> listing_pb2.Package:
         delivery_days=package.delivery_days,
         plan=wire_plan(package.plan),
         retire_time=optional_timestamp(package.retire_time),
+        options=[wire_option(option) for option in package.options],
     )
 
 
@@ -215,4 +217,8 @@ def _read_package(message: listing_pb2.Package, index: int) -> Package:
         price=read_money(message.price, field=f"{field}.price"),
         delivery_days=message.delivery_days,
         plan=read_plan(message, field=f"{field}.plan"),
+        options=tuple(
+            read_option(option, field=f"{field}.options[{number}]")
+            for number, option in enumerate(message.options)
+        ),
     )

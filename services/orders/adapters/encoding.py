@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from chassis.kernel.money import Money
+from services.orders.adapters.option_encoding import read_options, write_options
 from services.orders.domain.commerce import Address, Interval, LineItem, Plan
 from services.orders.domain.gate import GateDecision, Outcome
 from services.orders.domain.listing import Listing, ListingIntake, Package
@@ -202,6 +203,7 @@ def write_listing(listing: Listing) -> Json:
                 "delivery_days": package.delivery_days,
                 "plan": write_plan(package.plan),
                 "retired": package.retired,
+                "options": write_options(package.options),
             }
             for package in listing.packages
         ],
@@ -219,6 +221,8 @@ def read_listing(name: str, version: int, value: Mapping[str, Any]) -> Listing:
             read_plan(one["plan"]),
             # Not there in what was stored before packages could retire.
             one.get("retired", False),
+            # Nor this, before there were options.
+            read_options(one.get("options", ())),
         )
         for one in value["packages"]
     )

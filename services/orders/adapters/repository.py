@@ -13,6 +13,7 @@ from chassis.kernel.money import Money
 from chassis.kernel.page import Cursor, Page, PageRequest, page_of
 from chassis.paging import cursor_of
 from services.orders.adapters import encoding
+from services.orders.adapters.option_encoding import read_chosen, write_chosen
 from services.orders.adapters.order_list import page_statement
 from services.orders.adapters.payment_repository import LostUpdate, PaymentRepository, payment_row
 from services.orders.adapters.tables import orders, payment
@@ -132,6 +133,7 @@ def _order_row(order: Order) -> dict[str, Any]:
         "auto_complete_time": order.auto_complete_time,
         "complete_time": order.complete_time,
         **encoding.write_cancellation(order.cancellation),
+        "options": write_chosen(order.options),
     }
 
 
@@ -175,4 +177,5 @@ def _read_order(row: Any) -> Order:
         auto_complete_time=row.auto_complete_time,
         complete_time=row.complete_time,
         cancellation=encoding.read_cancellation(row),
+        options=read_chosen(row.options),
     )

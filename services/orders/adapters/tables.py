@@ -69,6 +69,7 @@ orders: Final = sa.Table(
     _text("cancelled_by", nullable=True),
     _text("cancel_text", nullable=True),
     _instant("cancel_time", nullable=True),
+    sa.Column("options", JSONB, nullable=False, server_default=sa.text("'[]'")),
 )
 
 order_lane: Final[sa.ColumnElement[str]] = sa.literal_column(

@@ -8,6 +8,7 @@ from enum import StrEnum
 from chassis.kernel.ids import parse_name
 from chassis.kernel.money import Money
 from services.orders.domain.commerce import Plan
+from services.orders.domain.option import Option
 
 PACKAGE_PATTERN = "sellers/*/listings/*/packages/*"
 
@@ -30,6 +31,7 @@ class Package:
     delivery_days: int
     plan: Plan | None
     retired: bool = False
+    options: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from chassis.kernel.money import Money
 from services.orders.domain import events, refusals
 from services.orders.domain.commerce import Address, LineItem, PaymentMethod, Plan
 from services.orders.domain.gate import GateDecision
+from services.orders.domain.option import ChosenOption
 from services.orders.domain.quotes import Quote
 from services.orders.domain.work import Cancellation, Delivery
 
@@ -178,6 +179,7 @@ class Order:
     auto_complete_time: datetime | None = None
     complete_time: datetime | None = None
     cancellation: Cancellation | None = None
+    options: tuple[ChosenOption, ...] = ()
 
     @property
     def name(self) -> str:

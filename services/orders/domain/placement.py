@@ -13,12 +13,17 @@ from services.orders.domain.commerce import Address, LineItem, PaymentMethod, to
 from services.orders.domain.events import OrderPlaced
 from services.orders.domain.gate import GateDecision, Outcome
 from services.orders.domain.listing import Listing, ListingIntake, Package
+from services.orders.domain.option import (
+    TITLE_LIMIT_CHARACTERS,
+    ChosenOption,
+    OptionChoice,
+    choose,
+    positions,
+)
 from services.orders.domain.order import Intake, Order, PaymentState, State, with_confirmation
 
 START_HORIZON: Final = timedelta(days=730)
 """How far in the future the agreed start of an order may lie."""
-
-TITLE_LIMIT_CHARACTERS: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,7 @@ class PlaceOrder:
     requirements: str = ""
     billing_address: Address | None = None
     delivery_address: Address | None = None
+    options: tuple[OptionChoice, ...] = ()
 
 
 def check(
@@ -49,7 +55,8 @@ def check(
         raise refusals.own_listing(listing.seller)
     if wish.start_time is not None and not now <= wish.start_time <= now + START_HORIZON:
         raise refusals.time_out_of_range("start_time")
-    total = total_of(_positions(wish, listing, package))
+    _, items = _customised(wish, listing, package)
+    total = total_of(items)
     if wish.payment_method is PaymentMethod.ONLINE and total.is_positive and not wish.payment_token:
         raise refusals.payment_token_required()
     if wish.expected_total is not None and wish.expected_total != total:
@@ -72,7 +79,7 @@ def place(
     Refusals UNAVAILABLE and ORDER_REQUEST_REQUIRED. ValueError for an instant order without a decision.
     """
     _admit(listing, decision)
-    items = _positions(wish, listing, package)
+    chosen, items = _customised(wish, listing, package)
     instant = listing.intake is ListingIntake.INSTANT
     order = Order(
         id=order_id,
@@ -97,6 +104,7 @@ def place(
         billing_address=wish.billing_address,
         delivery_address=wish.delivery_address,
         unread=0 if instant else 1,
+        options=chosen,
     )
     if instant:
         order = with_confirmation(order, at=now)
@@ -116,6 +124,12 @@ def _admit(listing: Listing, decision: GateDecision | None) -> None:
         raise refusals.order_request_required(decision, listing.seller)
 
 
-def _positions(wish: PlaceOrder, listing: Listing, package: Package) -> tuple[LineItem, ...]:
+def _customised(
+    wish: PlaceOrder, listing: Listing, package: Package
+) -> tuple[tuple[ChosenOption, ...], tuple[LineItem, ...]]:
+    """What was chosen, and the positions: the package itself, then what the choices make of it."""
+    chosen = choose(package.options, wish.options)
     title = f"{listing.title}: {package.title}"[:TITLE_LIMIT_CHARACTERS]
-    return (LineItem(title, wish.quantity, package.price),)
+    itself = LineItem(title, wish.quantity, package.price)
+    more = positions(chosen, quantity=wish.quantity, currency=package.price.currency)
+    return chosen, (itself, *more)

@@ -21,6 +21,10 @@ class Reason(StrEnum):
     PAYMENT_MEANS_REFUSED = "PAYMENT_MEANS_REFUSED"
     TIME_OUT_OF_RANGE = "TIME_OUT_OF_RANGE"
     PACKAGE_RETIRED = "PACKAGE_RETIRED"
+    UNKNOWN_OPTION = "UNKNOWN_OPTION"
+    OPTION_REQUIRED = "OPTION_REQUIRED"
+    DUPLICATE_OPTION = "DUPLICATE_OPTION"
+    OPTION_OUT_OF_RANGE = "OPTION_OUT_OF_RANGE"
 
 
 EXPLANATIONS = {
@@ -78,6 +82,27 @@ def price_changed(package: str, expected: Money, actual: Money) -> Refusal:
 def package_retired(package: str) -> Refusal:
     """The package is not sold any more; an open offer for it can still be accepted."""
     return precondition(Reason.PACKAGE_RETIRED, f"{package} is not sold any more", package=package)
+
+
+def unknown_option(field: str, option: str, value: str = "") -> Refusal:
+    """The package does not offer the option, or the option not the value."""
+    what = {"option": option, "value": value} if value else {"option": option}
+    return invalid(field, "is not offered", reason=Reason.UNKNOWN_OPTION, **what)
+
+
+def option_required(option: str) -> Refusal:
+    """The package cannot be ordered without an answer to this option."""
+    return invalid("options", f"lack {option}", reason=Reason.OPTION_REQUIRED, option=option)
+
+
+def duplicate_option(field: str, option: str) -> Refusal:
+    """An option, or one of its values, is named twice."""
+    return invalid(field, "is named twice", reason=Reason.DUPLICATE_OPTION, option=option)
+
+
+def option_out_of_range(field: str, option: str, description: str) -> Refusal:
+    """The answer is not one that the option takes."""
+    return invalid(field, description, reason=Reason.OPTION_OUT_OF_RANGE, option=option)
 
 
 def own_listing(seller: str) -> Refusal:

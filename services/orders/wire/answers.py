@@ -11,15 +11,18 @@ from parley.orders.v1 import (
     order_pb2,
     orders_service_pb2,
     payment_pb2,
+    recurring_charge_pb2,
 )
 from services.orders.app.views import OrdersView, OrderView, PaymentsView, PaymentView
 from services.orders.domain import order as orders
 from services.orders.domain import payment as payments
 from services.orders.domain.order import DeclineReason, Folder, Intake, Order, PaymentState, State
 from services.orders.domain.payment import Attempt, Outcome, Payment, Purpose
+from services.orders.domain.recurring import RecurringCharge, recurring_charge
 from services.orders.domain.refusals import EXPLANATIONS
 from services.orders.domain.work import Cancellation, CancelReason, Delivery, Party
 from services.orders.wire import values
+from services.orders.wire.options import wire_chosen_option
 
 STATES = {one: order_pb2.Order.State.Value(f"STATE_{one.value}") for one in State}
 INTAKES = {one: order_pb2.Order.Intake.Value(f"INTAKE_{one.value}") for one in Intake}
@@ -165,6 +168,8 @@ def order_message(order: Order, actor: Actor) -> order_pb2.Order:
         complete_time=optional_timestamp(order.complete_time),
         cancellation=_cancellation_message(order.cancellation),
         refund_due=wire_money(order.refund_due) if order.refund_due is not None else None,
+        options=[wire_chosen_option(one) for one in order.options],
+        recurring_charge=_recurring_message(recurring_charge(order)),
     )
     if order.decline_reason is not None:
         message.decline_reason = _DECLINE_REASONS[order.decline_reason]
@@ -182,6 +187,20 @@ def _delivery_message(delivery: Delivery) -> fulfilment_pb2.Delivery:
         deliver_time=timestamp(delivery.deliver_time),
         changes_text=delivery.changes_text,
         changes_time=optional_timestamp(delivery.changes_time),
+    )
+
+
+def _recurring_message(charge: RecurringCharge | None) -> recurring_charge_pb2.RecurringCharge | None:
+    if charge is None:
+        return None
+    return recurring_charge_pb2.RecurringCharge(
+        amount=wire_money(charge.amount),
+        start_time=timestamp(charge.start_time),
+        first_charge_time=timestamp(charge.first_charge_time),
+        estimated=charge.estimated,
+        charge_count=charge.charge_count,
+        total_amount=wire_money(charge.total) if charge.total is not None else None,
+        automatic=charge.automatic,
     )
 
 

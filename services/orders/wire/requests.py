@@ -13,6 +13,7 @@ from services.orders.domain.order import DeclineReason, Folder, State
 from services.orders.domain.placement import PlaceOrder
 from services.orders.domain.work import CancelReason
 from services.orders.wire import values
+from services.orders.wire.options import option_choice
 
 _STATES = {order_pb2.Order.State.Value(f"STATE_{one.value}"): one for one in State}
 _FOLDERS = {order_pb2.Order.Folder.Value(f"FOLDER_{one.value}"): one for one in Folder}
@@ -45,6 +46,7 @@ def place_order_command(request: orders_service_pb2.PlaceOrderRequest) -> PlaceO
         requirements=request.requirements,
         billing_address=values.address(request, "billing_address"),
         delivery_address=values.address(request, "delivery_address"),
+        options=tuple(option_choice(one) for one in request.options),
     )
 
 

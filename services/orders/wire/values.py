@@ -12,6 +12,7 @@ from parley.type.v1 import commerce_pb2
 from services.orders.domain.commerce import Address, Interval, LineItem, PaymentMethod, Plan
 from services.orders.domain.gate import GateDecision, Outcome
 from services.orders.domain.listing import Listing, ListingIntake, Package
+from services.orders.wire.options import option
 
 METHODS = {
     PaymentMethod.ONLINE: commerce_pb2.PAYMENT_METHOD_ONLINE,
@@ -169,4 +170,5 @@ def _package(listing_name: str, message: listing_pb2.Package, *, retired: bool) 
         delivery_days=message.delivery_days,
         plan=plan(message),
         retired=retired,
+        options=tuple(option(one) for one in message.options),
     )

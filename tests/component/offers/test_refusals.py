@@ -16,12 +16,13 @@ from tests.component.offers.scene import ACME, ANA, Scene, create, terms
 
 EVERY_CALL = [*CALLS, *SETTINGS_CALLS, *TEMPLATE_CALLS]
 
-# Reasons that need another scene than `ground`; the tests that produce them.
+# Reasons that need another scene than `ground`, or tests of their own; where they are produced.
 ELSEWHERE = {
     "OFFER_EXPIRED": "test_negotiation.py",
     "APPROVAL_REQUIRED": "test_reviews.py",
     "ORIGIN_CLOSED": "test_origins.py",
     "PACKAGE_RETIRED": "test_retirement.py",
+    "DUPLICATE_OPTION": "test_options.py",
     "TOO_MANY_REVISIONS": "test_a_chain_has_at_most_a_hundred_revisions",
 }
 

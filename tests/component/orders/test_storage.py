@@ -27,6 +27,7 @@ from services.orders.adapters.sandbox import KeyReused, SandboxProvider
 from services.orders.adapters.tables import METADATA
 from services.orders.domain import payment as payments
 from services.orders.domain.commerce import Address, Interval, PaymentMethod, Plan
+from services.orders.domain.option import ChosenOption, OptionValue
 from services.orders.domain.order import DeclineReason, Order, State
 from services.orders.domain.payment import Charge, Outcome
 from services.orders.domain.quotes import OfferState, Quote
@@ -75,6 +76,10 @@ def full_order() -> Order:
             Delivery(2, "", NOW + HOUR),
         ),
         cancellation=Cancellation(CancelReason.NOT_PAID, Party.OPERATOR, "No", NOW),
+        options=(
+            ChosenOption("colour", "Colour", values=(OptionValue("red", "Red", Money("JPY", 5)),)),
+            ChosenOption("pages", "Pages", text="a", number=0, unit="p", unit_price=Money("JPY", 1)),
+        ),
     )
 
 

@@ -39,6 +39,7 @@ from services.offers.domain import offer as offers
 from services.offers.domain.chain import Acceptance, Author, NewQuote, Offer, Revision, State
 from services.offers.domain.listing import Package
 from services.offers.domain.offer import Consent
+from services.offers.domain.option import NumberInput, Option, OptionValue, TextInput, ValueInput
 from services.offers.domain.refusals import Reason
 from services.offers.domain.retirement import package_retired
 from services.offers.domain.terms import (
@@ -54,6 +55,7 @@ from services.offers.domain.terms import (
 from services.offers.wire.events import event_record, order_ended_fact, request_ended_fact
 from services.offers.wire.offer_resource import wire_offer
 from services.offers.wire.offers import create_offer_command
+from services.offers.wire.options import read_option, wire_option
 from services.offers.wire.origins import origin_of_conversation, origin_of_order, origin_of_request
 from services.offers.wire.values import read_address, read_terms, wire_terms
 from tests.unit.offers.negotiation import NOW, ORDER, REQUEST, drafted, expired, terms
@@ -133,7 +135,36 @@ def test_wishes_survive_storage(new_quote: NewQuote | None) -> None:
     assert read_new_quote(new_quote_document(new_quote)) == new_quote
 
 
-@given(packages=st.lists(st.builds(Package, TEXT, TEXT, TEXT, MONEY, st.integers(1, 365), PLANS)).map(tuple))
+PRICES = st.none() | MONEY
+INPUTS = st.one_of(
+    st.builds(
+        ValueInput,
+        st.lists(st.builds(OptionValue, TEXT, TEXT, PRICES), min_size=1, max_size=3).map(tuple),
+        st.integers(1, 30),
+    ),
+    st.builds(TextInput, st.integers(1, 2_000)),
+    st.builds(NumberInput, st.integers(0, 9), st.integers(9, 100_000), TEXT, PRICES),
+)
+OPTIONS = st.builds(Option, TEXT, TEXT, INPUTS, TEXT, st.booleans())
+PACKAGES = st.builds(
+    Package,
+    TEXT,
+    TEXT,
+    TEXT,
+    MONEY,
+    st.integers(1, 365),
+    PLANS,
+    INSTANTS,
+    st.lists(OPTIONS, max_size=3).map(tuple),
+)
+
+
+@given(option=OPTIONS)
+def test_options_survive_the_wire(option: Option) -> None:
+    assert read_option(wire_option(option), field="option") == option
+
+
+@given(packages=st.lists(PACKAGES, max_size=3).map(tuple))
 def test_packages_survive_storage(packages: tuple[Package, ...]) -> None:
     assert read_packages(packages_document(packages)) == packages
 

@@ -1,0 +1,78 @@
+"""What the plan of an order means for the buyer, before a subscription exists and beside it."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from chassis.kernel.money import Money
+from chassis.kernel.refusal import Refusal
+from services.orders.domain.commerce import PaymentMethod, Plan
+from services.orders.domain.order import Order
+
+
+@dataclass(frozen=True, slots=True)
+class RecurringCharge:
+    """`amount` is charged `charge_count` times (0: until it is cancelled), for the first time at
+    `first_charge_time`. `total` is None where it has no end, or is too much to be an amount.
+    """
+
+    amount: Money
+    start_time: datetime
+    first_charge_time: datetime
+    estimated: bool
+    charge_count: int
+    total: Money | None
+    automatic: bool
+
+
+def recurring_charge(order: Order) -> RecurringCharge | None:
+    """The recurring charge of an order with a plan; days are those of UTC.
+
+    Until the order is confirmed, it is what a confirmation at the last change would have led to.
+    """
+    plan = order.plan
+    if plan is None:
+        return None
+    begin = max(
+        order.confirm_time or order.update_time,
+        order.start_time or order.create_time,
+        plan.start_time or order.create_time,
+    )
+    first = datetime.combine(first_charge_day(begin.astimezone(UTC).date(), plan), time(), UTC)
+    return RecurringCharge(
+        amount=plan.price,
+        start_time=begin,
+        first_charge_time=max(begin, first),
+        estimated=order.confirm_time is None,
+        charge_count=plan.period_count,
+        total=_total(plan),
+        automatic=order.payment_method is PaymentMethod.ONLINE,
+    )
+
+
+def _total(plan: Plan) -> Money | None:
+    if not plan.period_count:
+        return None
+    try:
+        return plan.price.times(plan.period_count)
+    except Refusal:
+        # A sum that no amount can hold is no reason not to show the order.
+        return None
+
+
+def first_charge_day(begin: date, plan: Plan) -> date:
+    """The day of the first charge of a plan that begins on `begin`: after the trial, on its day."""
+    earliest = begin + timedelta(days=plan.trial_days)
+    if not plan.anchor_day:
+        return earliest
+    this_month = _day_of(earliest.year, earliest.month, plan.anchor_day)
+    if this_month >= earliest:
+        return this_month
+    year, month = divmod(earliest.year * 12 + earliest.month, 12)
+    return _day_of(year, month + 1, plan.anchor_day)
+
+
+def _day_of(year: int, month: int, day: int) -> date:
+    return date(year, month, min(day, monthrange(year, month)[1]))
