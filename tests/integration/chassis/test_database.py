@@ -403,11 +403,12 @@ async def test_a_write_that_fails_takes_nobody_with_it(database: Database) -> No
 
 async def test_a_shared_write_whose_caller_leaves_is_done_for_the_others(database: Database) -> None:
     await _balances(database)
-    rows = [{"account": f"a{number}", "amount": 1} for number in range(3)]
-    writes = [
-        asyncio.create_task(database.write_together(lambda tx, row=row: tx.scalar(ADD_UP, row)))
-        for row in rows
-    ]
+
+    async def add(number: int) -> str:
+        row = {"account": f"a{number}", "amount": 1}
+        return str(await database.write_together(lambda tx: tx.scalar(ADD_UP, row)))
+
+    writes = [asyncio.create_task(add(number)) for number in range(3)]
     await asyncio.sleep(0)
     writes[0].cancel()
     writes[1].cancel()
