@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from parley.gating.v1 import absence_pb2 as parley_dot_gating_dot_v1_dot_absence__pb2
+from parley.gating.v1 import buyer_verification_pb2 as parley_dot_gating_dot_v1_dot_buyer__verification__pb2
 from parley.gating.v1 import gate_decision_pb2 as parley_dot_gating_dot_v1_dot_gate__decision__pb2
 from parley.gating.v1 import order_request_pb2 as parley_dot_gating_dot_v1_dot_order__request__pb2
 from parley.gating.v1 import order_settings_pb2 as parley_dot_gating_dot_v1_dot_order__settings__pb2
 from parley.type.v1 import event_pb2 as parley_dot_type_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dparley/gating/v1/events.proto\x12\x10parley.gating.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eparley/gating/v1/absence.proto\x1a$parley/gating/v1/gate_decision.proto\x1a$parley/gating/v1/order_request.proto\x1a%parley/gating/v1/order_settings.proto\x1a\x1aparley/type/v1/event.proto\"i\n\x12OrderSettingsSaved\x12\x37\n\x0eorder_settings\x18\x01 \x01(\x0b\x32\x1f.parley.gating.v1.OrderSettings:\x1a\xf2\xe0\x18\x16\n\rordersettings\x12\x05saved\"c\n\rSellerPlanSet\x12*\n\x04plan\x18\x01 \x01(\x0b\x32\x1c.parley.gating.v1.SellerPlan\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x15\xf2\xe0\x18\x11\n\nsellerplan\x12\x03set\"q\n\x0f\x41vailabilitySet\x12\x34\n\x0c\x61vailability\x18\x01 \x01(\x0b\x32\x1e.parley.gating.v1.Availability\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x17\xf2\xe0\x18\x13\n\x0c\x61vailability\x12\x03set\"j\n\x0e\x41\x62senceCreated\x12/\n\x07\x61\x62sence\x18\x01 \x01(\x0b\x32\x1e.parley.gating.v1.AbsenceFacts\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x16\xf2\xe0\x18\x12\n\x07\x61\x62sence\x12\x07\x63reated\"j\n\x0e\x41\x62senceDeleted\x12/\n\x07\x61\x62sence\x18\x01 \x01(\x0b\x32\x1e.parley.gating.v1.AbsenceFacts\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x16\xf2\xe0\x18\x12\n\x07\x61\x62sence\x12\x07\x64\x65leted\"\xde\x03\n\x11OrderRequestFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0e\n\x06seller\x18\x03 \x01(\t\x12\r\n\x05\x62uyer\x18\x04 \x01(\t\x12\x0f\n\x07package\x18\x05 \x01(\t\x12\x33\n\x05state\x18\x06 \x01(\x0e\x32$.parley.gating.v1.OrderRequest.State\x12\r\n\x05offer\x18\x07 \x01(\t\x12\r\n\x05order\x18\x08 \x01(\t\x12\x44\n\x0e\x64\x65\x63line_reason\x18\t \x01(\x0e\x32,.parley.gating.v1.OrderRequest.DeclineReason\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x0bgate_reason\x18\x0b \x01(\x0e\x32%.parley.gating.v1.GateDecision.Reason\x12\x18\n\x10settings_version\x18\x0c \x01(\x03\x12!\n\x19\x61rrived_while_unavailable\x18\r \x01(\x08\x12\x37\n\x13\x66irst_response_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"r\n\x15OrderRequestSubmitted\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1d\xf2\xe0\x18\x19\n\x0corderrequest\x12\tsubmitted\"\x80\x01\n\x1cOrderRequestInformationAsked\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:$\xf2\xe0\x18 \n\x0corderrequest\x12\x10informationasked\"\x86\x01\n\x1fOrderRequestInformationAnswered\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\'\xf2\xe0\x18#\n\x0corderrequest\x12\x13informationanswered\"n\n\x13OrderRequestOffered\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1b\xf2\xe0\x18\x17\n\x0corderrequest\x12\x07offered\"p\n\x14OrderRequestReopened\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1c\xf2\xe0\x18\x18\n\x0corderrequest\x12\x08reopened\"r\n\x15OrderRequestConverted\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1d\xf2\xe0\x18\x19\n\x0corderrequest\x12\tconverted\"p\n\x14OrderRequestDeclined\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1c\xf2\xe0\x18\x18\n\x0corderrequest\x12\x08\x64\x65\x63lined\"r\n\x15OrderRequestWithdrawn\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1d\xf2\xe0\x18\x19\n\x0corderrequest\x12\twithdrawn\"n\n\x13OrderRequestExpired\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1b\xf2\xe0\x18\x17\n\x0corderrequest\x12\x07\x65xpired\"\x9b\x01\n\x14OrderRequestReminded\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts\x12\x10\n\x08reminder\x18\x02 \x01(\x05\x12\x17\n\x0f\x65lapsed_percent\x18\x03 \x01(\x05:\x1c\xf2\xe0\x18\x18\n\x0corderrequest\x12\x08reminded\"l\n\x12OrderRequestClosed\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1a\xf2\xe0\x18\x16\n\x0corderrequest\x12\x06\x63losedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dparley/gating/v1/events.proto\x12\x10parley.gating.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eparley/gating/v1/absence.proto\x1a)parley/gating/v1/buyer_verification.proto\x1a$parley/gating/v1/gate_decision.proto\x1a$parley/gating/v1/order_request.proto\x1a%parley/gating/v1/order_settings.proto\x1a\x1aparley/type/v1/event.proto\"i\n\x12OrderSettingsSaved\x12\x37\n\x0eorder_settings\x18\x01 \x01(\x0b\x32\x1f.parley.gating.v1.OrderSettings:\x1a\xf2\xe0\x18\x16\n\rordersettings\x12\x05saved\"c\n\rSellerPlanSet\x12*\n\x04plan\x18\x01 \x01(\x0b\x32\x1c.parley.gating.v1.SellerPlan\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x15\xf2\xe0\x18\x11\n\nsellerplan\x12\x03set\"q\n\x0f\x41vailabilitySet\x12\x34\n\x0c\x61vailability\x18\x01 \x01(\x0b\x32\x1e.parley.gating.v1.Availability\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x17\xf2\xe0\x18\x13\n\x0c\x61vailability\x12\x03set\"j\n\x0e\x41\x62senceCreated\x12/\n\x07\x61\x62sence\x18\x01 \x01(\x0b\x32\x1e.parley.gating.v1.AbsenceFacts\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x16\xf2\xe0\x18\x12\n\x07\x61\x62sence\x12\x07\x63reated\"j\n\x0e\x41\x62senceDeleted\x12/\n\x07\x61\x62sence\x18\x01 \x01(\x0b\x32\x1e.parley.gating.v1.AbsenceFacts\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x16\xf2\xe0\x18\x12\n\x07\x61\x62sence\x12\x07\x64\x65leted\"\x86\x01\n\x14\x42uyerVerificationSet\x12?\n\x12\x62uyer_verification\x18\x01 \x01(\x0b\x32#.parley.gating.v1.BuyerVerification\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x1c\xf2\xe0\x18\x18\n\x11\x62uyerverification\x12\x03set\"\xde\x03\n\x11OrderRequestFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0e\n\x06seller\x18\x03 \x01(\t\x12\r\n\x05\x62uyer\x18\x04 \x01(\t\x12\x0f\n\x07package\x18\x05 \x01(\t\x12\x33\n\x05state\x18\x06 \x01(\x0e\x32$.parley.gating.v1.OrderRequest.State\x12\r\n\x05offer\x18\x07 \x01(\t\x12\r\n\x05order\x18\x08 \x01(\t\x12\x44\n\x0e\x64\x65\x63line_reason\x18\t \x01(\x0e\x32,.parley.gating.v1.OrderRequest.DeclineReason\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x0bgate_reason\x18\x0b \x01(\x0e\x32%.parley.gating.v1.GateDecision.Reason\x12\x18\n\x10settings_version\x18\x0c \x01(\x03\x12!\n\x19\x61rrived_while_unavailable\x18\r \x01(\x08\x12\x37\n\x13\x66irst_response_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"r\n\x15OrderRequestSubmitted\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1d\xf2\xe0\x18\x19\n\x0corderrequest\x12\tsubmitted\"\x80\x01\n\x1cOrderRequestInformationAsked\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:$\xf2\xe0\x18 \n\x0corderrequest\x12\x10informationasked\"\x86\x01\n\x1fOrderRequestInformationAnswered\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\'\xf2\xe0\x18#\n\x0corderrequest\x12\x13informationanswered\"n\n\x13OrderRequestOffered\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1b\xf2\xe0\x18\x17\n\x0corderrequest\x12\x07offered\"p\n\x14OrderRequestReopened\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1c\xf2\xe0\x18\x18\n\x0corderrequest\x12\x08reopened\"r\n\x15OrderRequestConverted\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1d\xf2\xe0\x18\x19\n\x0corderrequest\x12\tconverted\"p\n\x14OrderRequestDeclined\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1c\xf2\xe0\x18\x18\n\x0corderrequest\x12\x08\x64\x65\x63lined\"r\n\x15OrderRequestWithdrawn\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1d\xf2\xe0\x18\x19\n\x0corderrequest\x12\twithdrawn\"n\n\x13OrderRequestExpired\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1b\xf2\xe0\x18\x17\n\x0corderrequest\x12\x07\x65xpired\"\x9b\x01\n\x14OrderRequestReminded\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts\x12\x10\n\x08reminder\x18\x02 \x01(\x05\x12\x17\n\x0f\x65lapsed_percent\x18\x03 \x01(\x05:\x1c\xf2\xe0\x18\x18\n\x0corderrequest\x12\x08reminded\"l\n\x12OrderRequestClosed\x12:\n\rorder_request\x18\x01 \x01(\x0b\x32#.parley.gating.v1.OrderRequestFacts:\x1a\xf2\xe0\x18\x16\n\x0corderrequest\x12\x06\x63losedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +48,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ABSENCECREATED']._serialized_options = b'\362\340\030\022\n\007absence\022\007created'
   _globals['_ABSENCEDELETED']._loaded_options = None
   _globals['_ABSENCEDELETED']._serialized_options = b'\362\340\030\022\n\007absence\022\007deleted'
+  _globals['_BUYERVERIFICATIONSET']._loaded_options = None
+  _globals['_BUYERVERIFICATIONSET']._serialized_options = b'\362\340\030\030\n\021buyerverification\022\003set'
   _globals['_ORDERREQUESTSUBMITTED']._loaded_options = None
   _globals['_ORDERREQUESTSUBMITTED']._serialized_options = b'\362\340\030\031\n\014orderrequest\022\tsubmitted'
   _globals['_ORDERREQUESTINFORMATIONASKED']._loaded_options = None
@@ -69,38 +72,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERREQUESTREMINDED']._serialized_options = b'\362\340\030\030\n\014orderrequest\022\010reminded'
   _globals['_ORDERREQUESTCLOSED']._loaded_options = None
   _globals['_ORDERREQUESTCLOSED']._serialized_options = b'\362\340\030\026\n\014orderrequest\022\006closed'
-  _globals['_ORDERSETTINGSSAVED']._serialized_start=259
-  _globals['_ORDERSETTINGSSAVED']._serialized_end=364
-  _globals['_SELLERPLANSET']._serialized_start=366
-  _globals['_SELLERPLANSET']._serialized_end=465
-  _globals['_AVAILABILITYSET']._serialized_start=467
-  _globals['_AVAILABILITYSET']._serialized_end=580
-  _globals['_ABSENCECREATED']._serialized_start=582
-  _globals['_ABSENCECREATED']._serialized_end=688
-  _globals['_ABSENCEDELETED']._serialized_start=690
-  _globals['_ABSENCEDELETED']._serialized_end=796
-  _globals['_ORDERREQUESTFACTS']._serialized_start=799
-  _globals['_ORDERREQUESTFACTS']._serialized_end=1277
-  _globals['_ORDERREQUESTSUBMITTED']._serialized_start=1279
-  _globals['_ORDERREQUESTSUBMITTED']._serialized_end=1393
-  _globals['_ORDERREQUESTINFORMATIONASKED']._serialized_start=1396
-  _globals['_ORDERREQUESTINFORMATIONASKED']._serialized_end=1524
-  _globals['_ORDERREQUESTINFORMATIONANSWERED']._serialized_start=1527
-  _globals['_ORDERREQUESTINFORMATIONANSWERED']._serialized_end=1661
-  _globals['_ORDERREQUESTOFFERED']._serialized_start=1663
-  _globals['_ORDERREQUESTOFFERED']._serialized_end=1773
-  _globals['_ORDERREQUESTREOPENED']._serialized_start=1775
-  _globals['_ORDERREQUESTREOPENED']._serialized_end=1887
-  _globals['_ORDERREQUESTCONVERTED']._serialized_start=1889
-  _globals['_ORDERREQUESTCONVERTED']._serialized_end=2003
-  _globals['_ORDERREQUESTDECLINED']._serialized_start=2005
-  _globals['_ORDERREQUESTDECLINED']._serialized_end=2117
-  _globals['_ORDERREQUESTWITHDRAWN']._serialized_start=2119
-  _globals['_ORDERREQUESTWITHDRAWN']._serialized_end=2233
-  _globals['_ORDERREQUESTEXPIRED']._serialized_start=2235
-  _globals['_ORDERREQUESTEXPIRED']._serialized_end=2345
-  _globals['_ORDERREQUESTREMINDED']._serialized_start=2348
-  _globals['_ORDERREQUESTREMINDED']._serialized_end=2503
-  _globals['_ORDERREQUESTCLOSED']._serialized_start=2505
-  _globals['_ORDERREQUESTCLOSED']._serialized_end=2613
+  _globals['_ORDERSETTINGSSAVED']._serialized_start=302
+  _globals['_ORDERSETTINGSSAVED']._serialized_end=407
+  _globals['_SELLERPLANSET']._serialized_start=409
+  _globals['_SELLERPLANSET']._serialized_end=508
+  _globals['_AVAILABILITYSET']._serialized_start=510
+  _globals['_AVAILABILITYSET']._serialized_end=623
+  _globals['_ABSENCECREATED']._serialized_start=625
+  _globals['_ABSENCECREATED']._serialized_end=731
+  _globals['_ABSENCEDELETED']._serialized_start=733
+  _globals['_ABSENCEDELETED']._serialized_end=839
+  _globals['_BUYERVERIFICATIONSET']._serialized_start=842
+  _globals['_BUYERVERIFICATIONSET']._serialized_end=976
+  _globals['_ORDERREQUESTFACTS']._serialized_start=979
+  _globals['_ORDERREQUESTFACTS']._serialized_end=1457
+  _globals['_ORDERREQUESTSUBMITTED']._serialized_start=1459
+  _globals['_ORDERREQUESTSUBMITTED']._serialized_end=1573
+  _globals['_ORDERREQUESTINFORMATIONASKED']._serialized_start=1576
+  _globals['_ORDERREQUESTINFORMATIONASKED']._serialized_end=1704
+  _globals['_ORDERREQUESTINFORMATIONANSWERED']._serialized_start=1707
+  _globals['_ORDERREQUESTINFORMATIONANSWERED']._serialized_end=1841
+  _globals['_ORDERREQUESTOFFERED']._serialized_start=1843
+  _globals['_ORDERREQUESTOFFERED']._serialized_end=1953
+  _globals['_ORDERREQUESTREOPENED']._serialized_start=1955
+  _globals['_ORDERREQUESTREOPENED']._serialized_end=2067
+  _globals['_ORDERREQUESTCONVERTED']._serialized_start=2069
+  _globals['_ORDERREQUESTCONVERTED']._serialized_end=2183
+  _globals['_ORDERREQUESTDECLINED']._serialized_start=2185
+  _globals['_ORDERREQUESTDECLINED']._serialized_end=2297
+  _globals['_ORDERREQUESTWITHDRAWN']._serialized_start=2299
+  _globals['_ORDERREQUESTWITHDRAWN']._serialized_end=2413
+  _globals['_ORDERREQUESTEXPIRED']._serialized_start=2415
+  _globals['_ORDERREQUESTEXPIRED']._serialized_end=2525
+  _globals['_ORDERREQUESTREMINDED']._serialized_start=2528
+  _globals['_ORDERREQUESTREMINDED']._serialized_end=2683
+  _globals['_ORDERREQUESTCLOSED']._serialized_start=2685
+  _globals['_ORDERREQUESTCLOSED']._serialized_end=2793
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from parley.gating.v1 import absence_pb2 as _absence_pb2
+from parley.gating.v1 import buyer_verification_pb2 as _buyer_verification_pb2
 from parley.gating.v1 import gate_decision_pb2 as _gate_decision_pb2
 from parley.gating.v1 import order_request_pb2 as _order_request_pb2
 from parley.gating.v1 import order_settings_pb2 as _order_settings_pb2
@@ -156,6 +157,34 @@ class AbsenceDeleted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AbsenceDeleted: _TypeAlias = AbsenceDeleted  # noqa: Y015
+
+@_typing.final
+class BuyerVerificationSet(_message.Message):
+    """The operator, or a service for him, said whether a buyer is verified."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUYER_VERIFICATION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version of the verification, 1, 2, 3 …"""
+    @_builtins.property
+    def buyer_verification(self) -> _buyer_verification_pb2.BuyerVerification:
+        """The verification after the change, without its author."""
+
+    def __init__(
+        self,
+        *,
+        buyer_verification: _buyer_verification_pb2.BuyerVerification | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["buyer_verification", b"buyer_verification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer_verification", b"buyer_verification", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BuyerVerificationSet: _TypeAlias = BuyerVerificationSet  # noqa: Y015
 
 @_typing.final
 class OrderRequestFacts(_message.Message):

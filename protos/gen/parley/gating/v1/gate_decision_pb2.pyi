@@ -95,6 +95,8 @@ class GateDecision(_message.Message):
         """REQUEST_REQUIRED: the clock leaves the gate open, but the seller has as many open orders as he takes at once."""
         REASON_BELOW_CAPACITY: GateDecision._Reason.ValueType  # 17
         """ALLOWED: only the capacity closes this gate, and the seller has fewer open orders than he takes at once."""
+        REASON_VERIFIED_BUYER: GateDecision._Reason.ValueType  # 18
+        """ALLOWED: the buyer is not in the audience: the marketplace verified him."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """Which rule decided. Availability comes first, then the switches, the scope and the clock; the buyer's history and his
@@ -137,6 +139,8 @@ class GateDecision(_message.Message):
     """REQUEST_REQUIRED: the clock leaves the gate open, but the seller has as many open orders as he takes at once."""
     REASON_BELOW_CAPACITY: GateDecision.Reason.ValueType  # 17
     """ALLOWED: only the capacity closes this gate, and the seller has fewer open orders than he takes at once."""
+    REASON_VERIFIED_BUYER: GateDecision.Reason.ValueType  # 18
+    """ALLOWED: the buyer is not in the audience: the marketplace verified him."""
 
     PACKAGE_FIELD_NUMBER: _builtins.int
     BUYER_FIELD_NUMBER: _builtins.int

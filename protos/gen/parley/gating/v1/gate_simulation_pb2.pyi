@@ -26,8 +26,8 @@ class GateSimulation(_message.Message):
     """What some order settings would have said to the placements of a past period.
 
     A placement is an order that a buyer placed, or an order request that he submitted because he had to. Each is judged at
-    its own instant by the rules of the gate, with what the buyer had then: confirmed orders with the seller, and offers
-    as far as it is known when they opened and ended. Two things are not replayed: the seller's plan is taken to include
+    its own instant by the rules of the gate, with what the buyer had then: confirmed orders with the seller, a verification, and
+    offers as far as it is known when they opened and ended. Two things are not replayed: the seller's plan is taken to include
     the gate, and he is taken to have been available. That a gated buyer might not have come back is nobody's knowledge.
     """
 

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from parley.gating.v1 import absence_pb2 as parley_dot_gating_dot_v1_dot_absence__pb2
+from parley.gating.v1 import buyer_verification_pb2 as parley_dot_gating_dot_v1_dot_buyer__verification__pb2
 from parley.gating.v1 import gating_service_pb2 as parley_dot_gating_dot_v1_dot_gating__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -144,6 +145,16 @@ class GatingServiceStub:
                 '/parley.gating.v1.GatingService/DeleteAbsence',
                 request_serializer=parley_dot_gating_dot_v1_dot_absence__pb2.DeleteAbsenceRequest.SerializeToString,
                 response_deserializer=parley_dot_gating_dot_v1_dot_absence__pb2.DeleteAbsenceResponse.FromString,
+                _registered_method=True)
+        self.SetBuyerVerification = channel.unary_unary(
+                '/parley.gating.v1.GatingService/SetBuyerVerification',
+                request_serializer=parley_dot_gating_dot_v1_dot_buyer__verification__pb2.SetBuyerVerificationRequest.SerializeToString,
+                response_deserializer=parley_dot_gating_dot_v1_dot_buyer__verification__pb2.SetBuyerVerificationResponse.FromString,
+                _registered_method=True)
+        self.ListBuyerVerifications = channel.unary_unary(
+                '/parley.gating.v1.GatingService/ListBuyerVerifications',
+                request_serializer=parley_dot_gating_dot_v1_dot_buyer__verification__pb2.ListBuyerVerificationsRequest.SerializeToString,
+                response_deserializer=parley_dot_gating_dot_v1_dot_buyer__verification__pb2.ListBuyerVerificationsResponse.FromString,
                 _registered_method=True)
 
 
@@ -328,6 +339,22 @@ class GatingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetBuyerVerification(self, request, context):
+        """Says whether the marketplace verified a buyer, with an optional end. Repeating what holds already changes nothing.
+        Errors: TIME_OUT_OF_RANGE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBuyerVerifications(self, request, context):
+        """Lists everything that was said of a buyer's verification, newest first: what, when and by whom. An empty page for a buyer
+        of whom nothing was said.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -435,6 +462,16 @@ def add_GatingServiceServicer_to_server(servicer, server):
                     servicer.DeleteAbsence,
                     request_deserializer=parley_dot_gating_dot_v1_dot_absence__pb2.DeleteAbsenceRequest.FromString,
                     response_serializer=parley_dot_gating_dot_v1_dot_absence__pb2.DeleteAbsenceResponse.SerializeToString,
+            ),
+            'SetBuyerVerification': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetBuyerVerification,
+                    request_deserializer=parley_dot_gating_dot_v1_dot_buyer__verification__pb2.SetBuyerVerificationRequest.FromString,
+                    response_serializer=parley_dot_gating_dot_v1_dot_buyer__verification__pb2.SetBuyerVerificationResponse.SerializeToString,
+            ),
+            'ListBuyerVerifications': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBuyerVerifications,
+                    request_deserializer=parley_dot_gating_dot_v1_dot_buyer__verification__pb2.ListBuyerVerificationsRequest.FromString,
+                    response_serializer=parley_dot_gating_dot_v1_dot_buyer__verification__pb2.ListBuyerVerificationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1009,6 +1046,60 @@ class GatingService:
             '/parley.gating.v1.GatingService/DeleteAbsence',
             parley_dot_gating_dot_v1_dot_absence__pb2.DeleteAbsenceRequest.SerializeToString,
             parley_dot_gating_dot_v1_dot_absence__pb2.DeleteAbsenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetBuyerVerification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.gating.v1.GatingService/SetBuyerVerification',
+            parley_dot_gating_dot_v1_dot_buyer__verification__pb2.SetBuyerVerificationRequest.SerializeToString,
+            parley_dot_gating_dot_v1_dot_buyer__verification__pb2.SetBuyerVerificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBuyerVerifications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.gating.v1.GatingService/ListBuyerVerifications',
+            parley_dot_gating_dot_v1_dot_buyer__verification__pb2.ListBuyerVerificationsRequest.SerializeToString,
+            parley_dot_gating_dot_v1_dot_buyer__verification__pb2.ListBuyerVerificationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

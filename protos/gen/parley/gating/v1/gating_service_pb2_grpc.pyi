@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from parley.gating.v1 import absence_pb2 as _absence_pb2
+from parley.gating.v1 import buyer_verification_pb2 as _buyer_verification_pb2
 from parley.gating.v1 import gating_service_pb2 as _gating_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -120,6 +121,14 @@ class GatingServiceStub:
     """Takes an absence off the calendar. One that has begun ends now; what lies behind it stays left out of the response rate.
     NOT_FOUND for one that has ended.
     """
+    SetBuyerVerification: _grpc.UnaryUnaryMultiCallable[_buyer_verification_pb2.SetBuyerVerificationRequest, _buyer_verification_pb2.SetBuyerVerificationResponse]
+    """Says whether the marketplace verified a buyer, with an optional end. Repeating what holds already changes nothing.
+    Errors: TIME_OUT_OF_RANGE.
+    """
+    ListBuyerVerifications: _grpc.UnaryUnaryMultiCallable[_buyer_verification_pb2.ListBuyerVerificationsRequest, _buyer_verification_pb2.ListBuyerVerificationsResponse]
+    """Lists everything that was said of a buyer's verification, newest first: what, when and by whom. An empty page for a buyer
+    of whom nothing was said.
+    """
 
 @_typing.type_check_only
 class GatingServiceAsyncStub(GatingServiceStub):
@@ -211,6 +220,14 @@ class GatingServiceAsyncStub(GatingServiceStub):
     DeleteAbsence: _aio.UnaryUnaryMultiCallable[_absence_pb2.DeleteAbsenceRequest, _absence_pb2.DeleteAbsenceResponse]  # type: ignore[assignment]
     """Takes an absence off the calendar. One that has begun ends now; what lies behind it stays left out of the response rate.
     NOT_FOUND for one that has ended.
+    """
+    SetBuyerVerification: _aio.UnaryUnaryMultiCallable[_buyer_verification_pb2.SetBuyerVerificationRequest, _buyer_verification_pb2.SetBuyerVerificationResponse]  # type: ignore[assignment]
+    """Says whether the marketplace verified a buyer, with an optional end. Repeating what holds already changes nothing.
+    Errors: TIME_OUT_OF_RANGE.
+    """
+    ListBuyerVerifications: _aio.UnaryUnaryMultiCallable[_buyer_verification_pb2.ListBuyerVerificationsRequest, _buyer_verification_pb2.ListBuyerVerificationsResponse]  # type: ignore[assignment]
+    """Lists everything that was said of a buyer's verification, newest first: what, when and by whom. An empty page for a buyer
+    of whom nothing was said.
     """
 
 class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -426,6 +443,26 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_absence_pb2.DeleteAbsenceResponse, _abc.Awaitable[_absence_pb2.DeleteAbsenceResponse]]:
         """Takes an absence off the calendar. One that has begun ends now; what lies behind it stays left out of the response rate.
         NOT_FOUND for one that has ended.
+        """
+
+    @_abc_1.abstractmethod
+    def SetBuyerVerification(
+        self,
+        request: _buyer_verification_pb2.SetBuyerVerificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_buyer_verification_pb2.SetBuyerVerificationResponse, _abc.Awaitable[_buyer_verification_pb2.SetBuyerVerificationResponse]]:
+        """Says whether the marketplace verified a buyer, with an optional end. Repeating what holds already changes nothing.
+        Errors: TIME_OUT_OF_RANGE.
+        """
+
+    @_abc_1.abstractmethod
+    def ListBuyerVerifications(
+        self,
+        request: _buyer_verification_pb2.ListBuyerVerificationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_buyer_verification_pb2.ListBuyerVerificationsResponse, _abc.Awaitable[_buyer_verification_pb2.ListBuyerVerificationsResponse]]:
+        """Lists everything that was said of a buyer's verification, newest first: what, when and by whom. An empty page for a buyer
+        of whom nothing was said.
         """
 
 def add_GatingServiceServicer_to_server(servicer: GatingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -46,6 +46,12 @@ class OrderSettings(_message.Message):
         """Buyers without a confirmed order with this seller. Declined orders do not count. In other words: returning buyers
         order at once, whatever the clock and the capacity say.
         """
+        AUDIENCE_UNVERIFIED_BUYERS: OrderSettings._Audience.ValueType  # 3
+        """Buyers whom the marketplace did not verify (SetBuyerVerification), or whose verification has lapsed. In other words:
+        verified buyers order at once, whatever the clock and the capacity say.
+        """
+        AUDIENCE_NEW_UNVERIFIED_BUYERS: OrderSettings._Audience.ValueType  # 4
+        """Buyers who are neither verified nor returning: one of the two is enough to order at once."""
 
     class Audience(_Audience, metaclass=_AudienceEnumTypeWrapper):
         """Which buyers must ask."""
@@ -58,6 +64,12 @@ class OrderSettings(_message.Message):
     """Buyers without a confirmed order with this seller. Declined orders do not count. In other words: returning buyers
     order at once, whatever the clock and the capacity say.
     """
+    AUDIENCE_UNVERIFIED_BUYERS: OrderSettings.Audience.ValueType  # 3
+    """Buyers whom the marketplace did not verify (SetBuyerVerification), or whose verification has lapsed. In other words:
+    verified buyers order at once, whatever the clock and the capacity say.
+    """
+    AUDIENCE_NEW_UNVERIFIED_BUYERS: OrderSettings.Audience.ValueType  # 4
+    """Buyers who are neither verified nor returning: one of the two is enough to order at once."""
 
     class _BypassPolicy:
         ValueType = _typing.NewType("ValueType", _builtins.int)
