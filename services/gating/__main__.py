@@ -25,6 +25,7 @@ from services.gating.adapters.repository.order_requests import OrderRequestsRepo
 from services.gating.adapters.repository.placements import PlacementsRepository
 from services.gating.adapters.repository.projections import ProjectionsRepository
 from services.gating.adapters.repository.sellers import SellersRepository
+from services.gating.adapters.repository.verifications import VerificationsRepository
 from services.gating.app.calendars import CalendarCommands
 from services.gating.app.gate import Gate
 from services.gating.app.metrics import Metrics
@@ -36,6 +37,7 @@ from services.gating.app.reactions import Reactions
 from services.gating.app.sellers import SellerCommands
 from services.gating.app.simulation import Simulations
 from services.gating.app.timers import Timers
+from services.gating.app.verifications import VerificationCommands
 from services.gating.config import GatingConfig
 from services.gating.entrypoints.events import subscriptions
 from services.gating.entrypoints.grpc import GatingServicer
@@ -47,10 +49,12 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
     database, clock = runtime.database, runtime.clock
     sellers, projections, requests = SellersRepository(), ProjectionsRepository(), OrderRequestsRepository()
     calendars, record = CalendarsRepository(sellers), RecordRepository()
+    verifications = VerificationsRepository()
     gate = Gate(
         database,
         sellers=sellers,
         calendars=calendars,
+        verifications=verifications,
         projections=projections,
         source=OffersClient(runtime.peers["offers"]),
         changes=ChangeLogRepository(),
@@ -62,6 +66,7 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
         calendars=CalendarCommands(
             database, sellers=sellers, calendars=calendars, gate=gate, clock=clock, ids=runtime.ids
         ),
+        verifications=VerificationCommands(database, verifications=verifications, gate=gate, clock=clock),
         requests=OrderRequestCommands(
             database,
             requests=requests,

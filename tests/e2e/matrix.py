@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import money_pb2
 
-from parley.gating.v1 import absence_pb2, order_request_pb2, order_settings_pb2
+from parley.gating.v1 import absence_pb2, buyer_verification_pb2, order_request_pb2, order_settings_pb2
 from parley.gating.v1 import gating_service_pb2 as gating
 from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2, offer_template_pb2
@@ -108,6 +108,17 @@ GATING: Mapping[str, Row] = {
     "CreateAbsence": Row(lambda f: absence_pb2.CreateAbsenceRequest(parent=f.listing, absence=_absence())),
     "ListAbsences": Row(lambda f: absence_pb2.ListAbsencesRequest(parent=f.seller)),
     "DeleteAbsence": Row(lambda f: absence_pb2.DeleteAbsenceRequest(name=f"{f.seller}/absences/1")),
+    # Who vouches for buyers is no party of anything: everybody else is told that he may not.
+    "SetBuyerVerification": Row(
+        lambda _: buyer_verification_pb2.SetBuyerVerificationRequest(name="users/ana", verified=True),
+        buyer=DENIED,
+        seller=DENIED,
+    ),
+    "ListBuyerVerifications": Row(
+        lambda _: buyer_verification_pb2.ListBuyerVerificationsRequest(parent="users/ana"),
+        buyer=DENIED,
+        seller=DENIED,
+    ),
     # Anybody who buys may ask about any published package, for himself.
     "EvaluateGate": Row(lambda f: gating.EvaluateGateRequest(package=f.package), buyer=OK, seller=DENIED),
     # A buyer makes a request of his own; it is no resource of anybody else.

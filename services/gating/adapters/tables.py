@@ -92,6 +92,18 @@ absence = sa.Table(
     sa.Index("ix_absence_seller_start_time_id", "seller", "start_time", "id"),
 )
 
+buyer_verification = sa.Table(
+    "buyer_verification",
+    METADATA,
+    _text("buyer", primary_key=True),
+    _version(primary_key=True),
+    sa.Column("verified", sa.Boolean, nullable=False),
+    _instant("expire_time", nullable=True),
+    _text("author"),
+    _instant("set_time"),
+)
+"""Rows are added, never changed; the newest of a buyer holds."""
+
 listing = sa.Table(
     "listing",
     METADATA,

@@ -25,6 +25,7 @@ from services.gating.app.ports import (
     Monotonic,
     Projections,
     Sellers,
+    Verifications,
     open_orders_of,
     seller_of_open_orders,
 )
@@ -40,6 +41,7 @@ from services.gating.domain.gate import (
     Verdict,
 )
 from services.gating.domain.plan import SellerPlan
+from services.gating.domain.verification import BuyerVerification
 
 SELLERS_CAPACITY: Final = 10_000
 LISTINGS_CAPACITY: Final = 50_000
@@ -90,6 +92,7 @@ class Gate:
         *,
         sellers: Sellers,
         calendars: Calendars,
+        verifications: Verifications,
         projections: Projections,
         source: ListingSource,
         changes: ChangeLog,
@@ -99,6 +102,7 @@ class Gate:
         self._database = database
         self._sellers = sellers
         self._calendars = calendars
+        self._verifications = verifications
         self._projections = projections
         self._source = source
         self._clock = clock
@@ -111,6 +115,9 @@ class Gate:
         )
         self._buyers: LoadingCache[tuple[str, str], BuyerFacts] = LoadingCache(
             self._load_buyer, capacity=BUYERS_CAPACITY
+        )
+        self._verified: LoadingCache[str, BuyerVerification] = LoadingCache(
+            self._load_verification, capacity=BUYERS_CAPACITY
         )
         self._open_orders: LoadingCache[str, int] = LoadingCache(
             self._load_open_orders, capacity=OPEN_ORDERS_CAPACITY
@@ -158,6 +165,8 @@ class Gate:
         facts = NOTHING_KNOWN
         if gate.asks_for_buyer(rules, verdict):
             facts = await self._projections.buyer_facts(tx, buyer, seller)
+            if rules.compiled.settings.audience.spares_verified:
+                facts = replace(facts, verification=await self._verifications.verification(tx, buyer))
         return gate.evaluate(rules, buyer=buyer, facts=facts, at=now)
 
     async def know_listing(self, name: str) -> bool:
@@ -183,6 +192,10 @@ class Gate:
         """An offer to a buyer changed here."""
         self._forget(Change(seller, buyer))
 
+    def verification_changed(self, buyer: str) -> None:
+        """Something was said of a buyer here."""
+        self._forget(Change(buyer, ""))
+
     def orders_changed(self, buyer: str, seller: str) -> None:
         """An order of a buyer changed here."""
         self._forget(Change(seller, buyer))
@@ -193,12 +206,14 @@ class Gate:
             self._seller_entries.clear()
             self._listing_entries.clear()
             self._buyers.clear()
+            self._verified.clear()
             self._open_orders.clear()
         elif change.buyer:
             self._buyers.forget((change.buyer, change.subject))
         else:
             self._seller_entries.forget(change.subject)
             self._listing_entries.forget(change.subject)
+            self._verified.forget(change.subject)
             self._open_orders.forget(change.subject)
 
     # ------------------------------------------------------------------------------------------ inside
@@ -243,7 +258,10 @@ class Gate:
     async def _facts(self, buyer: str, standing: Standing) -> BuyerFacts:
         key = (buyer, standing.rules.listing.seller)
         try:
-            return self._buyers.known(key) or await self._buyers.get(key)
+            facts = self._buyers.known(key) or await self._buyers.get(key)
+            if standing.rules.compiled.settings.audience.spares_verified:
+                facts = replace(facts, verification=await self._verified.get(buyer))
+            return facts
         except Refusal as refusal:
             if refusal.kind is not Kind.UNAVAILABLE:
                 raise
@@ -280,6 +298,9 @@ class Gate:
     async def _load_open_orders(self, subject: str) -> int:
         seller = seller_of_open_orders(subject)
         return await self._database.read(lambda tx: self._projections.open_orders(tx, seller))
+
+    async def _load_verification(self, buyer: str) -> BuyerVerification:
+        return await self._database.read(lambda tx: self._verifications.verification(tx, buyer))
 
     async def _load_buyer(self, key: tuple[str, str]) -> BuyerFacts:
         buyer, seller = key

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from services.gating.domain.order_request import OrderRequest
     from services.gating.domain.plan import SellerPlan
     from services.gating.domain.settings import OrderSettings
+    from services.gating.domain.verification import BuyerVerification
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,14 @@ class AbsenceDeleted:
     time: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class BuyerVerificationSet:
+    """A buyer was verified, or is not any more."""
+
+    verification: BuyerVerification
+    time: datetime
+
+
 class RequestVerb(StrEnum):
     """What happened to an order request."""
 
@@ -86,5 +95,6 @@ Event = (
     | AvailabilitySet
     | AbsenceCreated
     | AbsenceDeleted
+    | BuyerVerificationSet
     | OrderRequestChanged
 )

@@ -37,6 +37,7 @@ from services.gating.domain.settings import (
     DayRule,
     OrderSettings,
 )
+from services.gating.domain.verification import BuyerVerification
 
 
 class Outcome(StrEnum):
@@ -67,6 +68,7 @@ class GateReason(StrEnum):
     INTAKE_NOT_INSTANT = "INTAKE_NOT_INSTANT"
     AT_CAPACITY = "AT_CAPACITY"
     BELOW_CAPACITY = "BELOW_CAPACITY"
+    VERIFIED_BUYER = "VERIFIED_BUYER"
 
 
 class CompiledSettings:
@@ -132,13 +134,15 @@ class HeldOffer:
 
 @dataclass(frozen=True, slots=True)
 class BuyerFacts:
-    """What is known of a buyer towards one seller; `offers` newest first.
+    """What is known of a buyer towards one seller; `offers` newest first. `verification` is looked up only
+    for a seller to whom it matters.
 
     Nothing known is the safe side: it makes him ask.
     """
 
     has_confirmed_order: bool = False
     offers: tuple[HeldOffer, ...] = ()
+    verification: BuyerVerification | None = None
 
 
 NOTHING_KNOWN = BuyerFacts()
@@ -208,7 +212,7 @@ def asks_for_buyer(rules: GateRules, verdict: Verdict) -> bool:
     """Whether facts about the buyer could turn the verdict."""
     settings = rules.compiled.settings
     return verdict.outcome is Outcome.REQUEST_REQUIRED and (
-        settings.bypass_policy is not BypassPolicy.NEVER or settings.audience is Audience.NEW_BUYERS
+        settings.bypass_policy is not BypassPolicy.NEVER or settings.audience is not Audience.ALL_BUYERS
     )
 
 
@@ -241,9 +245,14 @@ def for_buyer(rules: GateRules, verdict: Verdict, facts: BuyerFacts, at: datetim
             said = "The seller offered this package to the buyer before, who may therefore order at once."
             ends = verdict.next_change_time
             return _passes(verdict, GateReason.PAST_OFFER, said, offer=offers[0].offer, ends=ends)
-    if settings.audience is Audience.NEW_BUYERS and facts.has_confirmed_order:
+    if settings.audience.spares_returning and facts.has_confirmed_order:
         said = "The buyer has a confirmed order with the seller, who asks new buyers only."
         return _passes(verdict, GateReason.RETURNING_BUYER, said, offer="", ends=verdict.next_change_time)
+    verification = facts.verification
+    if settings.audience.spares_verified and verification is not None and verification.holds(at):
+        said = "The buyer is verified, and the seller does not ask verified buyers."
+        ends = _earliest(verdict.next_change_time, verification.expire_time)
+        return _passes(verdict, GateReason.VERIFIED_BUYER, said, offer="", ends=ends)
     return verdict
 
 

@@ -35,6 +35,18 @@ class Audience(StrEnum):
 
     ALL_BUYERS = "ALL_BUYERS"
     NEW_BUYERS = "NEW_BUYERS"
+    UNVERIFIED_BUYERS = "UNVERIFIED_BUYERS"
+    NEW_UNVERIFIED_BUYERS = "NEW_UNVERIFIED_BUYERS"
+
+    @property
+    def spares_returning(self) -> bool:
+        """Whether a buyer with a confirmed order need not ask."""
+        return self in {Audience.NEW_BUYERS, Audience.NEW_UNVERIFIED_BUYERS}
+
+    @property
+    def spares_verified(self) -> bool:
+        """Whether a verified buyer need not ask."""
+        return self in {Audience.UNVERIFIED_BUYERS, Audience.NEW_UNVERIFIED_BUYERS}
 
 
 class BypassPolicy(StrEnum):

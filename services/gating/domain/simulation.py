@@ -27,7 +27,8 @@ from services.gating.domain.gate import (
     Verdict,
 )
 from services.gating.domain.plan import SellerPlan, Tier
-from services.gating.domain.settings import Audience, OrderSettings
+from services.gating.domain.settings import OrderSettings
+from services.gating.domain.verification import BuyerVerification
 
 DEFAULT_PERIOD: Final = timedelta(days=90)
 LONGEST_PERIOD: Final = timedelta(days=366)
@@ -60,11 +61,14 @@ class PastOffer:
 
 @dataclass(frozen=True, slots=True)
 class BuyerHistory:
-    """What is known of a buyer towards the seller: his first confirmed order; his offers, newest first."""
+    """What is known of a buyer: his first confirmed order with the seller; his offers of the seller, and what
+    was said of his verification, newest first.
+    """
 
     first_order: str = ""
     first_confirm_time: datetime | None = None
     offers: tuple[PastOffer, ...] = ()
+    verifications: tuple[BuyerVerification, ...] = ()
 
     def facts(self, placement: Placement) -> BuyerFacts:
         """What the gate would have known when he placed; not what he placed itself."""
@@ -75,7 +79,8 @@ class BuyerHistory:
             for offer in self.offers
             if offer.since <= at
         )
-        return BuyerFacts(is_returning, held)
+        said = (one for one in self.verifications if one.set_time is not None and one.set_time <= at)
+        return BuyerFacts(is_returning, held, next(said, None))
 
 
 NO_HISTORY: Final = BuyerHistory()
@@ -179,7 +184,8 @@ class Simulation:
         max_examples: int = DEFAULT_EXAMPLES,
     ) -> None:
         self._compiled = CompiledSettings(settings)
-        self._asks_new_only = settings.audience is Audience.NEW_BUYERS
+        self._spares_returning = settings.audience.spares_returning
+        self._spares_verified = settings.audience.spares_verified
         self._workload = workload or Workload()
         self._max_examples = max_examples
         self._tallies: dict[Judgement, _Tally] = {}
@@ -230,7 +236,11 @@ class Simulation:
                 return tally, ""
             tally = self._full
         # Most buyers have nothing that could let them pass.
-        if not history.offers and not (self._asks_new_only and history.first_confirm_time is not None):
+        if not (
+            history.offers
+            or (self._spares_returning and history.first_confirm_time is not None)
+            or (self._spares_verified and history.verifications)
+        ):
             return tally, ""
         found = tally.judgement
         verdict = Verdict(found.outcome, found.reason, "", found.matched_window)

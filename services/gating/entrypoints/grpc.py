@@ -7,7 +7,7 @@ from typing import Any
 
 from chassis.call import current_call
 from chassis.server import respond, respond_each
-from parley.gating.v1 import absence_pb2
+from parley.gating.v1 import absence_pb2, buyer_verification_pb2
 from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1.gating_service_pb2_grpc import GatingServiceServicer
 from services.gating.app.calendars import CalendarCommands
@@ -16,7 +16,8 @@ from services.gating.app.order_requests import OrderRequestCommands
 from services.gating.app.queries import Queries
 from services.gating.app.sellers import SellerCommands
 from services.gating.app.simulation import Simulations
-from services.gating.wire import calendars, gate, metrics, order_requests, settings, simulation
+from services.gating.app.verifications import VerificationCommands
+from services.gating.wire import calendars, gate, metrics, order_requests, settings, simulation, verifications
 
 
 class GatingServicer(GatingServiceServicer):
@@ -27,6 +28,7 @@ class GatingServicer(GatingServiceServicer):
         *,
         sellers: SellerCommands,
         calendars: CalendarCommands,
+        verifications: VerificationCommands,
         requests: OrderRequestCommands,
         queries: Queries,
         metrics: Metrics,
@@ -34,6 +36,7 @@ class GatingServicer(GatingServiceServicer):
     ) -> None:
         self._sellers = sellers
         self._calendars = calendars
+        self._verifications = verifications
         self._requests = requests
         self._queries = queries
         self._metrics = metrics
@@ -192,3 +195,22 @@ class GatingServicer(GatingServiceServicer):
         command = calendars.delete_absence_command(request)
         handler = self._calendars.delete_absence
         return await respond(context, command, handler, calendars.delete_absence_response)
+
+    async def SetBuyerVerification(
+        self, request: buyer_verification_pb2.SetBuyerVerificationRequest, context: Any
+    ) -> buyer_verification_pb2.SetBuyerVerificationResponse:
+        author = current_call().principal
+        command = verifications.set_buyer_verification_command(request, author=author)
+        handler = self._verifications.set_buyer_verification
+        return await respond(context, command, handler, verifications.set_buyer_verification_response)
+
+    async def ListBuyerVerifications(
+        self, request: buyer_verification_pb2.ListBuyerVerificationsRequest, context: Any
+    ) -> buyer_verification_pb2.ListBuyerVerificationsResponse:
+        query = verifications.list_buyer_verifications_query(request)
+        return await respond(
+            context,
+            query,
+            self._verifications.list_buyer_verifications,
+            lambda view: verifications.list_buyer_verifications_response(request, view),
+        )

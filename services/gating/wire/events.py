@@ -16,6 +16,7 @@ from services.gating.domain.events import (
     AbsenceCreated,
     AbsenceDeleted,
     AvailabilitySet,
+    BuyerVerificationSet,
     Event,
     OrderRequestChanged,
     OrderSettingsSaved,
@@ -27,6 +28,7 @@ from services.gating.wire.calendars import availability_message
 from services.gating.wire.gate import REASONS
 from services.gating.wire.order_requests import DECLINE_REASONS, STATES
 from services.gating.wire.settings import plan_message, settings_message
+from services.gating.wire.verifications import verification_message
 
 _REQUEST_EVENTS: Final = {
     RequestVerb.SUBMITTED: pb.OrderRequestSubmitted,
@@ -82,6 +84,10 @@ def _described(event: Event) -> _Described:
         case AbsenceDeleted(absence=absence):
             deleted = pb.AbsenceDeleted(absence=absence_facts(absence), version=2)
             return _Described(absence.name, absence.name, 2, deleted)
+        case BuyerVerificationSet(verification=said, time=time):
+            message = verification_message(said, effective=said.holds(time))
+            verified = pb.BuyerVerificationSet(buyer_verification=message, version=said.version)
+            return _Described(said.name, said.buyer, said.version, verified)
         case OrderRequestChanged(verb=RequestVerb.REMINDED, request=request):
             reminded = pb.OrderRequestReminded(
                 order_request=request_facts(request),

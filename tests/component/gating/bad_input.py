@@ -12,13 +12,14 @@ from google.type.date_pb2 import Date
 
 from chassis.testing.service import Identity
 from chassis.wire import timestamp
-from parley.gating.v1 import absence_pb2
+from parley.gating.v1 import absence_pb2, buyer_verification_pb2
 from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1.order_request_pb2 import Needs, OrderRequest
 from parley.gating.v1.order_settings_pb2 import OrderSettings, SellerPlan
 from tests.component.gating.conftest import (
     AGENT,
     ANA,
+    BUYER,
     LISTING,
     OPERATOR,
     OWNER,
@@ -251,6 +252,36 @@ CALENDAR_CASES = [
     Case("DeleteAbsence", AGENT, absence_pb2.DeleteAbsenceRequest(name=f"{SELLER}/absences/1"), "NOT_FOUND"),
 ]
 
+
+def verify(name: str = BUYER, **fields: Any) -> buyer_verification_pb2.SetBuyerVerificationRequest:
+    return buyer_verification_pb2.SetBuyerVerificationRequest(name=name, **fields)
+
+
+def verifications(**fields: Any) -> buyer_verification_pb2.ListBuyerVerificationsRequest:
+    return buyer_verification_pb2.ListBuyerVerificationsRequest(**fields)
+
+
+VERIFICATION_CASES = [
+    Case("SetBuyerVerification", OPERATOR, verify("ana"), field="name"),
+    Case("SetBuyerVerification", OPERATOR, verify("users/Ana B"), field="name"),
+    Case("SetBuyerVerification", OPERATOR, verify(expire_time=FUTURE)),
+    Case(
+        "SetBuyerVerification",
+        OPERATOR,
+        verify(verified=True, expire_time=PAST),
+        "TIME_OUT_OF_RANGE",
+        "expire_time",
+    ),
+    Case("SetBuyerVerification", OPERATOR, verify(verified=True, etag="v3"), "ETAG_MISMATCH"),
+    Case("SetBuyerVerification", ANA, verify(verified=True), "PERMISSION_DENIED"),
+    Case("SetBuyerVerification", OWNER, verify(verified=True), "PERMISSION_DENIED"),
+    Case("ListBuyerVerifications", OPERATOR, verifications(parent="users/ana/x"), field="parent"),
+    Case(
+        "ListBuyerVerifications", OPERATOR, verifications(parent=BUYER, page_token="%"), "PAGE_TOKEN_INVALID"
+    ),
+    Case("ListBuyerVerifications", ANA, verifications(parent=BUYER), "PERMISSION_DENIED"),
+]
+
 METRICS = f"{SELLER}/gateMetrics"
 METRICS_CASES = [
     Case("RecordVisit", ANA, pb.RecordVisitRequest(name="listings/logo"), field="name"),
@@ -267,6 +298,7 @@ METRICS_CASES = [
 CASES = {
     "settings": SETTINGS_CASES,
     "calendar": CALENDAR_CASES,
+    "verification": VERIFICATION_CASES,
     "requests": REQUEST_CASES,
     "metrics": METRICS_CASES,
 }

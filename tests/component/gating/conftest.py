@@ -65,6 +65,7 @@ WRITTEN = {
     "seller_plan": "t::text",
     "availability": "t::text",
     "absence": "t::text",
+    "buyer_verification": "t::text",
     "order_request": "t::text",
     "idempotency": "t::text",
     # The relay and the timers note here how far they are.

@@ -123,6 +123,7 @@ async def test_a_zone_change_counts_from_then_on(world: World) -> None:
     assert (await world.read(before.name)).gate_decision == before.gate_decision
 
 
+@pytest.mark.covers("X10")
 async def test_an_override_holds_on_its_date(world: World) -> None:
     override = OrderSettings.Override(date=Date(year=2026, month=6, day=1), open=True, label="Open house")
     await world.close_gate(overrides=[override])
@@ -315,7 +316,8 @@ async def test_an_ungated_evaluation_touches_no_database(
             # Whoever reads one of these now waits until the lock is gone, and longer than the call may take.
             await other.execute(
                 "BEGIN; LOCK TABLE order_settings, seller_plan, availability, absence, listing, "
-                "offered_package, confirmed_order, known_order, gate_change IN ACCESS EXCLUSIVE MODE"
+                "buyer_verification, offered_package, confirmed_order, known_order, gate_change "
+                "IN ACCESS EXCLUSIVE MODE"
             )
             for _ in range(20):
                 assert await reason(world) == "OUTSIDE_WINDOWS"

@@ -14,13 +14,14 @@ from chassis.db import Database
 from chassis.kernel.clock import ManualClock
 from chassis.kernel.refusal import Refusal, unavailable
 from services.gating.app.gate import Gate
-from services.gating.app.ports import Calendars, Change, Changes, Projections, Sellers
+from services.gating.app.ports import Calendars, Change, Changes, Projections, Sellers, Verifications
 from services.gating.domain.availability import Availability
 from services.gating.domain.calendar import Calendar
 from services.gating.domain.catalogue import Listing
 from services.gating.domain.gate import BuyerFacts, GateReason, HeldOffer
 from services.gating.domain.plan import SellerPlan, Tier
-from services.gating.domain.settings import OrderSettings
+from services.gating.domain.settings import Audience, OrderSettings
+from services.gating.domain.verification import BuyerVerification
 from tests.unit.gating.examples import BUYER, LISTING, PACKAGE, SELLER, at, listing, nights, settings_with
 
 
@@ -33,6 +34,7 @@ class Store:
         self.elsewhere: dict[str, Listing] = {}
         self.facts = BuyerFacts()
         self.open_orders = 0
+        self.said: BuyerVerification | None = None
         self.is_up = True
         self.reads = 0
         self.log: list[Change] = []
@@ -46,6 +48,7 @@ class Store:
             cast("Database", self),
             sellers=cast("Sellers", self),
             calendars=cast("Calendars", self),
+            verifications=cast("Verifications", self),
             projections=cast("Projections", Known(self)),
             source=Elsewhere(self),
             changes=self,
@@ -69,6 +72,9 @@ class Store:
 
     async def calendar(self, _tx: Any, subject: str) -> Calendar:
         return Calendar(Availability(subject))
+
+    async def verification(self, _tx: Any, buyer: str) -> BuyerVerification:
+        return self.said or BuyerVerification(buyer)
 
     async def since(self, _tx: Any, snapshot: str) -> Changes:
         new = self.log[int(snapshot) :] if snapshot else []
@@ -166,6 +172,31 @@ async def test_when_open_orders_cannot_be_counted_the_seller_is_full() -> None:
     assert await reason(gate) is GateReason.AT_CAPACITY
     store.is_up = True
     assert await reason(gate) is GateReason.OUTSIDE_WINDOWS
+
+
+@pytest.mark.covers("X17")
+async def test_a_verification_is_looked_up_only_where_it_matters_and_followed() -> None:
+    store = Store()
+    store.said = BuyerVerification(BUYER, True)
+    gate = store.gate()
+    assert await reason(gate) is GateReason.ALWAYS
+    store.found = settings_with(audience=Audience.UNVERIFIED_BUYERS)
+    gate.rules_changed(SELLER)
+    assert await reason(gate) is GateReason.VERIFIED_BUYER
+    # Another replica took it back.
+    store.said = BuyerVerification(BUYER, False)
+    store.log.append(Change(BUYER, ""))
+    store.seconds = 1.0
+    assert await reason(gate) is GateReason.ALWAYS
+    store.said = BuyerVerification(BUYER, True)
+    gate.verification_changed(BUYER)
+    store.is_up = False
+    assert await reason(gate) is GateReason.ALWAYS
+    store.is_up = True
+    assert await reason(gate) is GateReason.VERIFIED_BUYER
+    before = store.reads
+    assert await reason(gate) is GateReason.VERIFIED_BUYER
+    assert store.reads == before
 
 
 async def test_settings_that_cannot_be_read_are_never_guessed() -> None:

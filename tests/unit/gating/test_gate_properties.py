@@ -15,6 +15,7 @@ from services.gating.domain.availability import Availability
 from services.gating.domain.gate import BuyerFacts, GateReason, HeldOffer, Outcome
 from services.gating.domain.plan import SellerPlan, Tier
 from services.gating.domain.settings import Audience, BypassPolicy, DayOverride, DayRule
+from services.gating.domain.verification import BuyerVerification
 from tests.unit.gating.examples import (
     LISTING,
     NIGHTS,
@@ -120,6 +121,8 @@ def test_the_order_of_windows_does_not_matter(
     lapse=st.none() | SOON,
     away_until=st.none() | SOON,
     expiry=st.none() | SOON,
+    audience=st.sampled_from(Audience),
+    verified_until=st.none() | SOON,
     portion=st.floats(0, 1, exclude_max=True),
 )
 def test_the_outcome_is_constant_until_the_next_change(  # noqa: PLR0917
@@ -130,13 +133,16 @@ def test_the_outcome_is_constant_until_the_next_change(  # noqa: PLR0917
     lapse: datetime | None,
     away_until: datetime | None,
     expiry: datetime | None,
+    audience: Audience,
+    verified_until: datetime | None,
     portion: float,
 ) -> None:
     away = Availability(LISTING, away_until is None, away_until)
     held = HeldOffer("offers/1", PACKAGE, is_open=expiry is not None, expire_time=expiry)
-    facts = BuyerFacts(offers=(held,))
+    verification = BuyerVerification("users/ana", True, verified_until)
+    facts = BuyerFacts(offers=(held,), verification=verification)
     known = rules(
-        settings_with(windows=found, overrides=on, time_zone=zone),
+        settings_with(windows=found, overrides=on, time_zone=zone, audience=audience),
         plan=SellerPlan(SELLER, Tier.PREMIUM, lapse),
         of_listing=away,
     )
@@ -211,6 +217,8 @@ def test_a_zone_change_leaves_earlier_decisions_untouched(
             st.builds(HeldOffer, st.just("offers/1"), st.just(PACKAGE), st.booleans(), st.none() | SOON),
             max_size=3,
         ).map(tuple),
+        verification=st.none()
+        | st.builds(BuyerVerification, st.just("users/ana"), st.booleans(), st.none() | SOON),
     ),
 )
 def test_the_gate_decides_whatever_it_is_asked(  # noqa: PLR0917

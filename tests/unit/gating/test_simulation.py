@@ -23,6 +23,7 @@ from services.gating.domain.simulation import (
     Simulation,
     Workload,
 )
+from services.gating.domain.verification import BuyerVerification
 from tests.unit.gating.examples import (
     BUYER,
     NOON,
@@ -77,6 +78,10 @@ histories = st.builds(
         ),
         max_size=3,
     ).map(tuple),
+    verifications=st.lists(
+        st.builds(BuyerVerification, st.just(BUYER), st.booleans(), st.none() | SOON, set_time=SOON),
+        max_size=3,
+    ).map(lambda said: tuple(sorted(said, key=lambda one: one.set_time, reverse=True))),
 )
 chosen_settings = st.builds(
     settings_with,

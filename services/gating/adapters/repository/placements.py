@@ -8,9 +8,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from chassis.db import Transaction
+from services.gating.adapters.repository.verifications import verification_of
 from services.gating.app.ports import Period, Sample
 from services.gating.domain.catalogue import Intake
 from services.gating.domain.simulation import BuyerHistory, PastOffer, Placement, Workload
+from services.gating.domain.verification import BuyerVerification
 
 # Orders made by accepting an offer are no placements, nor are requests that no settings led to.
 _COUNT: Final = sa.text(
@@ -48,6 +50,9 @@ _OFFERS = sa.text(
     "THEN NULL ELSE offer.change_time END AS until "
     "FROM offered_package AS made JOIN offer ON offer.name = made.offer WHERE made.seller = :seller "
     "AND made.buyer = ANY(CAST(:buyers AS text[])) AND made.offer_time IS NOT NULL ORDER BY offer.name DESC"
+)
+_VERIFICATIONS = sa.text(
+    "SELECT * FROM buyer_verification WHERE buyer = ANY(CAST(:buyers AS text[])) ORDER BY version DESC"
 )
 _WORKLOAD = sa.text(
     "SELECT array_agg(confirm_time) AS confirmed, "
@@ -97,7 +102,13 @@ class PlacementsRepository:
         for row in await tx.fetch_all(_OFFERS, parameters):
             found = PastOffer(row.name, row.package, row.offer_time, row.until, row.expire_time)
             offers.setdefault(row.buyer, []).append(found)
-        return {buyer: _history(firsts.get(buyer), offers.get(buyer, ())) for buyer in {*firsts, *offers}}
+        said: dict[str, list[BuyerVerification]] = {}
+        for row in await tx.fetch_all(_VERIFICATIONS, {"buyers": list(buyers)}):
+            said.setdefault(row.buyer, []).append(verification_of(row))
+        return {
+            buyer: _history(firsts.get(buyer), offers.get(buyer, ()), said.get(buyer, ()))
+            for buyer in {*firsts, *offers, *said}
+        }
 
     async def workload(self, tx: Transaction, seller: str, period: Period) -> Workload:
         """When orders became open and when they ended to be."""
@@ -106,7 +117,7 @@ class PlacementsRepository:
         return Workload(found.confirmed or (), found.ended or ())
 
 
-def _history(first: Any, offers: Sequence[PastOffer]) -> BuyerHistory:
+def _history(first: Any, offers: Sequence[PastOffer], said: Sequence[BuyerVerification]) -> BuyerHistory:
     if first is None:
-        return BuyerHistory(offers=tuple(offers))
-    return BuyerHistory(first.name, first.confirm_time, tuple(offers))
+        return BuyerHistory(offers=tuple(offers), verifications=tuple(said))
+    return BuyerHistory(first.name, first.confirm_time, tuple(offers), tuple(said))

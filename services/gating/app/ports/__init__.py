@@ -8,7 +8,7 @@ from services.gating.app.ports.changes import (
     open_orders_of,
     seller_of_open_orders,
 )
-from services.gating.app.ports.declarations import Calendars, Sellers
+from services.gating.app.ports.declarations import Calendars, Sellers, Verifications
 from services.gating.app.ports.projections import ListingSource, OrderFact, Projections
 from services.gating.app.ports.record import Journal, Period, Placements, Record, Restored, Sample, Upkeep
 from services.gating.app.ports.requests import OrderRequests
@@ -31,6 +31,7 @@ __all__ = [
     "Sample",
     "Sellers",
     "Upkeep",
+    "Verifications",
     "open_orders_of",
     "seller_of_open_orders",
 ]

@@ -15,7 +15,8 @@ Monotonic = Callable[[], float]
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a committed transaction touched: the rules of a seller or a listing (`subject`), the number of his
-    open orders (`open_orders_of`), or, with a `buyer`, what is known of this buyer at the seller `subject`.
+    open orders (`open_orders_of`), the verification of the buyer who is the subject, or, with a `buyer`, what
+    is known of this buyer at the seller `subject`.
     """
 
     subject: str

@@ -13,6 +13,7 @@ from services.gating.domain.calendar import Absence, Calendar
 from services.gating.domain.plan import SellerPlan
 from services.gating.domain.settings import OrderSettings
 from services.gating.domain.settings_history import SettingsVersion
+from services.gating.domain.verification import BuyerVerification
 
 
 class Sellers(Protocol):
@@ -90,4 +91,22 @@ class Calendars(Protocol):
         self, tx: Transaction, parent: str, *, include_listings: bool, now: datetime, page: PageRequest
     ) -> Page[Absence]:
         """Absences that have not ended, by their beginning; those of a seller's listings where asked for."""
+        ...
+
+
+class Verifications(Protocol):
+    """What was said of buyers."""
+
+    async def verification(self, tx: Transaction, buyer: str) -> BuyerVerification:
+        """What was said last; version 0 where nothing was."""
+        ...
+
+    async def add_verification(self, tx: Transaction, added: BuyerVerification) -> bool:
+        """Stores a version; False where somebody else stored it first, whose version is then found."""
+        ...
+
+    async def page_of_verifications(
+        self, tx: Transaction, buyer: str, page: PageRequest
+    ) -> Page[BuyerVerification]:
+        """Everything that was said, newest first."""
         ...
