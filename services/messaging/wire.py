@@ -10,6 +10,7 @@ from google.protobuf.message import Message as ProtoMessage
 from chassis import paging
 from chassis.envelope import EventRecord, record_for
 from chassis.kernel.ids import Ids
+from chassis.kernel.money import Money
 from chassis.kernel.page import Page
 from chassis.wire import money, timestamp, wire_money, write_actions
 from parley.gating.v1 import events_pb2 as gating_events
@@ -244,6 +245,8 @@ _ORDER_EVENTS: Mapping[type[Any], tuple[EventType, Side]] = {
     orders_events.OrderCompleted: (EventType.ORDER_COMPLETED, Side.BUYER),
     # Either party or the operator cancels: the event tells which.
     orders_events.OrderCancelled: (EventType.ORDER_CANCELLED, Side.SYSTEM),
+    orders_events.OrderRefunded: (EventType.ORDER_REFUNDED, Side.SYSTEM),
+    orders_events.OrderRefundFailed: (EventType.ORDER_REFUND_FAILED, Side.SYSTEM),
 }
 _ANSWERS = (offers_events.OfferAccepted, offers_events.OfferDeclined)
 _BY_ITSELF = (orders_events.OrderStarted, orders_events.OrderCompleted)
@@ -301,11 +304,18 @@ def order_report(message: Any) -> Report:
     elif isinstance(message, orders_events.OrderCancelled):
         side = _CANCELLERS.get(message.cancelled_by, Side.SYSTEM)
     return Report(
-        happening=Happening(kind, side, facts.name, amount=money(facts.total, field="total")),
+        happening=Happening(kind, side, facts.name, amount=_amount_of(message)),
         seller=facts.seller,
         buyer=facts.buyer,
         subjects=(Subject(facts.name, _origin_of(facts.order_request, facts.origin_conversation)),),
     )
+
+
+def _amount_of(message: Any) -> Money:
+    """What an event about an order is about: what was to go back, or else the total."""
+    if isinstance(message, orders_events.OrderRefunded | orders_events.OrderRefundFailed):
+        return money(message.amount, field="amount")
+    return money(message.order.total, field="total")
 
 
 def _origin_of(order_request: str, inquiry: str) -> str:

@@ -14,10 +14,11 @@ from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.offers_client import OffersClient
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sandbox import SandboxProvider
-from services.orders.app import fulfilment, timers
+from services.orders.app import fulfilment, refunds, timers
 from services.orders.app.audit import AuditQueries
 from services.orders.app.commands import OrderCommands
 from services.orders.app.desk import DeskQueries, recount_folders
+from services.orders.app.ledger import LedgerQueries
 from services.orders.app.payment_owners import AllOwners, OrderOwners
 from services.orders.app.ports import Gate, Offers, PaymentProvider
 from services.orders.app.queries import OrderQueries
@@ -25,6 +26,7 @@ from services.orders.app.reactions import Reactions
 from services.orders.config import OrdersConfig
 from services.orders.entrypoints.events import broadcasts, subscriptions
 from services.orders.entrypoints.grpc import OrdersServicer
+from services.orders.entrypoints.payment_methods import PaymentRooms
 from services.orders.wire.events import event_record
 
 
@@ -58,12 +60,20 @@ def build(
         database, repository, clock=clock, patience=timedelta(hours=config.auto_accept_hours)
     )
     work_timers = fulfilment.FulfilmentTimers(database, repository, clock)
+    refund_timers = refunds.RefundTimers(
+        database, repository, provider, clock, owners=owners, patience=patience
+    )
+    money = PaymentRooms(
+        refunds.RefundCommands(database, repository, owners=owners, clock=clock),
+        LedgerQueries(database, repository),
+    )
     servicer = OrdersServicer(
         commands,
         work,
         OrderQueries(database, repository),
         DeskQueries(database, DeskRepository()),
         AuditQueries(database, repository, AuditRepository()),
+        money=money,
     )
     return Service(
         partial(add_OrdersServiceServicer_to_server, servicer),
@@ -72,6 +82,8 @@ def build(
         timers={
             timers.CHARGE: payments.charge,
             timers.ENQUIRE: payments.enquire,
+            refunds.SUBMIT: refund_timers.submit,
+            refunds.ENQUIRE: refund_timers.enquire,
             timers.ADDRESSES: addresses.fetch,
             fulfilment.START: work_timers.start,
             fulfilment.ACCEPT: work_timers.accept,

@@ -19,10 +19,11 @@ from parley.gating.v1 import gating_service_pb2 as gating
 from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2, offer_template_pb2
 from parley.offers.v1 import offers_service_pb2 as offers
-from parley.orders.v1 import audit_pb2, fulfilment_pb2, order_pb2
+from parley.orders.v1 import audit_pb2, fulfilment_pb2, order_pb2, refund_pb2
 from parley.orders.v1 import desk_methods_pb2 as desk
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as orders
+from parley.orders.v1 import payment_methods_pb2 as money
 from parley.type.v1 import commerce_pb2
 
 
@@ -227,6 +228,10 @@ ORDERS: Mapping[str, Row] = {
     "ListAuditEntries": Row(lambda f: audit_pb2.ListAuditEntriesRequest(parent=f.order)),
     "ListPayments": Row(lambda f: orders.ListPaymentsRequest(parent=f.order)),
     "RetryPayment": Row(lambda f: orders.RetryPaymentRequest(name=f.payment)),
+    "RefundPayment": Row(
+        lambda f: money.RefundPaymentRequest(name=f.payment, reason=refund_pb2.Refund.REASON_OTHER)
+    ),
+    "ListLedgerEntries": Row(lambda f: money.ListLedgerEntriesRequest(parent=f.seller)),
 }
 
 MESSAGING: Mapping[str, Row] = {

@@ -10,8 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from chassis.db import Transaction
 from chassis.kernel.money import Money
-from services.orders.adapters.tables import payment, payment_attempt
+from services.orders.adapters.tables import payment, payment_attempt, payment_refund
 from services.orders.domain.payment import Attempt, Outcome, Payment, Purpose, State
+from services.orders.domain.refund import Refund, RefundReason, RefundState
 
 _PAYMENT: Final = sa.select(payment).where(payment.c.id == sa.bindparam("id"))
 _PAYMENTS_OF: Final = {
@@ -34,7 +35,18 @@ _ATTEMPTS: Final = (
 )
 _SAVE_ATTEMPT: Final = insert(payment_attempt).on_conflict_do_update(
     index_elements=["payment_id", "number"],
-    set_={name: sa.text(f"excluded.{name}") for name in ("outcome", "decline_code", "resolve_time")},
+    set_={
+        name: sa.text(f"excluded.{name}") for name in ("outcome", "decline_code", "resolve_time", "reference")
+    },
+)
+_REFUNDS: Final = (
+    sa.select(payment_refund)
+    .where(payment_refund.c.payment_id == sa.bindparam("payment_id"))
+    .order_by(payment_refund.c.number)
+)
+_SAVE_REFUND: Final = insert(payment_refund).on_conflict_do_update(
+    index_elements=["payment_id", "number"],
+    set_={name: sa.text(f"excluded.{name}") for name in ("state", "failure_code", "resolve_time")},
 )
 
 
@@ -71,9 +83,18 @@ class PaymentRepository:
         if changed.attempts:
             await tx.execute(_SAVE_ATTEMPT, _attempt_row(changed.id, changed.last_attempt))
 
+    async def save_refund(self, tx: Transaction, changed: Payment, number: int, *, expected: int) -> None:
+        """Replaces the payment at version `expected` together with one of its refunds, which may be new."""
+        row = {**payment_row(changed), "key": changed.id, "expected": expected}
+        if await tx.fetch_one(_SAVE_PAYMENT, row) is None:
+            raise LostUpdate(changed.name)
+        await tx.execute(_SAVE_REFUND, _refund_row(changed.id, changed.refunds[number - 1]))
+
     async def _read_payment(self, tx: Transaction, row: Any) -> Payment:
         attempts = await tx.fetch_all(_ATTEMPTS, {"payment_id": row.id})
-        return _read_payment(row, attempts)
+        captured = row.state == State.CAPTURED.value
+        refunds = await tx.fetch_all(_REFUNDS, {"payment_id": row.id}) if captured else []
+        return _read_payment(row, attempts, refunds)
 
 
 def payment_row(one: Payment) -> dict[str, Any]:
@@ -96,6 +117,7 @@ def payment_row(one: Payment) -> dict[str, Any]:
         "create_time": one.create_time,
         "update_time": one.update_time,
         "capture_time": one.capture_time,
+        "reserved": one.reserved.amount,
     }
 
 
@@ -109,6 +131,24 @@ def _attempt_row(payment_id: str, attempt: Attempt) -> dict[str, Any]:
         "outcome": attempt.outcome.value if attempt.outcome else None,
         "decline_code": attempt.decline_code,
         "resolve_time": attempt.resolve_time,
+        "reference": attempt.reference,
+    }
+
+
+def _refund_row(payment_id: str, refund: Refund) -> dict[str, Any]:
+    return {
+        "payment_id": payment_id,
+        "number": refund.number,
+        "key": refund.key,
+        "currency": refund.amount.currency,
+        "amount": refund.amount.amount,
+        "reason": refund.reason.value,
+        "text": refund.text,
+        "requested_by": refund.requested_by,
+        "state": refund.state.value,
+        "failure_code": refund.failure_code,
+        "create_time": refund.create_time,
+        "resolve_time": refund.resolve_time,
     }
 
 
@@ -116,7 +156,7 @@ def _owner(row: Any) -> str:
     return f"orders/{row.order_id}" if row.order_id is not None else f"subscriptions/{row.subscription_id}"
 
 
-def _read_payment(row: Any, attempts: Sequence[Any]) -> Payment:
+def _read_payment(row: Any, attempts: Sequence[Any], refunds: Sequence[Any]) -> Payment:
     return Payment(
         id=row.id,
         owner=_owner(row),
@@ -141,7 +181,23 @@ def _read_payment(row: Any, attempts: Sequence[Any]) -> Payment:
                 outcome=Outcome(one.outcome) if one.outcome else None,
                 decline_code=one.decline_code,
                 resolve_time=one.resolve_time,
+                reference=one.reference,
             )
             for one in attempts
+        ),
+        refunds=tuple(
+            Refund(
+                number=one.number,
+                key=one.key,
+                amount=Money(one.currency, one.amount),
+                reason=RefundReason(one.reason),
+                text=one.text,
+                requested_by=one.requested_by,
+                state=RefundState(one.state),
+                create_time=one.create_time,
+                resolve_time=one.resolve_time,
+                failure_code=one.failure_code,
+            )
+            for one in refunds
         ),
     )

@@ -14,6 +14,7 @@ from chassis.kernel.page import Cursor, Page, PageRequest, page_of
 from chassis.paging import cursor_of
 from services.orders.adapters import encoding
 from services.orders.adapters.option_encoding import read_chosen, write_chosen
+from services.orders.adapters.ledger_repository import LedgerRepository
 from services.orders.adapters.order_list import page_statement
 from services.orders.adapters.payment_repository import LostUpdate, PaymentRepository, payment_row
 from services.orders.adapters.tables import orders, payment
@@ -38,7 +39,7 @@ _SET_ADDRESSES: Final = (
 )
 
 
-class Repository(PaymentRepository):
+class Repository(PaymentRepository, LedgerRepository):
     """The rows of orders and payments. A row is saved only over the version that it was read at."""
 
     async def load(self, tx: Transaction, name: str, *, for_update: bool = False) -> Order | None:
@@ -128,6 +129,7 @@ def _order_row(order: Order) -> dict[str, Any]:
         "billing_address": encoding.write_address(order.billing_address),
         "delivery_address": encoding.write_address(order.delivery_address),
         "unread": order.unread,
+        "refunded": order.refunded.amount if order.refunded is not None else 0,
         "begin_time": order.begin_time,
         "deliveries": encoding.write_deliveries(order.deliveries),
         "auto_complete_time": order.auto_complete_time,
@@ -172,6 +174,7 @@ def _read_order(row: Any) -> Order:
         billing_address=encoding.read_address(row.billing_address),
         delivery_address=encoding.read_address(row.delivery_address),
         unread=row.unread,
+        refunded=Money(row.currency, row.refunded) if row.refunded else None,
         begin_time=row.begin_time,
         deliveries=encoding.read_deliveries(row.deliveries),
         auto_complete_time=row.auto_complete_time,

@@ -6,6 +6,7 @@ crash of the service takes them back. Like a real provider it answers one key wi
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -14,25 +15,35 @@ from sqlalchemy.dialects.postgresql import insert
 from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.money import Money
-from services.orders.adapters.tables import sandbox_charge
+from services.orders.adapters.tables import sandbox_charge, sandbox_refund
 from services.orders.domain.payment import Charge, Outcome
+from services.orders.domain.refund import ChargeReference, RefundAnswer
 
 SUCCESS: Final = "sandbox_success"
 DECLINE_SOFT: Final = "sandbox_decline_soft"
 DECLINE_HARD: Final = "sandbox_decline_hard"
 TIMEOUT_AFTER_CHARGE: Final = "sandbox_timeout_after_charge"
+REFUND_FAILS: Final = "sandbox_refund_fails"
+TIMEOUT_AFTER_REFUND: Final = "sandbox_timeout_after_refund"
 
 _OUTCOMES: Final = {
     SUCCESS: Charge(Outcome.CAPTURED),
     DECLINE_SOFT: Charge(Outcome.SOFT_DECLINE, "insufficient_funds"),
     DECLINE_HARD: Charge(Outcome.HARD_DECLINE, "stolen_card"),
     TIMEOUT_AFTER_CHARGE: Charge(Outcome.CAPTURED),
+    REFUND_FAILS: Charge(Outcome.CAPTURED),
+    TIMEOUT_AFTER_REFUND: Charge(Outcome.CAPTURED),
 }
 _UNKNOWN_TOKEN: Final = Charge(Outcome.HARD_DECLINE, "invalid_token")
 
 _FIND: Final = sa.select(sandbox_charge).where(sandbox_charge.c.key == sa.bindparam("key"))
 _BOOK: Final = (
     insert(sandbox_charge).on_conflict_do_nothing(index_elements=["key"]).returning(sandbox_charge.c.key)
+)
+_FIND_LOCKED: Final = _FIND.with_for_update()
+_FIND_REFUND: Final = sa.select(sandbox_refund).where(sandbox_refund.c.key == sa.bindparam("key"))
+_REFUNDED: Final = sa.select(sa.func.coalesce(sa.func.sum(sandbox_refund.c.amount), 0)).where(
+    sandbox_refund.c.charge_key == sa.bindparam("charge_key"), sandbox_refund.c.outcome == "SUCCEEDED"
 )
 
 
@@ -73,10 +84,63 @@ class SandboxProvider:
         row = await self._database.read(lambda tx: tx.fetch_one(_FIND, {"key": key}))
         return None if row is None else _read(row)
 
+    async def refund(self, key: str, charge: ChargeReference, amount: Money) -> RefundAnswer:
+        """Gives back; a repeated key gets its first outcome. TimeoutError where the answer is lost."""
+        booked, lost, found = await self._database.transact(
+            lambda tx: _book_refund(tx, key, charge.key, amount, self._clock.now())
+        )
+        if (found.charge_key, found.currency, found.amount) != (charge.key, amount.currency, amount.amount):
+            raise KeyReused(key)
+        if booked and lost:
+            raise TimeoutError("the answer was lost on purpose")
+        return _read_refund(found)
+
+    async def lookup_refund(self, key: str, charge: ChargeReference) -> RefundAnswer | None:
+        """What became of a refund."""
+        del charge
+        row = await self._database.read(lambda tx: tx.fetch_one(_FIND_REFUND, {"key": key}))
+        return None if row is None else _read_refund(row)
+
+
+async def _book_refund(
+    tx: Transaction, key: str, charge_key: str, amount: Money, now: datetime
+) -> tuple[bool, bool, Any]:
+    charged = await tx.fetch_one(_FIND_LOCKED, {"key": charge_key})
+    found = await tx.fetch_one(_FIND_REFUND, {"key": key})
+    if found is not None:
+        return False, False, found
+    failure = await _why_not(tx, charged, charge_key, amount)
+    row = {
+        "key": key,
+        "charge_key": charge_key,
+        "currency": amount.currency,
+        "amount": amount.amount,
+        "outcome": "FAILED" if failure else "SUCCEEDED",
+        "failure_code": failure,
+        "create_time": now,
+    }
+    await tx.execute(sa.insert(sandbox_refund), row)
+    lost = charged is not None and charged.token == TIMEOUT_AFTER_REFUND
+    return True, lost, await tx.fetch_one(_FIND_REFUND, {"key": key})
+
+
+async def _why_not(tx: Transaction, charged: Any, charge_key: str, amount: Money) -> str:
+    """The code of a refusal; empty where the money goes back."""
+    if charged is None or charged.outcome != Outcome.CAPTURED.value:
+        return "charge_not_found"
+    if charged.token == REFUND_FAILS:
+        return "expired_or_canceled_card"
+    back = int(await tx.scalar(_REFUNDED, {"charge_key": charge_key}))
+    return "amount_too_large" if back + amount.amount > charged.amount else ""
+
 
 async def _book(tx: Transaction, row: dict[str, Any]) -> tuple[bool, Any]:
     booked = await tx.fetch_one(_BOOK, row) is not None
     return booked, await tx.fetch_one(_FIND, {"key": row["key"]})
+
+
+def _read_refund(row: Any) -> RefundAnswer:
+    return RefundAnswer(row.outcome == "SUCCEEDED", row.failure_code)
 
 
 def _read(row: Any) -> Charge:

@@ -61,6 +61,7 @@ orders: Final = sa.Table(
     _json("billing_address", nullable=True),
     _json("delivery_address", nullable=True),
     sa.Column("unread", sa.Integer, nullable=False),
+    sa.Column("refunded", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     _instant("begin_time", nullable=True),
     sa.Column("deliveries", JSONB, nullable=False, server_default=sa.text("'[]'")),
     _instant("auto_complete_time", nullable=True),
@@ -107,6 +108,7 @@ payment: Final = sa.Table(
     _instant("create_time"),
     _instant("update_time"),
     _instant("capture_time", nullable=True),
+    sa.Column("reserved", sa.BigInteger, nullable=False, server_default=sa.text("0")),
 )
 
 payment_attempt: Final = sa.Table(
@@ -120,6 +122,51 @@ payment_attempt: Final = sa.Table(
     _text("outcome", nullable=True),
     _text("decline_code"),
     _instant("resolve_time", nullable=True),
+    sa.Column("reference", sa.Text, nullable=False, server_default=sa.text("''")),
+)
+
+payment_refund: Final = sa.Table(
+    "payment_refund",
+    METADATA,
+    _text("payment_id", primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    _text("key"),
+    _text("currency"),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    _text("reason"),
+    _text("text"),
+    _text("requested_by"),
+    _text("state"),
+    _text("failure_code"),
+    _instant("create_time"),
+    _instant("resolve_time", nullable=True),
+)
+
+ledger_transaction: Final = sa.Table(
+    "ledger_transaction",
+    METADATA,
+    _text("id", primary_key=True),
+    _text("kind"),
+    _text("payment_id"),
+    _text("payment"),
+    _text("seller"),
+    _text("buyer"),
+    sa.Column("entry_count", sa.Integer, nullable=False),
+    _instant("create_time"),
+)
+
+ledger_entry: Final = sa.Table(
+    "ledger_entry",
+    METADATA,
+    _text("id", primary_key=True),
+    _text("transaction_id"),
+    _text("account"),
+    _text("party"),
+    _text("side"),
+    _text("currency"),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    _text("seller"),
+    _instant("create_time"),
 )
 
 listing: Final = sa.Table(
@@ -142,3 +189,15 @@ sandbox_charge: Final = sa.Table(
     _instant("create_time"),
 )
 """The books of the sandbox provider: no part of the service's own state."""
+
+sandbox_refund: Final = sa.Table(
+    "sandbox_refund",
+    METADATA,
+    _text("key", primary_key=True),
+    _text("charge_key"),
+    _text("currency"),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    _text("outcome"),
+    _text("failure_code"),
+    _instant("create_time"),
+)

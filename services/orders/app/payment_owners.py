@@ -8,10 +8,11 @@ from datetime import datetime
 
 from chassis.db import Transaction
 from services.orders.app.ports import PaymentOwner, PaymentOwners, Repository
-from services.orders.domain import fulfilment
+from services.orders.domain import fulfilment, refunding
 from services.orders.domain import payment as payments
 from services.orders.domain.order import Order, State
 from services.orders.domain.payment import Payment
+from services.orders.domain.refund import Refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,20 @@ class OrderOwner:
     async def given_up(self, tx: Transaction, payment: Payment, *, now: datetime) -> None:
         """Nothing was taken for a cancelled order, and nothing shall be."""
         changed, event = fulfilment.given_up(self.order, payment, now=now)
+        await self.repository.save(tx, changed, expected=self.order.version)
+        tx.record(event)
+
+    async def refunded(self, tx: Transaction, payment: Payment, refund: Refund, *, now: datetime) -> None:
+        """The order shows what went back."""
+        changed, event = refunding.given_back(self.order, payment, refund, now=now)
+        await self.repository.save(tx, changed, expected=self.order.version)
+        tx.record(event)
+
+    async def refund_failed(
+        self, tx: Transaction, payment: Payment, refund: Refund, *, now: datetime
+    ) -> None:
+        """The parties are told that nothing went back."""
+        changed, event = refunding.not_given_back(self.order, payment, refund, now=now)
         await self.repository.save(tx, changed, expected=self.order.version)
         tx.record(event)
 

@@ -12,9 +12,33 @@ from chassis.kernel.money import Money
 from chassis.kernel.page import Page, PageRequest
 from services.orders.domain.commerce import Address
 from services.orders.domain.gate import GateDecision
+from services.orders.domain.ledger import Entry, Kind, LedgerTransaction
 from services.orders.domain.listing import Listing
 from services.orders.domain.order import Order
 from services.orders.domain.payment import Charge, Payment
+from services.orders.domain.refund import ChargeReference, Refund, RefundAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFilter:
+    """Which lines of a seller's books: all, or those about one payment."""
+
+    seller: str
+    payment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerLine:
+    """One entry of the ledger and the transaction that it belongs to."""
+
+    id: str
+    transaction: str
+    kind: Kind
+    payment: str
+    seller: str
+    buyer: str
+    create_time: datetime
+    entry: Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +93,20 @@ class Repository(Protocol):
 
     async def save_payment(self, tx: Transaction, changed: Payment, *, expected: int) -> None:
         """Replaces the payment at version `expected`, its last attempt included."""
+        ...
+
+    async def save_refund(self, tx: Transaction, changed: Payment, number: int, *, expected: int) -> None:
+        """Replaces the payment at version `expected` together with one of its refunds, which may be new."""
+        ...
+
+    async def post(self, tx: Transaction, new: LedgerTransaction) -> None:
+        """Adds a transaction to the ledger."""
+        ...
+
+    async def ledger_page(
+        self, tx: Transaction, wanted: LedgerFilter, request: PageRequest
+    ) -> Page[LedgerLine]:
+        """The lines of a seller's books, newest first."""
         ...
 
 
@@ -129,6 +167,16 @@ class PaymentOwner(Protocol):
         """Takes in that `payment` (as it is stored by the caller) was voided, because it is not owed."""
         ...
 
+    async def refunded(self, tx: Transaction, payment: Payment, refund: Refund, *, now: datetime) -> None:
+        """Takes in that money of `payment` (as it is stored by the caller) went back."""
+        ...
+
+    async def refund_failed(
+        self, tx: Transaction, payment: Payment, refund: Refund, *, now: datetime
+    ) -> None:
+        """Takes in that the provider refused to give money of `payment` back."""
+        ...
+
 
 class PaymentOwners(Protocol):
     """The orders, or the subscriptions."""
@@ -152,4 +200,12 @@ class PaymentProvider(Protocol):
 
     async def lookup(self, key: str) -> Charge | None:
         """What became of `key`; None where it was never seen."""
+        ...
+
+    async def refund(self, key: str, charge: ChargeReference, amount: Money) -> RefundAnswer:
+        """Gives back once for each `key`: repeated with the same key it answers the first outcome again."""
+        ...
+
+    async def lookup_refund(self, key: str, charge: ChargeReference) -> RefundAnswer | None:
+        """What became of the refund `key`; None where it was never seen."""
         ...

@@ -22,6 +22,7 @@ from chassis.db import Database, DueTimer, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
 from services.orders.app.ports import Offers, PaymentOwner, PaymentOwners, PaymentProvider, Repository
+from services.orders.domain import ledger
 from services.orders.domain import payment as payments
 from services.orders.domain.order import Order
 from services.orders.domain.payment import UNRESOLVED, Charge, Payment, State
@@ -167,6 +168,8 @@ class PaymentTimers:
         if resolved is payment:
             return
         await self._repository.save_payment(tx, resolved, expected=payment.version)
+        if resolved.state is State.CAPTURED:
+            await self._repository.post(tx, ledger.captured(resolved))
         await owner.settled(tx, resolved, now=now)
 
     async def _lose(self, tx: Transaction, name: str, number: int) -> None:

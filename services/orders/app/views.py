@@ -21,10 +21,10 @@ class OrderView:
 
 @dataclass(frozen=True, slots=True)
 class PaymentView:
-    """A payment of `order` as `actor` sees it."""
+    """A payment as `actor` sees it; `order` is None for a payment of a subscription."""
 
     payment: Payment
-    order: Order
+    order: Order | None
     actor: Actor
 
 

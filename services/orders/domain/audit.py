@@ -72,6 +72,7 @@ BUYER_SEES: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
     "payment": frozenset({"purpose", "sequence", "amount", "state", "provider", "token", "capture_time"}),
+    "payment_refund": frozenset({"number", "amount", "reason", "state", "failure_code", "resolve_time"}),
     "payment_attempt": frozenset({"number", "outcome", "decline_code", "submit_time", "resolve_time"}),
 }
 """The fields that a buyer may see, by table. What is not named, new fields included, is the team's affair."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from chassis.kernel.money import Money
     from services.orders.domain.order import Order
     from services.orders.domain.payment import Outcome
     from services.orders.domain.work import CancelReason, Party
@@ -82,6 +83,24 @@ class OrderPaymentVoided(OrderEvent):
     """The order is cancelled, and its charge never reached the provider."""
 
     payment: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRefunded(OrderEvent):
+    """Money went back to the buyer."""
+
+    payment: str
+    refund_number: int
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRefundFailed(OrderEvent):
+    """The provider refused to give money back."""
+
+    payment: str
+    refund_number: int
+    amount: Money
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,8 @@ MACHINE: Final = Machine[State](
         Transition(_SETTLING, "paid", (Actor.TIMER,)),
         Transition(_SETTLING, "paymentFailed", (Actor.TIMER,)),
         Transition((State.CANCELLED,), "paymentVoided", (Actor.TIMER,)),
+        Transition(_SETTLING, "refunded", (Actor.TIMER,)),
+        Transition(_SETTLING, "refundFailed", (Actor.TIMER,)),
         Transition(_OWED, "retryPayment", (Actor.SELLER, Actor.BUYER)),
     ),
 )
@@ -180,6 +182,7 @@ class Order:
     complete_time: datetime | None = None
     cancellation: Cancellation | None = None
     options: tuple[ChosenOption, ...] = ()
+    refunded: Money | None = None
 
     @property
     def name(self) -> str:
@@ -204,9 +207,11 @@ class Order:
 
     @property
     def refund_due(self) -> Money | None:
-        """What was taken although the order is cancelled."""
-        owed = self.state is State.CANCELLED and self.payment_state is PaymentState.PAID
-        return self.total if owed else None
+        """What was taken although the order is cancelled, and did not go back."""
+        if self.state is not State.CANCELLED or self.payment_state is not PaymentState.PAID:
+            return None
+        left = self.total if self.refunded is None else self.total - self.refunded
+        return left if left.is_positive else None
 
     @property
     def folder(self) -> Folder:

@@ -15,8 +15,10 @@ from chassis.kernel.machine import ActionState, Actor, Machine, Transition
 from chassis.kernel.money import Money
 from services.orders.domain import events, refusals
 from services.orders.domain.commerce import PaymentMethod
-from services.orders.domain.order import Order, PaymentState, moved, next_version
+from services.orders.domain.order import Order, PaymentState, moved
 from services.orders.domain.order import State as OrderState
+from services.orders.domain.order import next_version as next_order
+from services.orders.domain.refund import Refund
 
 
 class State(StrEnum):
@@ -63,6 +65,8 @@ MACHINE: Final = Machine[State](
         Transition((State.DECLINED,), "retry", (Actor.BUYER, Actor.SELLER), State.CREATED),
         # By the schedule of a subscription.
         Transition((State.DECLINED,), "renew", (Actor.TIMER,), State.CREATED),
+        # Its amount counts against what was captured: see `refunding`.
+        Transition((State.CAPTURED,), "refund", (Actor.SELLER, Actor.OPERATOR)),
         # With its owner, before anything was submitted; or once the provider said that it never saw it.
         Transition((State.CREATED,), "void", (Actor.BUYER, Actor.SELLER, Actor.OPERATOR), State.VOIDED),
         Transition((State.CREATED, *UNRESOLVED), "void", (Actor.TIMER,), State.VOIDED),
@@ -74,10 +78,14 @@ _LATER_ENQUIRIES: Final = (timedelta(hours=1), *(timedelta(days=1),) * 5)
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """An answer of the provider: CAPTURED, SOFT_DECLINE or HARD_DECLINE, with its code for a decline."""
+    """An answer of the provider: CAPTURED, SOFT_DECLINE or HARD_DECLINE, with its code for a decline.
+
+    `reference` is the provider's own name for the charge, where it has one.
+    """
 
     outcome: Outcome
     decline_code: str = ""
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,7 @@ class Attempt:
     outcome: Outcome | None = None
     decline_code: str = ""
     resolve_time: datetime | None = None
+    reference: str = ""
 
     @property
     def is_resolved(self) -> bool:
@@ -121,6 +130,7 @@ class Payment:
     update_time: datetime
     attempts: tuple[Attempt, ...] = ()
     capture_time: datetime | None = None
+    refunds: tuple[Refund, ...] = ()
 
     @property
     def name(self) -> str:
@@ -131,6 +141,25 @@ class Payment:
     def etag(self) -> str:
         """The version, as callers see it."""
         return f"v{self.version}"
+
+    @property
+    def refunded(self) -> Money:
+        """What went back to the buyer for certain."""
+        back = sum(one.amount.amount for one in self.refunds if one.is_successful)
+        return Money(self.amount.currency, back)
+
+    @property
+    def reserved(self) -> Money:
+        """What went back or may have: no other refund may use it."""
+        held = sum(one.amount.amount for one in self.refunds if one.holds_money)
+        return Money(self.amount.currency, held)
+
+    @property
+    def refundable(self) -> Money:
+        """What a refund may still give back."""
+        if self.state is not State.CAPTURED:
+            return Money(self.amount.currency, 0)
+        return self.amount - self.reserved
 
     @property
     def last_attempt(self) -> Attempt:
@@ -205,13 +234,13 @@ def submit(payment: Payment, *, now: datetime) -> Payment:
     state = MACHINE.move(payment.state, "submit", Actor.TIMER, name=payment.name)
     number = len(payment.attempts) + 1
     attempt = Attempt(number, f"{payment.id}-{number}", payment.token, now)
-    return replace(_next(payment, now), state=state, attempts=(*payment.attempts, attempt))
+    return replace(next_version(payment, now), state=state, attempts=(*payment.attempts, attempt))
 
 
 def resubmit(payment: Payment, *, now: datetime) -> Payment:
     """The same attempt again, under the same key."""
     state = MACHINE.move(payment.state, "resubmit", Actor.TIMER, name=payment.name)
-    return replace(_next(payment, now), state=state)
+    return replace(next_version(payment, now), state=state)
 
 
 def lose(payment: Payment, number: int, *, now: datetime) -> Payment:
@@ -220,7 +249,7 @@ def lose(payment: Payment, number: int, *, now: datetime) -> Payment:
     if attempt is None or payment.state in (State.UNKNOWN, State.VOIDED):
         return payment
     state = MACHINE.move(payment.state, "lose", Actor.TIMER, name=payment.name)
-    return _with(_next(payment, now), replace(attempt, outcome=Outcome.UNKNOWN), state)
+    return _with(next_version(payment, now), replace(attempt, outcome=Outcome.UNKNOWN), state)
 
 
 def resolve(payment: Payment, number: int, charge: Charge, *, now: datetime) -> Payment:
@@ -230,8 +259,14 @@ def resolve(payment: Payment, number: int, charge: Charge, *, now: datetime) -> 
         return payment
     captured = charge.outcome is Outcome.CAPTURED
     state = MACHINE.move(payment.state, "capture" if captured else "decline", Actor.TIMER, name=payment.name)
-    known = replace(attempt, outcome=charge.outcome, decline_code=charge.decline_code, resolve_time=now)
-    changed = _with(_next(payment, now), known, state)
+    known = replace(
+        attempt,
+        outcome=charge.outcome,
+        decline_code=charge.decline_code,
+        resolve_time=now,
+        reference=charge.reference,
+    )
+    changed = _with(next_version(payment, now), known, state)
     return replace(changed, capture_time=now) if captured else changed
 
 
@@ -241,7 +276,7 @@ def retry(
     """Due again, by the same means after a soft decline, by another one after a hard decline."""
     renewed = renew(payment, order, actor=actor, token=token, now=now)
     moved(order, "retryPayment", actor)
-    changed = replace(next_version(order, now), payment_state=PaymentState.PENDING)
+    changed = replace(next_order(order, now), payment_state=PaymentState.PENDING)
     return renewed, changed, events.OrderPaymentRetried(changed, payment.name)
 
 
@@ -265,13 +300,13 @@ def due_again(payment: Payment, *, actor: Actor, token: str, now: datetime) -> P
     last = payment.last_attempt
     if last.outcome is Outcome.HARD_DECLINE and token in {"", last.token}:
         raise refusals.payment_means_refused(payment.name, last.decline_code)
-    return replace(_next(payment, now), state=state, token=token or payment.token)
+    return replace(next_version(payment, now), state=state, token=token or payment.token)
 
 
 def void(payment: Payment, *, actor: Actor, now: datetime) -> Payment:
     """Not charged any more, because its order is cancelled."""
     state = MACHINE.move(payment.state, "void", actor, name=payment.name)
-    return replace(_next(payment, now), state=state)
+    return replace(next_version(payment, now), state=state)
 
 
 def settled(
@@ -282,21 +317,29 @@ def settled(
     assert outcome is not None
     if payment.state is State.CAPTURED:
         moved(order, "paid", Actor.TIMER)
-        paid = replace(next_version(order, now), payment_state=PaymentState.PAID)
+        paid = replace(next_order(order, now), payment_state=PaymentState.PAID)
         return paid, events.OrderPaid(paid, payment.name, outcome)
     moved(order, "paymentFailed", Actor.TIMER)
     is_cancelled = order.state is OrderState.CANCELLED
     state = PaymentState.VOIDED if is_cancelled else PaymentState.FAILED
-    failed = replace(next_version(order, now), payment_state=state)
+    failed = replace(next_order(order, now), payment_state=state)
     return failed, events.OrderPaymentFailed(failed, payment.name, outcome)
 
 
-def explain_payment(payment: Payment, order: Order, actor: Actor) -> tuple[ActionState, ...]:
-    """The methods of a payment that `actor` can ever call, with the reason for each that is closed now."""
-    if not MACHINE.can(State.DECLINED, "retry", actor):
-        return ()
-    allowed = _can_retry(payment, order, actor)
-    return (ActionState("retry", allowed, "" if allowed else "TRANSITION_FORBIDDEN"),)
+def explain_payment(payment: Payment, order: Order | None, actor: Actor) -> tuple[ActionState, ...]:
+    """The methods of a payment that `actor` can ever call, with the reason for each that is closed now.
+
+    `order` is None for a payment of a subscription, whose retries follow a schedule.
+    """
+    possible = {}
+    if order is not None and MACHINE.can(State.DECLINED, "retry", actor):
+        possible["retry"] = _can_retry(payment, order, actor)
+    if MACHINE.can(State.CAPTURED, "refund", actor):
+        possible["refund"] = payment.refundable.is_positive
+    return tuple(
+        ActionState(action, allowed, "" if allowed else "TRANSITION_FORBIDDEN")
+        for action, allowed in possible.items()
+    )
 
 
 def _can_retry(payment: Payment, order: Order, actor: Actor) -> bool:
@@ -318,5 +361,6 @@ def _with(payment: Payment, attempt: Attempt, state: State) -> Payment:
     return replace(payment, attempts=attempts, state=state)
 
 
-def _next(payment: Payment, now: datetime) -> Payment:
+def next_version(payment: Payment, now: datetime) -> Payment:
+    """The same payment, one version later."""
     return replace(payment, version=payment.version + 1, update_time=now)

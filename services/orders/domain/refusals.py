@@ -25,6 +25,7 @@ class Reason(StrEnum):
     OPTION_REQUIRED = "OPTION_REQUIRED"
     DUPLICATE_OPTION = "DUPLICATE_OPTION"
     OPTION_OUT_OF_RANGE = "OPTION_OUT_OF_RANGE"
+    REFUND_EXCEEDS_PAYMENT = "REFUND_EXCEEDS_PAYMENT"
 
 
 EXPLANATIONS = {
@@ -123,6 +124,17 @@ def payment_means_refused(payment: str, decline_code: str) -> Refusal:
         "the provider declined this means of payment for good; name another one",
         payment=payment,
         decline_code=decline_code,
+    )
+
+
+def refund_exceeds_payment(payment: str, asked: Money, left: Money) -> Refusal:
+    """More than was captured and is not given back, or under way back, already."""
+    return precondition(
+        Reason.REFUND_EXCEEDS_PAYMENT,
+        f"{left} of {payment} can still be refunded, not {asked}",
+        payment=payment,
+        asked=str(asked),
+        refundable=str(left),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chassis.server import respond
-from parley.orders.v1 import audit_pb2, orders_service_pb2_grpc
+from parley.orders.v1 import audit_pb2
 from parley.orders.v1 import desk_methods_pb2 as desk
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as pb
@@ -14,10 +14,11 @@ from services.orders.app.commands import OrderCommands
 from services.orders.app.desk import DeskQueries
 from services.orders.app.fulfilment import FulfilmentCommands
 from services.orders.app.queries import OrderQueries
+from services.orders.entrypoints.payment_methods import PaymentMethods, PaymentRooms
 from services.orders.wire import answers, audit, desk_answers, requests
 
 
-class OrdersServicer(orders_service_pb2_grpc.OrdersServiceServicer):
+class OrdersServicer(PaymentMethods):
     """parley.orders.v1.OrdersService."""
 
     def __init__(
@@ -27,7 +28,10 @@ class OrdersServicer(orders_service_pb2_grpc.OrdersServiceServicer):
         queries: OrderQueries,
         desk_queries: DeskQueries,
         audited: AuditQueries,
+        *,
+        money: PaymentRooms,
     ) -> None:
+        self._money = money
         self._commands = commands
         self._fulfilment = fulfilment
         self._queries = queries

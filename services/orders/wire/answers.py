@@ -15,7 +15,6 @@ from parley.orders.v1 import (
 )
 from services.orders.app.views import OrdersView, OrderView, PaymentsView, PaymentView
 from services.orders.domain import order as orders
-from services.orders.domain import payment as payments
 from services.orders.domain.order import DeclineReason, Folder, Intake, Order, PaymentState, State
 from services.orders.domain.payment import Attempt, Outcome, Payment, Purpose
 from services.orders.domain.recurring import RecurringCharge, recurring_charge
@@ -23,23 +22,24 @@ from services.orders.domain.refusals import EXPLANATIONS
 from services.orders.domain.work import Cancellation, CancelReason, Delivery, Party
 from services.orders.wire import values
 from services.orders.wire.options import wire_chosen_option
+from services.orders.domain.refusals import EXPLANATIONS
+from services.orders.domain.work import Cancellation, CancelReason, Delivery, Party
+from services.orders.wire import values
+from services.orders.wire.payments import payment_message
 
 STATES = {one: order_pb2.Order.State.Value(f"STATE_{one.value}") for one in State}
 INTAKES = {one: order_pb2.Order.Intake.Value(f"INTAKE_{one.value}") for one in Intake}
 PAYMENT_STATES = {
     one: order_pb2.Order.PaymentState.Value(f"PAYMENT_STATE_{one.value}") for one in PaymentState
 }
-OUTCOMES = {one: payment_pb2.PaymentAttempt.Outcome.Value(f"OUTCOME_{one.value}") for one in Outcome}
 FOLDERS = {one: order_pb2.Order.Folder.Value(f"FOLDER_{one.value}") for one in Folder}
 _DECLINE_REASONS = {
     one: order_pb2.Order.DeclineReason.Value(f"DECLINE_REASON_{one.value}") for one in DeclineReason
 }
-_STATES_OF_PAYMENTS = {one: payment_pb2.Payment.State.Value(f"STATE_{one.value}") for one in payments.State}
 CANCEL_REASONS = {
     one: fulfilment_pb2.Cancellation.Reason.Value(f"REASON_{one.value}") for one in CancelReason
 }
 PARTIES = {one: fulfilment_pb2.Cancellation.Party.Value(f"PARTY_{one.value}") for one in Party}
-_PURPOSES = {one: payment_pb2.Payment.Purpose.Value(f"PURPOSE_{one.value}") for one in Purpose}
 
 
 def place_order_response(view: OrderView) -> orders_service_pb2.PlaceOrderResponse:
@@ -170,6 +170,7 @@ def order_message(order: Order, actor: Actor) -> order_pb2.Order:
         refund_due=wire_money(order.refund_due) if order.refund_due is not None else None,
         options=[wire_chosen_option(one) for one in order.options],
         recurring_charge=_recurring_message(recurring_charge(order)),
+        refunded_total=wire_money(order.refunded) if order.refunded is not None else None,
     )
     if order.decline_reason is not None:
         message.decline_reason = _DECLINE_REASONS[order.decline_reason]
@@ -213,34 +214,3 @@ def _cancellation_message(cancellation: Cancellation | None) -> fulfilment_pb2.C
         text=cancellation.text,
         cancel_time=timestamp(cancellation.cancel_time),
     )
-
-
-def payment_message(payment: Payment, order: Order, actor: Actor) -> payment_pb2.Payment:
-    """The payment as `actor` sees it. Means of payment and keys stay inside."""
-    message = payment_pb2.Payment(
-        name=payment.name,
-        purpose=_PURPOSES[payment.purpose],
-        amount=wire_money(payment.amount),
-        state=_STATES_OF_PAYMENTS[payment.state],
-        provider=payment.provider,
-        sequence=payment.sequence,
-        attempts=[_attempt_message(attempt) for attempt in payment.attempts],
-        capture_time=optional_timestamp(payment.capture_time),
-        etag=payment.etag,
-        create_time=timestamp(payment.create_time),
-        update_time=timestamp(payment.update_time),
-    )
-    write_actions(message, payments.explain_payment(payment, order, actor), explanations=EXPLANATIONS)
-    return message
-
-
-def _attempt_message(attempt: Attempt) -> payment_pb2.PaymentAttempt:
-    message = payment_pb2.PaymentAttempt(
-        number=attempt.number,
-        decline_code=attempt.decline_code,
-        submit_time=timestamp(attempt.submit_time),
-        resolve_time=optional_timestamp(attempt.resolve_time),
-    )
-    if attempt.outcome is not None:
-        message.outcome = OUTCOMES[attempt.outcome]
-    return message

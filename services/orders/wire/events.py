@@ -21,7 +21,8 @@ from services.orders.domain.listing import Listing
 from services.orders.domain.order import Order
 from services.orders.domain.quotes import Acceptance, OfferFact, OfferState
 from services.orders.wire import values
-from services.orders.wire.answers import CANCEL_REASONS, INTAKES, OUTCOMES, PARTIES, PAYMENT_STATES, STATES
+from services.orders.wire.answers import CANCEL_REASONS, INTAKES, PARTIES, PAYMENT_STATES, STATES
+from services.orders.wire.payments import OUTCOMES
 
 _OFFER_STATES = {offer_pb2.Offer.State.Value(f"STATE_{one.value}"): one for one in OfferState}
 
@@ -109,6 +110,7 @@ def order_facts(order: Order) -> events_pb2.OrderFacts:
         price_agreed_elsewhere=order.price_agreed_elsewhere,
         delivery_due_time=optional_timestamp(order.delivery_due_time),
         refund_due=wire_money(order.refund_due) if order.refund_due is not None else None,
+        refunded_total=wire_money(order.refunded) if order.refunded is not None else None,
     )
 
 
@@ -125,6 +127,8 @@ MESSAGES: dict[type[events.OrderEvent], Callable[..., Message]] = {
     events.OrderPaymentFailed: events_pb2.OrderPaymentFailed,
     events.OrderPaymentRetried: events_pb2.OrderPaymentRetried,
     events.OrderPaymentVoided: events_pb2.OrderPaymentVoided,
+    events.OrderRefunded: events_pb2.OrderRefunded,
+    events.OrderRefundFailed: events_pb2.OrderRefundFailed,
     events.OrderStarted: events_pb2.OrderStarted,
     events.OrderDelivered: events_pb2.OrderDelivered,
     events.OrderChangesRequested: events_pb2.OrderChangesRequested,
@@ -146,6 +150,9 @@ def _details(event: events.OrderEvent) -> dict[str, Any]:
             return {"payment": event.payment, "outcome": OUTCOMES[event.outcome]}
         case events.OrderPaymentRetried() | events.OrderPaymentVoided():
             return {"payment": event.payment}
+        case events.OrderRefunded() | events.OrderRefundFailed():
+            amount = wire_money(event.amount)
+            return {"payment": event.payment, "refund_number": event.refund_number, "amount": amount}
         case events.OrderStarted() | events.OrderCompleted():
             return {"automatic": event.automatic}
         case events.OrderDelivered():

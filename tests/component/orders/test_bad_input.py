@@ -10,9 +10,10 @@ from google.type.money_pb2 import Money
 
 from chassis.kernel.refusal import Kind
 from chassis.testing.service import refused
-from parley.orders.v1 import audit_pb2, error_reason_pb2, fulfilment_pb2, order_pb2
+from parley.orders.v1 import audit_pb2, error_reason_pb2, fulfilment_pb2, order_pb2, refund_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as pb
+from parley.orders.v1 import payment_methods_pb2 as money
 from parley.type.v1 import commerce_pb2
 from services.orders.domain.refusals import Reason
 from tests.component.orders.market import ACME, ANA, REVIEWED, Market, place_request
@@ -40,6 +41,9 @@ NAMED: dict[str, Any] = {
     ),
     "ListPayments": lambda name, **more: pb.ListPaymentsRequest(parent=name, **more),
     "ListAuditEntries": lambda name, **more: audit_pb2.ListAuditEntriesRequest(parent=name, **more),
+    "RefundPayment": lambda name, **more: money.RefundPaymentRequest(
+        **{"name": f"{name}/payments/x" if name else "", "reason": refund_pb2.Refund.REASON_OTHER, **more}
+    ),
     "RetryPayment": lambda name, **more: pb.RetryPaymentRequest(
         name=f"{name}/payments/x" if name else "", **more
     ),
@@ -91,6 +95,12 @@ MALFORMED = [
         pb.RetryPaymentRequest(name="orders/x/payments/y", payment_token="x" * 201),
         "payment_token",
     ),
+    ("RefundPayment", money.RefundPaymentRequest(name="orders/x/payments/y"), "reason"),
+    ("RefundPayment", NAMED["RefundPayment"]("orders/x", reason=UNKNOWN), "reason"),
+    ("RefundPayment", NAMED["RefundPayment"]("orders/x", text="x" * 2001), "text"),
+    ("ListLedgerEntries", money.ListLedgerEntriesRequest(parent=SELLER, page_size=-1), "page_size"),
+    ("ListLedgerEntries", money.ListLedgerEntriesRequest(parent=SELLER, page_size=1001), "page_size"),
+    ("ListLedgerEntries", money.ListLedgerEntriesRequest(parent=SELLER, payment="orders/x"), "payment"),
     *((method, make(name="offers/x"), "") for method, make in NAMED.items() if method != "RetryPayment"),
     *((method, make(name=""), "") for method, make in NAMED.items()),
     *((method, NAMED[method](name="orders/x", etag="x" * 65), "etag") for method in MUTATING),
@@ -101,7 +111,7 @@ MALFORMED = [
 async def test_malformed_requests_are_refused_field_by_field(market: Market) -> None:
     before = await market.counts()
     for method, request, field in MALFORMED:
-        who = ACME if getattr(request, "seller", "") else ANA
+        who = ACME if getattr(request, "seller", "") or method == "ListLedgerEntries" else ANA
         refusal = await refused(getattr(market.stub(who), method)(request))
         assert (refusal.kind, refusal.reason) == (Kind.INVALID, INVALID), (method, request)
         expected = field or ("parent" if method.startswith("List") else "name")

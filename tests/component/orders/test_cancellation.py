@@ -17,6 +17,7 @@ from parley.orders.v1 import fulfilment_pb2, order_pb2, payment_pb2
 from parley.orders.v1 import orders_service_pb2 as pb
 from services.orders.__main__ import DEFINITION, build
 from services.orders.domain.payment import Charge
+from services.orders.domain.refund import ChargeReference, RefundAnswer
 from tests.component.orders.market import (
     ACME,
     AGENT,
@@ -121,6 +122,12 @@ class Unreachable:
         raise TimeoutError
 
     async def lookup(self, key: str) -> Charge | None:
+        return None
+
+    async def refund(self, key: str, charge: ChargeReference, amount: Money) -> RefundAnswer:
+        raise TimeoutError
+
+    async def lookup_refund(self, key: str, charge: ChargeReference) -> RefundAnswer | None:
         return None
 
 

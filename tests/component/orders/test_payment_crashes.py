@@ -28,7 +28,7 @@ from chassis.timers import LEASE, TimerRunner
 from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sandbox import SandboxProvider
-from services.orders.app import timers
+from services.orders.app import refunds, timers
 from services.orders.app.commands import ChangePaymentMethod, OrderCommands, RetryPayment
 from services.orders.app.loading import ChangeOrder
 from services.orders.app.payment_owners import AllOwners, OrderOwners
@@ -36,6 +36,7 @@ from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.order import Order, PaymentState
 from services.orders.domain.order import State as OrderState
 from services.orders.domain.payment import UNRESOLVED, Charge, Payment, State
+from services.orders.domain.refund import ChargeReference, RefundAnswer, RefundReason
 from services.orders.wire.events import event_record
 from tests.component.orders.market import REVIEWED, FakeGate, FakeOffers
 from tests.unit.orders.purchases import wish
@@ -48,6 +49,7 @@ STEPS = (
     "before the answer is committed",
 )
 TOKENS = ("sandbox_success", "sandbox_decline_soft", "sandbox_decline_hard", "sandbox_timeout_after_charge")
+REFUND_TOKENS = ("sandbox_refund_fails", "sandbox_timeout_after_refund")
 PARTY = Rule(Relation.PARTY, frozenset(Role))
 BUYER = Caller("users/ana", is_buyer=True)
 SELLER = Caller("users/s", teams={"sellers/acme": Role.SELLER_OWNER})
@@ -108,6 +110,20 @@ class CrashingProvider:
         self.crasher.at(STEPS[3])
         return found
 
+    async def refund(self, key: str, charge: ChargeReference, amount: Money) -> RefundAnswer:
+        self.crasher.at(STEPS[1])
+        self.crasher.at(STEPS[2])
+        try:
+            return await self.inner.refund(key, charge, amount)
+        finally:
+            self.crasher.at(STEPS[3])
+
+    async def lookup_refund(self, key: str, charge: ChargeReference) -> RefundAnswer | None:
+        self.crasher.at(STEPS[2])
+        found = await self.inner.lookup_refund(key, charge)
+        self.crasher.at(STEPS[3])
+        return found
+
 
 @dataclass
 class World:
@@ -133,6 +149,10 @@ class World:
             clock=self.clock,
             ids=self.ids,
         )
+        self.owners = AllOwners({"orders": OrderOwners(self.repository)})
+        self.refunds = refunds.RefundCommands(
+            self.database, self.repository, owners=self.owners, clock=self.clock
+        )
 
     def call(self, caller: Caller) -> Call:
         return Call("/parley.orders.v1.OrdersService/Test", PARTY, caller=caller)
@@ -145,11 +165,26 @@ class World:
             self.repository,
             self.provider,
             self.clock,
-            owners=AllOwners({"orders": OrderOwners(self.repository)}),
+            owners=self.owners,
+            patience=patience,
+        )
+        back = refunds.RefundTimers(
+            self.database,
+            self.repository,
+            self.provider,
+            self.clock,
+            owners=self.owners,
             patience=patience,
         )
         runner = TimerRunner(
-            self.remote, self.clock, {timers.CHARGE: handlers.charge, timers.ENQUIRE: handlers.enquire}
+            self.remote,
+            self.clock,
+            {
+                timers.CHARGE: handlers.charge,
+                timers.ENQUIRE: handlers.enquire,
+                refunds.SUBMIT: back.submit,
+                refunds.ENQUIRE: back.enquire,
+            },
         )
         try:
             await runner.run_due()
@@ -163,6 +198,47 @@ class World:
 
     async def confirm(self, order: Order) -> None:
         await self.commands.confirm(self.call(SELLER), ChangeOrder(order.name))
+
+    async def refund(self, payment: Payment, amount: Money | None = None) -> None:
+        command = refunds.RefundPayment(payment.name, RefundReason.OTHER, amount)
+        await self.refunds.refund(self.call(SELLER), command)
+
+    async def ledger(self, payment: Payment) -> dict[tuple[str, str], int]:
+        """What the books say of a payment: the balance of each account, by currency."""
+        async with self.remote.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT account, currency, sum(CASE side WHEN 'DEBIT' THEN amount ELSE -amount END)::bigint "
+                "AS balance FROM ledger_entry WHERE transaction_id IN "
+                "(SELECT id FROM ledger_transaction WHERE payment_id = $1) GROUP BY account, currency",
+                payment.id,
+            )
+        return {(row["account"], row["currency"]): row["balance"] for row in rows}
+
+    async def check_ledger(self, order: Order, payment: Payment) -> None:
+        """The books agree with the payment, at every moment."""
+        currency = payment.amount.currency
+        taken = payment.amount.amount if payment.state is State.CAPTURED else 0
+        back = payment.refunded.amount
+        wanted = {
+            ("PROVIDER_CLEARING", currency): taken - back,
+            ("SELLER_PAYABLE", currency): -taken,
+            ("REFUNDS", currency): back,
+        }
+        balances = await self.ledger(payment)
+        assert {key: one for key, one in balances.items() if one} == {
+            key: one for key, one in wanted.items() if one
+        }
+        assert payment.reserved <= payment.amount
+        assert (order.refunded or Money(currency, 0)) == payment.refunded
+
+    async def returned(self, payment: Payment) -> list[Any]:
+        """What the provider knows of the refunds of a payment."""
+        async with self.remote.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT * FROM sandbox_refund WHERE starts_with(key, $1) ORDER BY create_time, key",
+                payment.id,
+            )
+            return list(rows)
 
     async def order(self, name: str) -> Order:
         found = await self.remote.read(lambda tx: self.repository.load(tx, name))
@@ -203,6 +279,11 @@ class World:
         assert {one["key"] for one in books} <= set(keys)
         assert all(attempt.is_resolved for attempt in payment.attempts[:-1])
         assert (payment.state is State.CAPTURED) <= bool(captured)
+        await self.check_ledger(order, payment)
+        returned = await self.returned(payment)
+        assert {one["key"] for one in returned} <= {refund.key for refund in payment.refunds}
+        back = sum(one["amount"] for one in returned if one["outcome"] == "SUCCEEDED")
+        assert payment.refunded.amount <= back <= payment.reserved.amount
 
     async def check_resolved(self, name: str) -> None:
         """What must hold once nothing crashes any more."""
@@ -212,6 +293,8 @@ class World:
         books = await self.books(payment)
         assert payment.state not in (*UNRESOLVED, State.CREATED)
         assert [attempt.outcome for attempt in payment.attempts] == [one["outcome"] for one in books]
+        returned = {one["key"]: one["outcome"] for one in await self.returned(payment)}
+        assert {refund.key: refund.state.value for refund in payment.refunds} == returned
         if order.payment_method is PaymentMethod.ONLINE:
             paid = payment.state is State.CAPTURED
             assert order.payment_state is (PaymentState.PAID if paid else PaymentState.FAILED)
@@ -314,6 +397,29 @@ async def test_the_janitor_gives_up_after_a_week_and_leaves_a_trace(world: World
     assert payment.state is State.UNKNOWN
 
 
+@pytest.mark.parametrize("token", ["sandbox_success", "sandbox_refund_fails", "sandbox_timeout_after_refund"])
+@pytest.mark.parametrize("step", STEPS)
+async def test_one_crash_at_every_step_of_a_refund(world: World, step: str, token: str) -> None:
+    order = await world.place(token)
+    await world.confirm(order)
+    await world.run()
+    payment = await world.payment(order.name)
+    assert payment is not None
+    await world.refund(payment, Money("EUR", 4_000))
+    await world.check(order.name)
+    world.crasher.step = step
+    await world.run()
+    assert world.crasher.step == "", "the step was never reached"
+    await world.check(order.name)
+    await world.calm_down(order.name)
+    payment = await world.payment(order.name)
+    assert payment is not None
+    failed = token == "sandbox_refund_fails"
+    assert payment.refunded == Money("EUR", 0 if failed else 4_000)
+    assert payment.refundable == Money("EUR", 10_000 if failed else 6_000)
+    assert len(await world.returned(payment)) == 1
+
+
 Action = Callable[[World, Order], Any]
 
 
@@ -330,6 +436,12 @@ async def _change(method: PaymentMethod, token: str, caller: Caller, world: Worl
 
 async def _confirm(world: World, order: Order) -> None:
     await world.confirm(order)
+
+
+async def _refund(amount: int | None, world: World, order: Order) -> None:
+    payment = await world.payment(order.name)
+    if payment is not None:
+        await world.refund(payment, None if amount is None else Money("EUR", amount))
 
 
 async def _withdraw(world: World, order: Order) -> None:
@@ -352,6 +464,7 @@ actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(partial, st.just(_run), st.sampled_from(["", *STEPS])),
     st.builds(partial, st.just(_run), st.sampled_from(["", *STEPS])),
     st.builds(partial, st.just(_retry), tokens, callers),
+    st.builds(partial, st.just(_refund), st.sampled_from([None, 1, 3_000, 10_000])),
     st.builds(partial, st.just(_change), st.sampled_from(PaymentMethod), tokens, callers),
     st.builds(partial, st.just(_wait), st.sampled_from([timedelta(minutes=5), timedelta(hours=1)])),
     st.just(_withdraw),
@@ -360,7 +473,7 @@ actions: st.SearchStrategy[Action] = st.one_of(
 
 @pytest.mark.covers("B35", "X01")
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(first=st.sampled_from(TOKENS), course=st.lists(actions, max_size=14))
+@given(first=st.sampled_from(TOKENS + REFUND_TOKENS), course=st.lists(actions, max_size=14))
 async def test_any_course_of_events_charges_at_most_once_and_never_too_early(
     world: World, first: str, course: list[Action]
 ) -> None:

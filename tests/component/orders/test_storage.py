@@ -70,6 +70,7 @@ def full_order() -> Order:
         billing_address=ADDRESS,
         delivery_address=dataclasses.replace(ADDRESS, organization=""),
         unread=4,
+        refunded=Money("EUR", 40),
         begin_time=NOW,
         deliveries=(
             Delivery(1, "Here", NOW, "Bigger, with a \u2019", NOW + HOUR),

@@ -20,9 +20,10 @@ from services.orders.domain import order as orders
 from services.orders.domain.commerce import Address, Interval, Plan
 from services.orders.domain.order import Order, State
 from services.orders.wire import values
-from services.orders.wire.answers import order_message, payment_message
+from services.orders.wire.answers import order_message
 from services.orders.wire.events import MESSAGES, event_message, event_record
-from tests.unit.orders.purchases import HOUR, LISTING, NOW, decision, in_state, paying
+from services.orders.wire.payments import payment_message
+from tests.unit.orders.purchases import HOUR, LISTING, NOW, decision, eur, in_state, paying
 
 ADDRESS = Address("Ana Private", "", ("Secret Street 1",), "10115", "Berlin", "DE")
 
@@ -112,6 +113,8 @@ def test_events_are_declared_and_carry_no_words_contact_data_or_means_of_payment
         events.OrderPaymentFailed: ("orders/o/payments/p", payment.Outcome.HARD_DECLINE),
         events.OrderPaymentRetried: ("orders/o/payments/p",),
         events.OrderPaymentVoided: ("orders/o/payments/p",),
+        events.OrderRefunded: ("orders/o/payments/p", 1, eur(5)),
+        events.OrderRefundFailed: ("orders/o/payments/p", 1, eur(5)),
         events.OrderStarted: (True,),
         events.OrderDelivered: (1, NOW),
         events.OrderChangesRequested: (1,),

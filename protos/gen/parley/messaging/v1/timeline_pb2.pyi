@@ -175,6 +175,10 @@ class TimelineEvent(_message.Message):
         """The delivery was accepted."""
         TYPE_ORDER_CANCELLED: TimelineEvent._Type.ValueType  # 34
         """The order was cancelled."""
+        TYPE_ORDER_REFUNDED: TimelineEvent._Type.ValueType  # 60
+        """Money went back to the buyer; `amount` says how much."""
+        TYPE_ORDER_REFUND_FAILED: TimelineEvent._Type.ValueType  # 61
+        """The provider refused to give money back; `amount` says how much was to go back."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What happened."""
@@ -249,6 +253,10 @@ class TimelineEvent(_message.Message):
     """The delivery was accepted."""
     TYPE_ORDER_CANCELLED: TimelineEvent.Type.ValueType  # 34
     """The order was cancelled."""
+    TYPE_ORDER_REFUNDED: TimelineEvent.Type.ValueType  # 60
+    """Money went back to the buyer; `amount` says how much."""
+    TYPE_ORDER_REFUND_FAILED: TimelineEvent.Type.ValueType  # 61
+    """The provider refused to give money back; `amount` says how much was to go back."""
 
     TYPE_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int

@@ -46,6 +46,7 @@ class OrderFacts(_message.Message):
     PRICE_AGREED_ELSEWHERE_FIELD_NUMBER: _builtins.int
     DELIVERY_DUE_TIME_FIELD_NUMBER: _builtins.int
     REFUND_DUE_FIELD_NUMBER: _builtins.int
+    REFUNDED_TOTAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orders/{order}`."""
     version: _builtins.int
@@ -92,6 +93,10 @@ class OrderFacts(_message.Message):
     def refund_due(self) -> _money_pb2.Money:
         """What was taken for an order that is cancelled now, and is owed to the buyer; absent where nothing is owed."""
 
+    @_builtins.property
+    def refunded_total(self) -> _money_pb2.Money:
+        """What went back to the buyer for certain; absent where nothing did."""
+
     def __init__(
         self,
         *,
@@ -113,10 +118,11 @@ class OrderFacts(_message.Message):
         price_agreed_elsewhere: _builtins.bool = ...,
         delivery_due_time: _timestamp_pb2.Timestamp | None = ...,
         refund_due: _money_pb2.Money | None = ...,
+        refunded_total: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm_time", b"confirm_time", "delivery_due_time", b"delivery_due_time", "plan", b"plan", "refund_due", b"refund_due", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm_time", b"confirm_time", "delivery_due_time", b"delivery_due_time", "plan", b"plan", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "confirm_time", b"confirm_time", "delivery_due_time", b"delivery_due_time", "intake", b"intake", "name", b"name", "offer", b"offer", "order_request", b"order_request", "origin_conversation", b"origin_conversation", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "refund_due", b"refund_due", "seller", b"seller", "state", b"state", "total", b"total", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "confirm_time", b"confirm_time", "delivery_due_time", b"delivery_due_time", "intake", b"intake", "name", b"name", "offer", b"offer", "order_request", b"order_request", "origin_conversation", b"origin_conversation", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "seller", b"seller", "state", b"state", "total", b"total", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -583,3 +589,79 @@ class OrderCancelled(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OrderCancelled: _TypeAlias = OrderCancelled  # noqa: Y015
+
+@_typing.final
+class OrderRefunded(_message.Message):
+    """Money went back to the buyer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    REFUND_NUMBER_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    payment: _builtins.str
+    """The payment that it was taken by."""
+    refund_number: _builtins.int
+    """Which refund of that payment."""
+    @_builtins.property
+    def order(self) -> Global___OrderFacts:
+        """The order after the change."""
+
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """How much this refund gave back."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___OrderFacts | None = ...,
+        payment: _builtins.str = ...,
+        refund_number: _builtins.int = ...,
+        amount: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "order", b"order", "payment", b"payment", "refund_number", b"refund_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderRefunded: _TypeAlias = OrderRefunded  # noqa: Y015
+
+@_typing.final
+class OrderRefundFailed(_message.Message):
+    """The provider refused to give money back: nothing moved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    REFUND_NUMBER_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    payment: _builtins.str
+    """The payment that it was taken by."""
+    refund_number: _builtins.int
+    """Which refund of that payment."""
+    @_builtins.property
+    def order(self) -> Global___OrderFacts:
+        """The order after the change."""
+
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """How much was to go back."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___OrderFacts | None = ...,
+        payment: _builtins.str = ...,
+        refund_number: _builtins.int = ...,
+        amount: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "order", b"order", "payment", b"payment", "refund_number", b"refund_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderRefundFailed: _TypeAlias = OrderRefundFailed  # noqa: Y015

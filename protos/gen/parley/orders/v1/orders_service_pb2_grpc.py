@@ -7,6 +7,7 @@ from parley.orders.v1 import audit_pb2 as parley_dot_orders_dot_v1_dot_audit__pb
 from parley.orders.v1 import desk_methods_pb2 as parley_dot_orders_dot_v1_dot_desk__methods__pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2
 from parley.orders.v1 import orders_service_pb2 as parley_dot_orders_dot_v1_dot_orders__service__pb2
+from parley.orders.v1 import payment_methods_pb2 as parley_dot_orders_dot_v1_dot_payment__methods__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -97,6 +98,16 @@ class OrdersServiceStub:
                 '/parley.orders.v1.OrdersService/RetryPayment',
                 request_serializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentResponse.FromString,
+                _registered_method=True)
+        self.RefundPayment = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/RefundPayment',
+                request_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.RefundPaymentRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.RefundPaymentResponse.FromString,
+                _registered_method=True)
+        self.ListLedgerEntries = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/ListLedgerEntries',
+                request_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.ListLedgerEntriesRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.ListLedgerEntriesResponse.FromString,
                 _registered_method=True)
         self.StartOrder = channel.unary_unary(
                 '/parley.orders.v1.OrdersService/StartOrder',
@@ -222,6 +233,24 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RefundPayment(self, request, context):
+        """Gives back a part or all of a captured payment. The answer shows the refund before the provider was asked; it then becomes
+        succeeded or failed. All refunds of a payment together never exceed what was captured: the amount counts from the moment it
+        is asked for until the provider says that it failed. A payment has up to 100 refunds.
+        Errors: REFUND_EXCEEDS_PAYMENT, CURRENCY_MISMATCH, AMOUNT_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLedgerEntries(self, request, context):
+        """Lists the lines of a seller's books, newest first. They agree with his payments at every moment: each capture, refund and
+        payment marked as received is booked in the transaction that records it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def StartOrder(self, request, context):
         """Begins the work on a confirmed order. Where a start was agreed, the order begins by itself at `clock_start_time`; the seller
         may begin earlier, which moves neither the delivery clock nor `delivery_due_time`.
@@ -254,7 +283,7 @@ class OrdersServiceServicer:
     def CancelOrder(self, request, context):
         """Cancels a confirmed order that is not completed. Final, and it counts in the seller's cancellation rate; before the
         confirmation a seller declines and a buyer withdraws, which do not count. What was not charged yet is never charged.
-        What was taken is shown as `refund_due` and not given back automatically.
+        What was taken is shown as `refund_due` and not given back automatically: RefundPayment gives it back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -326,6 +355,16 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.RetryPayment,
                     request_deserializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentResponse.SerializeToString,
+            ),
+            'RefundPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefundPayment,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.RefundPaymentRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.RefundPaymentResponse.SerializeToString,
+            ),
+            'ListLedgerEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLedgerEntries,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.ListLedgerEntriesRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.ListLedgerEntriesResponse.SerializeToString,
             ),
             'StartOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.StartOrder,
@@ -661,6 +700,60 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/RetryPayment',
             parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefundPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/RefundPayment',
+            parley_dot_orders_dot_v1_dot_payment__methods__pb2.RefundPaymentRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_payment__methods__pb2.RefundPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLedgerEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ListLedgerEntries',
+            parley_dot_orders_dot_v1_dot_payment__methods__pb2.ListLedgerEntriesRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_payment__methods__pb2.ListLedgerEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

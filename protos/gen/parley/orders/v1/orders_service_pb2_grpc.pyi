@@ -9,6 +9,7 @@ from parley.orders.v1 import audit_pb2 as _audit_pb2
 from parley.orders.v1 import desk_methods_pb2 as _desk_methods_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as _fulfilment_methods_pb2
 from parley.orders.v1 import orders_service_pb2 as _orders_service_pb2
+from parley.orders.v1 import payment_methods_pb2 as _payment_methods_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -75,6 +76,16 @@ class OrdersServiceStub:
     """Tries a declined payment again. After a hard decline another means of payment is needed.
     Errors: PAYMENT_MEANS_REFUSED.
     """
+    RefundPayment: _grpc.UnaryUnaryMultiCallable[_payment_methods_pb2.RefundPaymentRequest, _payment_methods_pb2.RefundPaymentResponse]
+    """Gives back a part or all of a captured payment. The answer shows the refund before the provider was asked; it then becomes
+    succeeded or failed. All refunds of a payment together never exceed what was captured: the amount counts from the moment it
+    is asked for until the provider says that it failed. A payment has up to 100 refunds.
+    Errors: REFUND_EXCEEDS_PAYMENT, CURRENCY_MISMATCH, AMOUNT_INVALID.
+    """
+    ListLedgerEntries: _grpc.UnaryUnaryMultiCallable[_payment_methods_pb2.ListLedgerEntriesRequest, _payment_methods_pb2.ListLedgerEntriesResponse]
+    """Lists the lines of a seller's books, newest first. They agree with his payments at every moment: each capture, refund and
+    payment marked as received is booked in the transaction that records it.
+    """
     StartOrder: _grpc.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.StartOrderRequest, _fulfilment_methods_pb2.StartOrderResponse]
     """Begins the work on a confirmed order. Where a start was agreed, the order begins by itself at `clock_start_time`; the seller
     may begin earlier, which moves neither the delivery clock nor `delivery_due_time`.
@@ -88,7 +99,7 @@ class OrdersServiceStub:
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.CancelOrderRequest, _fulfilment_methods_pb2.CancelOrderResponse]
     """Cancels a confirmed order that is not completed. Final, and it counts in the seller's cancellation rate; before the
     confirmation a seller declines and a buyer withdraws, which do not count. What was not charged yet is never charged.
-    What was taken is shown as `refund_due` and not given back automatically.
+    What was taken is shown as `refund_due` and not given back automatically: RefundPayment gives it back.
     """
     ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]
     """Lists who changed what in an order and its payments, and why, oldest first. The seller's team sees everything but secrets,
@@ -140,6 +151,16 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """Tries a declined payment again. After a hard decline another means of payment is needed.
     Errors: PAYMENT_MEANS_REFUSED.
     """
+    RefundPayment: _aio.UnaryUnaryMultiCallable[_payment_methods_pb2.RefundPaymentRequest, _payment_methods_pb2.RefundPaymentResponse]  # type: ignore[assignment]
+    """Gives back a part or all of a captured payment. The answer shows the refund before the provider was asked; it then becomes
+    succeeded or failed. All refunds of a payment together never exceed what was captured: the amount counts from the moment it
+    is asked for until the provider says that it failed. A payment has up to 100 refunds.
+    Errors: REFUND_EXCEEDS_PAYMENT, CURRENCY_MISMATCH, AMOUNT_INVALID.
+    """
+    ListLedgerEntries: _aio.UnaryUnaryMultiCallable[_payment_methods_pb2.ListLedgerEntriesRequest, _payment_methods_pb2.ListLedgerEntriesResponse]  # type: ignore[assignment]
+    """Lists the lines of a seller's books, newest first. They agree with his payments at every moment: each capture, refund and
+    payment marked as received is booked in the transaction that records it.
+    """
     StartOrder: _aio.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.StartOrderRequest, _fulfilment_methods_pb2.StartOrderResponse]  # type: ignore[assignment]
     """Begins the work on a confirmed order. Where a start was agreed, the order begins by itself at `clock_start_time`; the seller
     may begin earlier, which moves neither the delivery clock nor `delivery_due_time`.
@@ -153,7 +174,7 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     CancelOrder: _aio.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.CancelOrderRequest, _fulfilment_methods_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Cancels a confirmed order that is not completed. Final, and it counts in the seller's cancellation rate; before the
     confirmation a seller declines and a buyer withdraws, which do not count. What was not charged yet is never charged.
-    What was taken is shown as `refund_due` and not given back automatically.
+    What was taken is shown as `refund_due` and not given back automatically: RefundPayment gives it back.
     """
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
     """Lists who changed what in an order and its payments, and why, oldest first. The seller's team sees everything but secrets,
@@ -270,6 +291,28 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def RefundPayment(
+        self,
+        request: _payment_methods_pb2.RefundPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_methods_pb2.RefundPaymentResponse, _abc.Awaitable[_payment_methods_pb2.RefundPaymentResponse]]:
+        """Gives back a part or all of a captured payment. The answer shows the refund before the provider was asked; it then becomes
+        succeeded or failed. All refunds of a payment together never exceed what was captured: the amount counts from the moment it
+        is asked for until the provider says that it failed. A payment has up to 100 refunds.
+        Errors: REFUND_EXCEEDS_PAYMENT, CURRENCY_MISMATCH, AMOUNT_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ListLedgerEntries(
+        self,
+        request: _payment_methods_pb2.ListLedgerEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_methods_pb2.ListLedgerEntriesResponse, _abc.Awaitable[_payment_methods_pb2.ListLedgerEntriesResponse]]:
+        """Lists the lines of a seller's books, newest first. They agree with his payments at every moment: each capture, refund and
+        payment marked as received is booked in the transaction that records it.
+        """
+
+    @_abc_1.abstractmethod
     def StartOrder(
         self,
         request: _fulfilment_methods_pb2.StartOrderRequest,
@@ -311,7 +354,7 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fulfilment_methods_pb2.CancelOrderResponse, _abc.Awaitable[_fulfilment_methods_pb2.CancelOrderResponse]]:
         """Cancels a confirmed order that is not completed. Final, and it counts in the seller's cancellation rate; before the
         confirmation a seller declines and a buyer withdraws, which do not count. What was not charged yet is never charged.
-        What was taken is shown as `refund_due` and not given back automatically.
+        What was taken is shown as `refund_due` and not given back automatically: RefundPayment gives it back.
         """
 
     @_abc_1.abstractmethod

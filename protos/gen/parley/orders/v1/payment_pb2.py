@@ -26,10 +26,11 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
+from parley.orders.v1 import refund_pb2 as parley_dot_orders_dot_v1_dot_refund__pb2
 from parley.type.v1 import action_pb2 as parley_dot_type_dot_v1_dot_action__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eparley/orders/v1/payment.proto\x12\x10parley.orders.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x1bparley/type/v1/action.proto\"\xce\x07\n\x07Payment\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x38\n\x07purpose\x18\x02 \x01(\x0e\x32!.parley.orders.v1.Payment.PurposeB\x04\xe2\x41\x01\x03\x12(\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x03\x12\x34\n\x05state\x18\x04 \x01(\x0e\x32\x1f.parley.orders.v1.Payment.StateB\x04\xe2\x41\x01\x03\x12\x16\n\x08provider\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x38\n\x08\x61ttempts\x18\x06 \x03(\x0b\x32 .parley.orders.v1.PaymentAttemptB\x04\xe2\x41\x01\x03\x12\x36\n\x0c\x63\x61pture_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x61llowed_actions\x18\x0b \x03(\tB\x04\xe2\x41\x01\x03\x12\x44\n\x13unavailable_actions\x18\x0c \x03(\x0b\x32!.parley.type.v1.UnavailableActionB\x04\xe2\x41\x01\x03\x12\x16\n\x08sequence\x18\r \x01(\x03\x42\x04\xe2\x41\x01\x03\"\x94\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_CREATED\x10\x01\x12\x14\n\x10STATE_SUBMITTING\x10\x02\x12\x12\n\x0eSTATE_CAPTURED\x10\x03\x12\x12\n\x0eSTATE_DECLINED\x10\x04\x12\x11\n\rSTATE_UNKNOWN\x10\x05\x12\x10\n\x0cSTATE_VOIDED\x10\x06\"u\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x17\n\x13PURPOSE_ORDER_TOTAL\x10\x01\x12\x1f\n\x1bPURPOSE_SUBSCRIPTION_PERIOD\x10\x02\x12\x17\n\x13PURPOSE_PLAN_CHANGE\x10\x03:~\xea\x41{\n\x12parley.dev/Payment\x12!orders/{order}/payments/{payment}\x12/subscriptions/{subscription}/payments/{payment}*\x08payments2\x07payment\"\xd8\x02\n\x0ePaymentAttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x39\n\x07outcome\x18\x02 \x01(\x0e\x32(.parley.orders.v1.PaymentAttempt.Outcome\x12\x14\n\x0c\x64\x65\x63line_code\x18\x03 \x01(\t\x12/\n\x0bsubmit_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cresolve_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x81\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_CAPTURED\x10\x01\x12\x18\n\x14OUTCOME_SOFT_DECLINE\x10\x02\x12\x18\n\x14OUTCOME_HARD_DECLINE\x10\x03\x12\x13\n\x0fOUTCOME_UNKNOWN\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eparley/orders/v1/payment.proto\x12\x10parley.orders.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x1dparley/orders/v1/refund.proto\x1a\x1bparley/type/v1/action.proto\"\xe7\x08\n\x07Payment\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x38\n\x07purpose\x18\x02 \x01(\x0e\x32!.parley.orders.v1.Payment.PurposeB\x04\xe2\x41\x01\x03\x12(\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x03\x12\x34\n\x05state\x18\x04 \x01(\x0e\x32\x1f.parley.orders.v1.Payment.StateB\x04\xe2\x41\x01\x03\x12\x16\n\x08provider\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x38\n\x08\x61ttempts\x18\x06 \x03(\x0b\x32 .parley.orders.v1.PaymentAttemptB\x04\xe2\x41\x01\x03\x12\x36\n\x0c\x63\x61pture_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x61llowed_actions\x18\x0b \x03(\tB\x04\xe2\x41\x01\x03\x12\x44\n\x13unavailable_actions\x18\x0c \x03(\x0b\x32!.parley.type.v1.UnavailableActionB\x04\xe2\x41\x01\x03\x12\x16\n\x08sequence\x18\r \x01(\x03\x42\x04\xe2\x41\x01\x03\x12/\n\x07refunds\x18\x0e \x03(\x0b\x32\x18.parley.orders.v1.RefundB\x04\xe2\x41\x01\x03\x12\x31\n\x0frefunded_amount\x18\x0f \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x03\x12\x33\n\x11refundable_amount\x18\x10 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x03\"\x94\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_CREATED\x10\x01\x12\x14\n\x10STATE_SUBMITTING\x10\x02\x12\x12\n\x0eSTATE_CAPTURED\x10\x03\x12\x12\n\x0eSTATE_DECLINED\x10\x04\x12\x11\n\rSTATE_UNKNOWN\x10\x05\x12\x10\n\x0cSTATE_VOIDED\x10\x06\"u\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x17\n\x13PURPOSE_ORDER_TOTAL\x10\x01\x12\x1f\n\x1bPURPOSE_SUBSCRIPTION_PERIOD\x10\x02\x12\x17\n\x13PURPOSE_PLAN_CHANGE\x10\x03:~\xea\x41{\n\x12parley.dev/Payment\x12!orders/{order}/payments/{payment}\x12/subscriptions/{subscription}/payments/{payment}*\x08payments2\x07payment\"\xd8\x02\n\x0ePaymentAttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x39\n\x07outcome\x18\x02 \x01(\x0e\x32(.parley.orders.v1.PaymentAttempt.Outcome\x12\x14\n\x0c\x64\x65\x63line_code\x18\x03 \x01(\t\x12/\n\x0bsubmit_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cresolve_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x81\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_CAPTURED\x10\x01\x12\x18\n\x14OUTCOME_SOFT_DECLINE\x10\x02\x12\x18\n\x14OUTCOME_HARD_DECLINE\x10\x03\x12\x13\n\x0fOUTCOME_UNKNOWN\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,16 +63,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENT'].fields_by_name['unavailable_actions']._serialized_options = b'\342A\001\003'
   _globals['_PAYMENT'].fields_by_name['sequence']._loaded_options = None
   _globals['_PAYMENT'].fields_by_name['sequence']._serialized_options = b'\342A\001\003'
+  _globals['_PAYMENT'].fields_by_name['refunds']._loaded_options = None
+  _globals['_PAYMENT'].fields_by_name['refunds']._serialized_options = b'\342A\001\003'
+  _globals['_PAYMENT'].fields_by_name['refunded_amount']._loaded_options = None
+  _globals['_PAYMENT'].fields_by_name['refunded_amount']._serialized_options = b'\342A\001\003'
+  _globals['_PAYMENT'].fields_by_name['refundable_amount']._loaded_options = None
+  _globals['_PAYMENT'].fields_by_name['refundable_amount']._serialized_options = b'\342A\001\003'
   _globals['_PAYMENT']._loaded_options = None
   _globals['_PAYMENT']._serialized_options = b'\352A{\n\022parley.dev/Payment\022!orders/{order}/payments/{payment}\022/subscriptions/{subscription}/payments/{payment}*\010payments2\007payment'
-  _globals['_PAYMENT']._serialized_start=200
-  _globals['_PAYMENT']._serialized_end=1174
-  _globals['_PAYMENT_STATE']._serialized_start=779
-  _globals['_PAYMENT_STATE']._serialized_end=927
-  _globals['_PAYMENT_PURPOSE']._serialized_start=929
-  _globals['_PAYMENT_PURPOSE']._serialized_end=1046
-  _globals['_PAYMENTATTEMPT']._serialized_start=1177
-  _globals['_PAYMENTATTEMPT']._serialized_end=1521
-  _globals['_PAYMENTATTEMPT_OUTCOME']._serialized_start=1392
-  _globals['_PAYMENTATTEMPT_OUTCOME']._serialized_end=1521
+  _globals['_PAYMENT']._serialized_start=231
+  _globals['_PAYMENT']._serialized_end=1358
+  _globals['_PAYMENT_STATE']._serialized_start=963
+  _globals['_PAYMENT_STATE']._serialized_end=1111
+  _globals['_PAYMENT_PURPOSE']._serialized_start=1113
+  _globals['_PAYMENT_PURPOSE']._serialized_end=1230
+  _globals['_PAYMENTATTEMPT']._serialized_start=1361
+  _globals['_PAYMENTATTEMPT']._serialized_end=1705
+  _globals['_PAYMENTATTEMPT_OUTCOME']._serialized_start=1576
+  _globals['_PAYMENTATTEMPT_OUTCOME']._serialized_end=1705
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import money_pb2 as _money_pb2
+from parley.orders.v1 import refund_pb2 as _refund_pb2
 from parley.type.v1 import action_pb2 as _action_pb2
 import builtins as _builtins
 import sys
@@ -113,6 +114,9 @@ class Payment(_message.Message):
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    REFUNDS_FIELD_NUMBER: _builtins.int
+    REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
+    REFUNDABLE_AMOUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orders/{order}/payments/{payment}` or `subscriptions/{subscription}/payments/{payment}`."""
     purpose: Global___Payment.Purpose.ValueType
@@ -153,6 +157,18 @@ class Payment(_message.Message):
     def unavailable_actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.UnavailableAction]:
         """What the caller may not do now, and why."""
 
+    @_builtins.property
+    def refunds(self) -> _containers.RepeatedCompositeFieldContainer[_refund_pb2.Refund]:
+        """What was asked to go back, oldest first."""
+
+    @_builtins.property
+    def refunded_amount(self) -> _money_pb2.Money:
+        """What went back for certain. Absent unless it was captured."""
+
+    @_builtins.property
+    def refundable_amount(self) -> _money_pb2.Money:
+        """What can still be refunded. Absent unless it was captured."""
+
     def __init__(
         self,
         *,
@@ -169,10 +185,13 @@ class Payment(_message.Message):
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
         sequence: _builtins.int = ...,
+        refunds: _abc.Iterable[_refund_pb2.Refund] | None = ...,
+        refunded_amount: _money_pb2.Money | None = ...,
+        refundable_amount: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "capture_time", b"capture_time", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "capture_time", b"capture_time", "create_time", b"create_time", "refundable_amount", b"refundable_amount", "refunded_amount", b"refunded_amount", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "amount", b"amount", "attempts", b"attempts", "capture_time", b"capture_time", "create_time", b"create_time", "etag", b"etag", "name", b"name", "provider", b"provider", "purpose", b"purpose", "sequence", b"sequence", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "amount", b"amount", "attempts", b"attempts", "capture_time", b"capture_time", "create_time", b"create_time", "etag", b"etag", "name", b"name", "provider", b"provider", "purpose", b"purpose", "refundable_amount", b"refundable_amount", "refunded_amount", b"refunded_amount", "refunds", b"refunds", "sequence", b"sequence", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,42 @@
+"""The RPCs about money: decode, call, encode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chassis.server import respond
+from parley.orders.v1 import orders_service_pb2_grpc
+from parley.orders.v1 import payment_methods_pb2 as pb
+from services.orders.app.ledger import LedgerQueries
+from services.orders.app.refunds import RefundCommands
+from services.orders.wire import payments as wire
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRooms:
+    """What the methods about money call."""
+
+    refunds: RefundCommands
+    ledger: LedgerQueries
+
+
+class PaymentMethods(orders_service_pb2_grpc.OrdersServiceServicer):
+    """The part of parley.orders.v1.OrdersService that is about money."""
+
+    _money: PaymentRooms
+
+    async def RefundPayment(self, request: pb.RefundPaymentRequest, context: Any) -> pb.RefundPaymentResponse:
+        command = wire.refund_payment_command(request)
+        return await respond(context, command, self._money.refunds.refund, wire.refund_payment_response)
+
+    async def ListLedgerEntries(
+        self, request: pb.ListLedgerEntriesRequest, context: Any
+    ) -> pb.ListLedgerEntriesResponse:
+        query = wire.list_ledger_entries_query(request)
+        return await respond(
+            context,
+            query,
+            self._money.ledger.list,
+            lambda page: wire.list_ledger_entries_response(page, request),
+        )
