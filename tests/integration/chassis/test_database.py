@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -409,6 +410,13 @@ async def test_a_shared_write_whose_caller_leaves_is_done_for_the_others(databas
         return str(await database.write_together(lambda tx: tx.scalar(ADD_UP, row)))
 
     writes = [asyncio.create_task(add(number)) for number in range(3)]
+    rows = [{"account": f"a{number}", "amount": 1} for number in range(3)]
+    writes = [
+        asyncio.create_task(
+            database.write_together(partial(Transaction.scalar, statement=ADD_UP, parameters=row))
+        )
+        for row in rows
+    ]
     await asyncio.sleep(0)
     writes[0].cancel()
     writes[1].cancel()
