@@ -138,9 +138,7 @@ class Transaction:
         self._effects.timers[kind, key] = None
 
     async def remove_timer(self, kind: str, key: str) -> None:
-        """Removes the timer (kind, key) at once, if it is set. A transaction that locks a row which the
-        handler of that timer locks too has to do this first: the handler begins with its timer.
-        """
+        """Removes the timer (kind, key) at once: before rows are locked that its handler locks after it."""
         self._require_writable()
         await self._connection.execute(_REMOVE_TIMER, kind, key)
 

@@ -13,8 +13,8 @@ from chassis.kernel.money import Money
 from chassis.kernel.page import Cursor, Page, PageRequest, page_of
 from chassis.paging import cursor_of
 from services.orders.adapters import encoding
-from services.orders.adapters.option_encoding import read_chosen, write_chosen
 from services.orders.adapters.ledger_repository import LedgerRepository
+from services.orders.adapters.option_encoding import read_chosen, write_chosen
 from services.orders.adapters.order_list import page_statement
 from services.orders.adapters.payment_repository import LostUpdate, PaymentRepository, payment_row
 from services.orders.adapters.tables import orders, payment

@@ -10,21 +10,16 @@ from parley.orders.v1 import (
     fulfilment_pb2,
     order_pb2,
     orders_service_pb2,
-    payment_pb2,
     recurring_charge_pb2,
 )
 from services.orders.app.views import OrdersView, OrderView, PaymentsView, PaymentView
 from services.orders.domain import order as orders
 from services.orders.domain.order import DeclineReason, Folder, Intake, Order, PaymentState, State
-from services.orders.domain.payment import Attempt, Outcome, Payment, Purpose
 from services.orders.domain.recurring import RecurringCharge, recurring_charge
 from services.orders.domain.refusals import EXPLANATIONS
 from services.orders.domain.work import Cancellation, CancelReason, Delivery, Party
 from services.orders.wire import values
 from services.orders.wire.options import wire_chosen_option
-from services.orders.domain.refusals import EXPLANATIONS
-from services.orders.domain.work import Cancellation, CancelReason, Delivery, Party
-from services.orders.wire import values
 from services.orders.wire.payments import payment_message
 
 STATES = {one: order_pb2.Order.State.Value(f"STATE_{one.value}") for one in State}

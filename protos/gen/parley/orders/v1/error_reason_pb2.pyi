@@ -58,6 +58,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired. An open offer for it can still be accepted.
     Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
     """
+    ERROR_REASON_UNKNOWN_OPTION: _ErrorReason.ValueType  # 9
+    """INVALID_ARGUMENT. The package does not offer this option, or the option not this value.
+    Metadata: `{"field": "options[0].value_ids[1]", "option": "colour", "value": "pink"}`.
+    """
+    ERROR_REASON_OPTION_REQUIRED: _ErrorReason.ValueType  # 10
+    """INVALID_ARGUMENT. The package cannot be ordered without an answer to this option.
+    Metadata: `{"field": "options", "option": "colour"}`.
+    """
+    ERROR_REASON_DUPLICATE_OPTION: _ErrorReason.ValueType  # 11
+    """INVALID_ARGUMENT. An option, or a value of an option, is named twice.
+    Metadata: `{"field": "options[1].option_id", "option": "colour"}`.
+    """
+    ERROR_REASON_OPTION_OUT_OF_RANGE: _ErrorReason.ValueType  # 12
+    """INVALID_ARGUMENT. The answer is not one that the option takes: too many values, too long a text, a number outside of its
+    bounds, an answer of another kind, or more pieces than a position of an order can hold.
+    Metadata: `{"field": "options[0].number", "option": "pages"}`.
+    """
     ERROR_REASON_REFUND_EXCEEDS_PAYMENT: _ErrorReason.ValueType  # 60
     """FAILED_PRECONDITION. More than what was captured and is not given back, or under way back, already; or the 101st refund.
     Metadata: `{"payment": "orders/0198…/payments/0198…", "asked": "60.00 EUR", "refundable": "40.00 EUR"}`.
@@ -103,6 +120,23 @@ Metadata: `{"field": "start_time"}`.
 ERROR_REASON_PACKAGE_RETIRED: ErrorReason.ValueType  # 8
 """FAILED_PRECONDITION. The package is not sold any more: it, or its listing, was retired. An open offer for it can still be accepted.
 Metadata: `{"package": "sellers/acme/listings/logo/packages/basic"}`.
+"""
+ERROR_REASON_UNKNOWN_OPTION: ErrorReason.ValueType  # 9
+"""INVALID_ARGUMENT. The package does not offer this option, or the option not this value.
+Metadata: `{"field": "options[0].value_ids[1]", "option": "colour", "value": "pink"}`.
+"""
+ERROR_REASON_OPTION_REQUIRED: ErrorReason.ValueType  # 10
+"""INVALID_ARGUMENT. The package cannot be ordered without an answer to this option.
+Metadata: `{"field": "options", "option": "colour"}`.
+"""
+ERROR_REASON_DUPLICATE_OPTION: ErrorReason.ValueType  # 11
+"""INVALID_ARGUMENT. An option, or a value of an option, is named twice.
+Metadata: `{"field": "options[1].option_id", "option": "colour"}`.
+"""
+ERROR_REASON_OPTION_OUT_OF_RANGE: ErrorReason.ValueType  # 12
+"""INVALID_ARGUMENT. The answer is not one that the option takes: too many values, too long a text, a number outside of its
+bounds, an answer of another kind, or more pieces than a position of an order can hold.
+Metadata: `{"field": "options[0].number", "option": "pages"}`.
 """
 ERROR_REASON_REFUND_EXCEEDS_PAYMENT: ErrorReason.ValueType  # 60
 """FAILED_PRECONDITION. More than what was captured and is not given back, or under way back, already; or the 101st refund.

@@ -12,6 +12,8 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import money_pb2 as _money_pb2
 from parley.gating.v1 import gate_decision_pb2 as _gate_decision_pb2
 from parley.orders.v1 import fulfilment_pb2 as _fulfilment_pb2
+from parley.orders.v1 import option_choice_pb2 as _option_choice_pb2
+from parley.orders.v1 import recurring_charge_pb2 as _recurring_charge_pb2
 from parley.type.v1 import action_pb2 as _action_pb2
 from parley.type.v1 import commerce_pb2 as _commerce_pb2
 import builtins as _builtins
@@ -273,6 +275,8 @@ class Order(_message.Message):
     COMPLETE_TIME_FIELD_NUMBER: _builtins.int
     CANCELLATION_FIELD_NUMBER: _builtins.int
     REFUND_DUE_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    RECURRING_CHARGE_FIELD_NUMBER: _builtins.int
     REFUNDED_TOTAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orders/{order}`."""
@@ -396,6 +400,16 @@ class Order(_message.Message):
         """
 
     @_builtins.property
+    def options(self) -> _containers.RepeatedCompositeFieldContainer[_option_choice_pb2.ChosenOption]:
+        """What the buyer chose among the options of the package, in the order of the listing. Values and numbers are also among
+        the line items of a new order, from which a quote can take them over; texts are not.
+        """
+
+    @_builtins.property
+    def recurring_charge(self) -> _recurring_charge_pb2.RecurringCharge:
+        """That and what the buyer is charged again and again. Absent where the order has no plan."""
+
+    @_builtins.property
     def refunded_total(self) -> _money_pb2.Money:
         """What went back to the buyer for certain; absent where nothing did."""
 
@@ -441,11 +455,13 @@ class Order(_message.Message):
         complete_time: _timestamp_pb2.Timestamp | None = ...,
         cancellation: _fulfilment_pb2.Cancellation | None = ...,
         refund_due: _money_pb2.Money | None = ...,
+        options: _abc.Iterable[_option_choice_pb2.ChosenOption] | None = ...,
+        recurring_charge: _recurring_charge_pb2.RecurringCharge | None = ...,
         refunded_total: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "create_time", b"create_time", "delivery_address", b"delivery_address", "delivery_due_time", b"delivery_due_time", "gate_decision", b"gate_decision", "plan", b"plan", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "start_time", b"start_time", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "create_time", b"create_time", "delivery_address", b"delivery_address", "delivery_due_time", b"delivery_due_time", "gate_decision", b"gate_decision", "plan", b"plan", "recurring_charge", b"recurring_charge", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "start_time", b"start_time", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "buyer", b"buyer", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "deliveries", b"deliveries", "delivery_address", b"delivery_address", "delivery_days", b"delivery_days", "delivery_due_time", b"delivery_due_time", "etag", b"etag", "folder", b"folder", "gate_decision", b"gate_decision", "intake", b"intake", "line_items", b"line_items", "name", b"name", "offer", b"offer", "order_request", b"order_request", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "requirements", b"requirements", "seller", b"seller", "start_time", b"start_time", "state", b"state", "total", b"total", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "buyer", b"buyer", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "deliveries", b"deliveries", "delivery_address", b"delivery_address", "delivery_days", b"delivery_days", "delivery_due_time", b"delivery_due_time", "etag", b"etag", "folder", b"folder", "gate_decision", b"gate_decision", "intake", b"intake", "line_items", b"line_items", "name", b"name", "offer", b"offer", "options", b"options", "order_request", b"order_request", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "recurring_charge", b"recurring_charge", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "requirements", b"requirements", "seller", b"seller", "start_time", b"start_time", "state", b"state", "total", b"total", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,8 +10,8 @@ from alembic import op
 from chassis import audit
 from chassis.audit import Followed
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 _OWNER = "coalesce('orders/' || payment.order_id, 'subscriptions/' || payment.subscription_id)"
 _OF_REFUND = "FROM payment WHERE id = {row}.payment_id"
