@@ -17,7 +17,7 @@ from chassis.paging import cursor_of, keyset
 from services.messaging.adapters.tables import conversation as conversations
 from services.messaging.adapters.tables import timeline_entry as entries
 from services.messaging.domain.conversation import Conversation, Kind, Message, ReadReceipt, Side, State
-from services.messaging.domain.timeline import Entry, EventType, Happening
+from services.messaging.domain.timeline import FOR_THE_TEAM, Entry, EventType, Happening
 
 _PREFIX = "conversations/"
 
@@ -48,7 +48,9 @@ _POSITION = select(entries.c.position).where(
     entries.c.conversation_id == bindparam("conversation"), entries.c.id == bindparam("id")
 )
 _LAST_POSITION = select(conversations.c.entry_count).where(conversations.c.id == bindparam("id"))
-_VISIBLE_TO_BUYER = or_(entries.c.kind.is_(None), entries.c.kind == Kind.PUBLIC.value)
+_VISIBLE_TO_BUYER = or_(
+    entries.c.event_type.not_in([kind.value for kind in FOR_THE_TEAM]), entries.c.kind == Kind.PUBLIC.value
+)
 _OF_OTHERS = and_(
     entries.c.conversation_id == bindparam("conversation"),
     entries.c.kind == Kind.PUBLIC.value,
@@ -117,7 +119,9 @@ class ConversationRepository:
     async def append(self, tx: Transaction, entry: Entry) -> None:
         """Adds an entry; its position is the next one of the conversation."""
         key = _key(entry.conversation)
-        position = await tx.scalar(_COUNT_ENTRY, {"key": key, "entry_time": entry.create_time})
+        # What one side does not see moves the conversation for neither: its time would tell of it.
+        shown_time = entry.create_time if entry.visible_to(Side.BUYER) else None
+        position = await tx.scalar(_COUNT_ENTRY, {"key": key, "entry_time": shown_time})
         values = {"conversation_id": key, "position": position, **_entry_columns(entry)}
         await tx.execute(_APPEND, values)
 

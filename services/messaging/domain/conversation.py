@@ -181,15 +181,16 @@ def send(
     if not text.strip():
         raise refusals.empty_body("text")
     message = Message(conversation.name, message_id, author, side, kind, text, now)
-    unread = dict(conversation.unread)
+    unread, shown_time = dict(conversation.unread), conversation.last_entry_time
     if kind is Kind.PUBLIC:
         unread[other(side)] += 1
+        shown_time = max(now, shown_time)
     changed = replace(
         conversation,
         unread=unread,
         version=conversation.version + 1,
         update_time=now,
-        last_entry_time=max(now, conversation.last_entry_time),
+        last_entry_time=shown_time,
     )
     return changed, message, events.MessageSent(changed, message)
 

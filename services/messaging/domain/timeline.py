@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from chassis.kernel.money import Money
 from services.messaging.domain.conversation import Kind, Message, Side
@@ -22,6 +23,7 @@ class EventType(StrEnum):
     REQUEST_CLOSED = "REQUEST_CLOSED"
     REQUEST_CONVERTED = "REQUEST_CONVERTED"
     REQUEST_REOPENED = "REQUEST_REOPENED"
+    REQUEST_REMINDED = "REQUEST_REMINDED"
     OFFER_SENT = "OFFER_SENT"
     OFFER_OPENED = "OFFER_OPENED"
     OFFER_REVISED = "OFFER_REVISED"
@@ -41,6 +43,8 @@ class EventType(StrEnum):
     ORDER_PAID = "ORDER_PAID"
     ORDER_PAYMENT_FAILED = "ORDER_PAYMENT_FAILED"
     ORDER_PAYMENT_METHOD_CHANGED = "ORDER_PAYMENT_METHOD_CHANGED"
+    ORDER_PAYMENT_RETRIED = "ORDER_PAYMENT_RETRIED"
+    ORDER_PAYMENT_VOIDED = "ORDER_PAYMENT_VOIDED"
     INQUIRY_STARTED = "INQUIRY_STARTED"
     ORDER_STARTED = "ORDER_STARTED"
     ORDER_DELIVERED = "ORDER_DELIVERED"
@@ -49,6 +53,10 @@ class EventType(StrEnum):
     ORDER_CANCELLED = "ORDER_CANCELLED"
     ORDER_REFUNDED = "ORDER_REFUNDED"
     ORDER_REFUND_FAILED = "ORDER_REFUND_FAILED"
+
+
+FOR_THE_TEAM: Final = frozenset({EventType.REQUEST_REMINDED})
+"""What happens inside a seller's team: how often it had to be reminded is not for the buyer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +85,12 @@ class Entry:
         return f"{self.conversation}/timeline/{self.id}"
 
     def visible_to(self, side: Side) -> bool:
-        """Internal notes are for the seller's team; everything else is for both."""
-        is_note = isinstance(self.content, Message) and self.content.kind is Kind.INTERNAL_NOTE
-        return side is Side.SELLER or not is_note
+        """Internal notes and what happens inside the seller's team are for the team, the rest is for both."""
+        if side is Side.SELLER:
+            return True
+        if isinstance(self.content, Message):
+            return self.content.kind is Kind.PUBLIC
+        return self.content.type not in FOR_THE_TEAM
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,12 +111,15 @@ async def test_a_colleague_reads_for_the_team(scene: Scene) -> None:
 async def test_internal_notes_never_reach_the_buyer(scene: Scene) -> None:
     name = (await scene.inquiry()).conversation.name
     scene.clock.advance(MINUTE)
+    seen = (await scene.of(ANA).GetConversation(pb.GetConversationRequest(name=name))).conversation
     note = await scene.say(OTTO, name, "Charge double", kind=NOTE)
     assert await scene.timeline(ANA, name) == ["INQUIRY_STARTED", "Do you draw owls?"]
     assert "Charge double" in await scene.timeline(OLGA, name)
     assert (
         await scene.of(ANA).GetConversation(pb.GetConversationRequest(name=name))
     ).conversation.unread_count == 0
+    after = (await scene.of(ANA).GetConversation(pb.GetConversationRequest(name=name))).conversation
+    assert after.last_entry_time == seen.last_entry_time
     refusal = await refused(scene.of(ANA).MarkRead(pb.MarkReadRequest(name=name, message=note)))
     assert refusal.reason == "NOT_FOUND"
     refusal = await refused(

@@ -96,6 +96,42 @@ async def test_messages_and_events_are_one_timeline(scene: Scene) -> None:
     assert sides == [1, 2, 1, 1]
 
 
+async def test_a_reminder_stands_there_for_the_team_alone(scene: Scene) -> None:
+    await negotiate(scene)
+    request = pb.GetConversationRequest(name=OF_REQUEST)
+    seen = (await scene.of(ANA).GetConversation(request)).conversation
+    scene.clock.advance(MINUTE * 60)
+    reminded = gating_events.OrderRequestReminded(
+        order_request=request_facts(2), reminder=1, elapsed_percent=50
+    )
+    name, now = f"orderRequests/{REQUEST}", scene.clock.now()
+    await scene.others.publish(reminded, aggregate=name, version=2, time=now)
+    await scene.service.settle()
+    for_team = await scene.timeline(OTTO, OF_REQUEST)
+    assert for_team[-1] == "REQUEST_REMINDED"
+    assert await scene.timeline(ANA, OF_REQUEST) == for_team[:-1]
+    assert (await scene.of(ANA).GetConversation(request)).conversation == seen
+    await scene.say(OTTO, OF_REQUEST, "Soon.")
+    last = (await scene.of(ANA).ListTimeline(pb.ListTimelineRequest(parent=OF_REQUEST))).entries[-2]
+    watch = pb.WatchConversationRequest(name=OF_REQUEST, after_entry=last.name)
+    watched = scene.of(ANA).WatchConversation(watch)
+    assert (await watched.read()).entry.message.text == "Soon."
+    watched.cancel()
+
+
+async def test_a_charge_that_is_tried_again_or_given_up_stands_there_for_both(scene: Scene) -> None:
+    facts = orders_events.OrderFacts(
+        name=f"orders/{OFFER}", seller="sellers/acme", buyer="users/ana", total=Money(currency_code="EUR")
+    )
+    story = [orders_events.OrderPaymentRetried(order=facts), orders_events.OrderPaymentVoided(order=facts)]
+    for version, message in enumerate(story, 1):
+        time = scene.clock.now() + MINUTE * version
+        await scene.others.publish(message, aggregate=facts.name, version=version, time=time)
+    await scene.service.settle()
+    for who in (ANA, OTTO):
+        assert await scene.timeline(who, OF_ORDER) == ["ORDER_PAYMENT_RETRIED", "ORDER_PAYMENT_VOIDED"]
+
+
 async def test_the_work_on_an_order_stands_there_with_who_caused_it(scene: Scene) -> None:
     parties = fulfilment_pb2.Cancellation
     story: list[Any] = [

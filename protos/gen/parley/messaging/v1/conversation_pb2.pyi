@@ -120,7 +120,7 @@ class Conversation(_message.Message):
 
     @_builtins.property
     def last_entry_time(self) -> _timestamp_pb2.Timestamp:
-        """When the newest entry of the timeline was made."""
+        """When the newest entry was made of those that both sides see."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

@@ -175,6 +175,12 @@ class TimelineEvent(_message.Message):
         """The delivery was accepted."""
         TYPE_ORDER_CANCELLED: TimelineEvent._Type.ValueType  # 34
         """The order was cancelled."""
+        TYPE_REQUEST_REMINDED: TimelineEvent._Type.ValueType  # 35
+        """The seller was reminded that the request waits for him. Only the seller's team sees it."""
+        TYPE_ORDER_PAYMENT_RETRIED: TimelineEvent._Type.ValueType  # 36
+        """A declined charge is tried again."""
+        TYPE_ORDER_PAYMENT_VOIDED: TimelineEvent._Type.ValueType  # 37
+        """The order was cancelled before its charge reached the provider: it is not charged any more."""
         TYPE_ORDER_REFUNDED: TimelineEvent._Type.ValueType  # 60
         """Money went back to the buyer; `amount` says how much."""
         TYPE_ORDER_REFUND_FAILED: TimelineEvent._Type.ValueType  # 61
@@ -253,6 +259,12 @@ class TimelineEvent(_message.Message):
     """The delivery was accepted."""
     TYPE_ORDER_CANCELLED: TimelineEvent.Type.ValueType  # 34
     """The order was cancelled."""
+    TYPE_REQUEST_REMINDED: TimelineEvent.Type.ValueType  # 35
+    """The seller was reminded that the request waits for him. Only the seller's team sees it."""
+    TYPE_ORDER_PAYMENT_RETRIED: TimelineEvent.Type.ValueType  # 36
+    """A declined charge is tried again."""
+    TYPE_ORDER_PAYMENT_VOIDED: TimelineEvent.Type.ValueType  # 37
+    """The order was cancelled before its charge reached the provider: it is not charged any more."""
     TYPE_ORDER_REFUNDED: TimelineEvent.Type.ValueType  # 60
     """Money went back to the buyer; `amount` says how much."""
     TYPE_ORDER_REFUND_FAILED: TimelineEvent.Type.ValueType  # 61
