@@ -17,13 +17,14 @@ from services.orders.adapters.sandbox import SandboxProvider
 from services.orders.app import fulfilment, refunds, timers
 from services.orders.app.audit import AuditQueries
 from services.orders.app.commands import OrderCommands
-from services.orders.app.desk import DeskQueries, recount_folders
+from services.orders.app.desk import DeskCommands, DeskQueries, recount_folders
 from services.orders.app.ledger import LedgerQueries
 from services.orders.app.payment_owners import AllOwners, OrderOwners
 from services.orders.app.ports import Gate, Offers, PaymentProvider
 from services.orders.app.queries import OrderQueries
 from services.orders.app.reactions import Reactions
 from services.orders.config import OrdersConfig
+from services.orders.entrypoints.desk_methods import DeskRooms
 from services.orders.entrypoints.events import broadcasts, subscriptions
 from services.orders.entrypoints.grpc import OrdersServicer
 from services.orders.entrypoints.payment_methods import PaymentRooms
@@ -42,7 +43,7 @@ def build(
     offers = offers or OffersClient(runtime.peers["offers"])
     gate = gate or GatingClient(runtime.peers["gating"])
     provider = provider or SandboxProvider(database, clock)
-    repository = Repository()
+    repository, desk = Repository(), DeskRepository()
     listings = ListingCatalog(database, clock, offers.listing)
     commands = OrderCommands(
         database, repository, listings=listings, gate=gate, provider=provider.name, clock=clock, ids=ids
@@ -71,9 +72,12 @@ def build(
         commands,
         work,
         OrderQueries(database, repository),
-        DeskQueries(database, DeskRepository()),
-        AuditQueries(database, repository, AuditRepository()),
         money=money,
+        desk=DeskRooms(
+            DeskCommands(database, repository, desk, clock=clock, ids=ids),
+            DeskQueries(database, repository, desk),
+        ),
+        audited=AuditQueries(database, repository, AuditRepository()),
     )
     return Service(
         partial(add_OrdersServiceServicer_to_server, servicer),

@@ -207,6 +207,9 @@ ORDERS: Mapping[str, Row] = {
     "GetOrder": Row(lambda f: orders.GetOrderRequest(name=f.order)),
     "ListOrders": Row(lambda f: orders.ListOrdersRequest(seller=f.seller)),
     "GetFolderCounts": Row(lambda f: desk.GetFolderCountsRequest(seller=f.seller)),
+    "SetLabels": Row(lambda f: desk.SetLabelsRequest(name=f.order, labels=["mine"])),
+    "CreateNote": Row(lambda f: desk.CreateNoteRequest(parent=f.order, text="Mine")),
+    "ListNotes": Row(lambda f: desk.ListNotesRequest(parent=f.order)),
     "MarkProcessing": Row(lambda f: orders.MarkProcessingRequest(name=f.order)),
     "ConfirmOrder": Row(lambda f: orders.ConfirmOrderRequest(name=f.order)),
     "DeclineOrder": Row(

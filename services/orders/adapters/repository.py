@@ -136,6 +136,7 @@ def _order_row(order: Order) -> dict[str, Any]:
         "complete_time": order.complete_time,
         **encoding.write_cancellation(order.cancellation),
         "options": write_chosen(order.options),
+        "labels": list(order.labels),
     }
 
 
@@ -181,4 +182,5 @@ def _read_order(row: Any) -> Order:
         complete_time=row.complete_time,
         cancellation=encoding.read_cancellation(row),
         options=read_chosen(row.options),
+        labels=tuple(row.labels),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from chassis.schema import metadata
 
@@ -71,6 +71,7 @@ orders: Final = sa.Table(
     _text("cancel_text", nullable=True),
     _instant("cancel_time", nullable=True),
     sa.Column("options", JSONB, nullable=False, server_default=sa.text("'[]'")),
+    sa.Column("labels", ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'")),
 )
 
 order_lane: Final[sa.ColumnElement[str]] = sa.literal_column(
@@ -88,6 +89,26 @@ order_folder_count: Final = sa.Table(
     sa.Column("unread", sa.BigInteger, nullable=False),
 )
 """Kept by a trigger of `orders`: nothing here writes to it."""
+
+order_label: Final = sa.Table(
+    "order_label",
+    METADATA,
+    _text("seller", primary_key=True),
+    _text("label", primary_key=True),
+    _text("order_id", primary_key=True),
+)
+"""Finds orders by `orders.labels`."""
+
+order_note: Final = sa.Table(
+    "order_note",
+    METADATA,
+    _text("id", primary_key=True),
+    _text("order_id"),
+    _text("seller"),
+    _text("author"),
+    _text("text"),
+    _instant("create_time"),
+)
 
 payment: Final = sa.Table(
     "payment",

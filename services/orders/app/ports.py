@@ -14,6 +14,7 @@ from services.orders.domain.commerce import Address
 from services.orders.domain.gate import GateDecision
 from services.orders.domain.ledger import Entry, Kind, LedgerTransaction
 from services.orders.domain.listing import Listing
+from services.orders.domain.note import NoteFilter
 from services.orders.domain.order import Order
 from services.orders.domain.payment import Charge, Payment
 from services.orders.domain.refund import ChargeReference, Refund, RefundAnswer
@@ -43,11 +44,15 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders: of a seller's team or of a buyer, in some of the lanes of `domain.desk` (any if None)."""
+    """Which orders: of a seller's team or of a buyer, in some of the lanes of `domain.desk` (any if None),
+    with all of `labels`, with a note.
+    """
 
     seller: str = ""
     buyer: str = ""
     lanes: tuple[str, ...] | None = None
+    labels: tuple[str, ...] = ()
+    note: NoteFilter | None = None
 
 
 class Repository(Protocol):

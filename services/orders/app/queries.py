@@ -12,18 +12,21 @@ from chassis.kernel.refusal import invalid, not_found
 from services.orders.app.ports import OrderFilter, Repository
 from services.orders.app.views import OrdersView, OrderView, PaymentsView
 from services.orders.domain import desk
+from services.orders.domain.note import NoteFilter
 from services.orders.domain.order import Folder, Order, State
 from services.orders.domain.payment import Payment
 
 
 @dataclass(frozen=True, slots=True)
 class ListOrders:
-    """The orders of a team, or (without `seller`) of the caller; `folder` needs `seller`."""
+    """The orders of a team, or (without `seller`) of the caller; `folder`, `labels` and `note` need it."""
 
     page: PageRequest
     seller: str = ""
     folder: Folder | None = None
     states: tuple[State, ...] = ()
+    labels: tuple[str, ...] = ()
+    note: NoteFilter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class OrderQueries:
         """Orders, newest first. A team that the caller does not belong to is NOT_FOUND."""
         if query.folder is not None and not query.seller:
             raise invalid("folder", "needs `seller`: a buyer's orders lie in no folders")
+        if (query.labels or query.note is not None) and call.caller.role_in(query.seller) is None:
+            raise invalid("seller", "labels and notes are looked for among the orders of one's own team")
         actor, wanted = self._scope(call, query)
         call.scoped()
 
@@ -73,7 +78,7 @@ class OrderQueries:
             actor = Actor.OPERATOR
         else:
             raise not_found(query.seller)
-        return actor, OrderFilter(seller=query.seller, lanes=lanes)
+        return actor, OrderFilter(query.seller, lanes=lanes, labels=query.labels, note=query.note)
 
     async def list_payments(self, call: Call, query: ListPayments) -> PaymentsView:
         """The payments of an order, oldest first, for its parties. There are few: one for each purpose."""

@@ -141,7 +141,7 @@ ACTIONS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A purchase. `quotes` and `unread` are bookkeeping for the seller's side and no public facts."""
+    """A purchase. `quotes`, `unread` and `labels` are the seller's own affair and no public facts."""
 
     id: str
     version: int
@@ -183,6 +183,7 @@ class Order:
     cancellation: Cancellation | None = None
     options: tuple[ChosenOption, ...] = ()
     refunded: Money | None = None
+    labels: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

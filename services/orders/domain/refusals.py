@@ -26,6 +26,7 @@ class Reason(StrEnum):
     DUPLICATE_OPTION = "DUPLICATE_OPTION"
     OPTION_OUT_OF_RANGE = "OPTION_OUT_OF_RANGE"
     REFUND_EXCEEDS_PAYMENT = "REFUND_EXCEEDS_PAYMENT"
+    TOO_MANY_NOTES = "TOO_MANY_NOTES"
 
 
 EXPLANATIONS = {
@@ -104,6 +105,13 @@ def duplicate_option(field: str, option: str) -> Refusal:
 def option_out_of_range(field: str, option: str, description: str) -> Refusal:
     """The answer is not one that the option takes."""
     return invalid(field, description, reason=Reason.OPTION_OUT_OF_RANGE, option=option)
+
+
+def too_many_notes(order: str, limit: int) -> Refusal:
+    """The order has as many notes as it can have."""
+    return precondition(
+        Reason.TOO_MANY_NOTES, f"{order} has {limit} notes already", order=order, limit=str(limit)
+    )
 
 
 def own_listing(seller: str) -> Refusal:

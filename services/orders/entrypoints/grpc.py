@@ -6,19 +6,18 @@ from typing import Any
 
 from chassis.server import respond
 from parley.orders.v1 import audit_pb2
-from parley.orders.v1 import desk_methods_pb2 as desk
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as pb
 from services.orders.app.audit import AuditQueries
 from services.orders.app.commands import OrderCommands
-from services.orders.app.desk import DeskQueries
 from services.orders.app.fulfilment import FulfilmentCommands
 from services.orders.app.queries import OrderQueries
+from services.orders.entrypoints.desk_methods import DeskMethods, DeskRooms
 from services.orders.entrypoints.payment_methods import PaymentMethods, PaymentRooms
-from services.orders.wire import answers, audit, desk_answers, requests
+from services.orders.wire import answers, audit, requests
 
 
-class OrdersServicer(PaymentMethods):
+class OrdersServicer(DeskMethods, PaymentMethods):
     """parley.orders.v1.OrdersService."""
 
     def __init__(
@@ -26,16 +25,16 @@ class OrdersServicer(PaymentMethods):
         commands: OrderCommands,
         fulfilment: FulfilmentCommands,
         queries: OrderQueries,
-        desk_queries: DeskQueries,
         audited: AuditQueries,
         *,
+        desk: DeskRooms,
         money: PaymentRooms,
     ) -> None:
         self._money = money
         self._commands = commands
         self._fulfilment = fulfilment
         self._queries = queries
-        self._desk_queries = desk_queries
+        self._desk = desk
         self._audited = audited
 
     async def PlaceOrder(self, request: pb.PlaceOrderRequest, context: Any) -> pb.PlaceOrderResponse:
@@ -50,13 +49,6 @@ class OrdersServicer(PaymentMethods):
         query = requests.list_orders_query(request)
         return await respond(
             context, query, self._queries.list, lambda view: answers.list_orders_response(view, request)
-        )
-
-    async def GetFolderCounts(
-        self, request: desk.GetFolderCountsRequest, context: Any
-    ) -> desk.GetFolderCountsResponse:
-        return await respond(
-            context, request.seller, self._desk_queries.folder_counts, desk_answers.get_folder_counts_response
         )
 
     async def MarkProcessing(

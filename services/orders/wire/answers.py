@@ -13,6 +13,7 @@ from parley.orders.v1 import (
     recurring_charge_pb2,
 )
 from services.orders.app.views import OrdersView, OrderView, PaymentsView, PaymentView
+from services.orders.domain import labels
 from services.orders.domain import order as orders
 from services.orders.domain.order import DeclineReason, Folder, Intake, Order, PaymentState, State
 from services.orders.domain.recurring import RecurringCharge, recurring_charge
@@ -35,6 +36,9 @@ CANCEL_REASONS = {
     one: fulfilment_pb2.Cancellation.Reason.Value(f"REASON_{one.value}") for one in CancelReason
 }
 PARTIES = {one: fulfilment_pb2.Cancellation.Party.Value(f"PARTY_{one.value}") for one in Party}
+_SYSTEM_LABELS = {
+    one: order_pb2.Order.SystemLabel.Value(f"SYSTEM_LABEL_{one.value}") for one in labels.SystemLabel
+}
 
 
 def place_order_response(view: OrderView) -> orders_service_pb2.PlaceOrderResponse:
@@ -127,7 +131,7 @@ def retry_payment_response(view: PaymentView) -> orders_service_pb2.RetryPayment
 
 
 def order_message(order: Order, actor: Actor) -> order_pb2.Order:
-    """The order as `actor` sees it: folder and unread count are the seller's own affair."""
+    """The order as `actor` sees it: folder, unread count and labels are the seller's own affair."""
     message = order_pb2.Order(
         name=order.name,
         seller=order.seller,
@@ -172,6 +176,10 @@ def order_message(order: Order, actor: Actor) -> order_pb2.Order:
     if actor is not Actor.BUYER:
         message.folder = FOLDERS[order.folder]
         message.unread_count = order.unread
+    if actor is Actor.SELLER:
+        message.labels.extend(order.labels)
+        message.labels_etag = labels.etag(order.labels)
+        message.system_labels.extend(_SYSTEM_LABELS[one] for one in labels.system_labels(order))
     write_actions(message, orders.explain(order, actor), explanations=EXPLANATIONS)
     return message
 

@@ -9,6 +9,8 @@ from services.orders.app.commands import ChangePaymentMethod, DeclineOrder, Retr
 from services.orders.app.fulfilment import CancelOrder, DeliverOrder, RequestChanges
 from services.orders.app.loading import ChangeOrder
 from services.orders.app.queries import ListOrders, ListPayments
+from services.orders.domain import labels
+from services.orders.domain.note import NoteFilter
 from services.orders.domain.order import DeclineReason, Folder, State
 from services.orders.domain.placement import PlaceOrder
 from services.orders.domain.work import CancelReason
@@ -56,13 +58,24 @@ def get_order_query(request: orders_service_pb2.GetOrderRequest) -> str:
 
 
 def list_orders_query(request: orders_service_pb2.ListOrdersRequest) -> ListOrders:
-    """Which orders. Refusal PAGE_TOKEN_INVALID."""
+    """Which orders. Refusals PAGE_TOKEN_INVALID and VALIDATION_FAILED."""
     return ListOrders(
         page=page_request(request),
         seller=request.seller,
         folder=_FOLDERS.get(request.folder),
         states=tuple(_STATES[state] for state in request.states),
+        labels=labels.normalized(request.labels),
+        note=_note_filter(request),
     )
+
+
+def _note_filter(request: orders_service_pb2.ListOrdersRequest) -> NoteFilter | None:
+    found = NoteFilter(
+        request.note_author,
+        optional_instant(request, "note_start_time"),
+        optional_instant(request, "note_end_time"),
+    )
+    return None if found == NoteFilter() else found
 
 
 def change_order_command(request: ChangeRequest) -> ChangeOrder:

@@ -71,6 +71,7 @@ def full_order() -> Order:
         delivery_address=dataclasses.replace(ADDRESS, organization=""),
         unread=4,
         refunded=Money("EUR", 40),
+        labels=("gift", "rush"),
         begin_time=NOW,
         deliveries=(
             Delivery(1, "Here", NOW, "Bigger, with a \u2019", NOW + HOUR),

@@ -23,10 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from parley.orders.v1 import order_pb2 as parley_dot_orders_dot_v1_dot_order__pb2
+from parley.type.v1 import audience_pb2 as parley_dot_type_dot_v1_dot_audience__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bparley/orders/v1/desk.proto\x12\x10parley.orders.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cparley/orders/v1/order.proto\"z\n\x0b\x46olderCount\x12\x34\n\x06\x66older\x18\x01 \x01(\x0e\x32\x1e.parley.orders.v1.Order.FolderB\x04\xe2\x41\x01\x03\x12\x19\n\x0border_count\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0cunread_count\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bparley/orders/v1/desk.proto\x12\x10parley.orders.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cparley/orders/v1/order.proto\x1a\x1dparley/type/v1/audience.proto\"z\n\x0b\x46olderCount\x12\x34\n\x06\x66older\x18\x01 \x01(\x0e\x32\x1e.parley.orders.v1.Order.FolderB\x04\xe2\x41\x01\x03\x12\x19\n\x0border_count\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0cunread_count\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\"\xc3\x01\n\x04Note\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x18\n\x06\x61uthor\x18\x02 \x01(\tB\x08\xe2\x41\x01\x03\xf8\xe0\x18\x01\x12\x16\n\x04text\x18\x03 \x01(\tB\x08\xe2\x41\x01\x03\xf8\xe0\x18\x01\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:>\xea\x41;\n\x0fparley.dev/Note\x12\x1borders/{order}/notes/{note}*\x05notes2\x04noteb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +42,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FOLDERCOUNT'].fields_by_name['order_count']._serialized_options = b'\342A\001\003'
   _globals['_FOLDERCOUNT'].fields_by_name['unread_count']._loaded_options = None
   _globals['_FOLDERCOUNT'].fields_by_name['unread_count']._serialized_options = b'\342A\001\003'
-  _globals['_FOLDERCOUNT']._serialized_start=112
-  _globals['_FOLDERCOUNT']._serialized_end=234
+  _globals['_NOTE'].fields_by_name['name']._loaded_options = None
+  _globals['_NOTE'].fields_by_name['name']._serialized_options = b'\342A\001\010'
+  _globals['_NOTE'].fields_by_name['author']._loaded_options = None
+  _globals['_NOTE'].fields_by_name['author']._serialized_options = b'\342A\001\003\370\340\030\001'
+  _globals['_NOTE'].fields_by_name['text']._loaded_options = None
+  _globals['_NOTE'].fields_by_name['text']._serialized_options = b'\342A\001\003\370\340\030\001'
+  _globals['_NOTE'].fields_by_name['create_time']._loaded_options = None
+  _globals['_NOTE'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_NOTE']._loaded_options = None
+  _globals['_NOTE']._serialized_options = b'\352A;\n\017parley.dev/Note\022\033orders/{order}/notes/{note}*\005notes2\004note'
+  _globals['_FOLDERCOUNT']._serialized_start=203
+  _globals['_FOLDERCOUNT']._serialized_end=325
+  _globals['_NOTE']._serialized_start=328
+  _globals['_NOTE']._serialized_end=523
 # @@protoc_insertion_point(module_scope)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#parley/orders/v1/error_reason.proto\x12\x10parley.orders.v1*\xfc\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\'\n#ERROR_REASON_ORDER_REQUEST_REQUIRED\x10\x01\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_PRICE_CHANGED\x10\x03\x12\x1c\n\x18\x45RROR_REASON_OWN_LISTING\x10\x04\x12\'\n#ERROR_REASON_PAYMENT_TOKEN_REQUIRED\x10\x05\x12&\n\"ERROR_REASON_PAYMENT_MEANS_REFUSED\x10\x06\x12\"\n\x1e\x45RROR_REASON_TIME_OUT_OF_RANGE\x10\x07\x12 \n\x1c\x45RROR_REASON_PACKAGE_RETIRED\x10\x08\x12\x1f\n\x1b\x45RROR_REASON_UNKNOWN_OPTION\x10\t\x12 \n\x1c\x45RROR_REASON_OPTION_REQUIRED\x10\n\x12!\n\x1d\x45RROR_REASON_DUPLICATE_OPTION\x10\x0b\x12$\n ERROR_REASON_OPTION_OUT_OF_RANGE\x10\x0c\x12\'\n#ERROR_REASON_REFUND_EXCEEDS_PAYMENT\x10<b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#parley/orders/v1/error_reason.proto\x12\x10parley.orders.v1*\x9d\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\'\n#ERROR_REASON_ORDER_REQUEST_REQUIRED\x10\x01\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_PRICE_CHANGED\x10\x03\x12\x1c\n\x18\x45RROR_REASON_OWN_LISTING\x10\x04\x12\'\n#ERROR_REASON_PAYMENT_TOKEN_REQUIRED\x10\x05\x12&\n\"ERROR_REASON_PAYMENT_MEANS_REFUSED\x10\x06\x12\"\n\x1e\x45RROR_REASON_TIME_OUT_OF_RANGE\x10\x07\x12 \n\x1c\x45RROR_REASON_PACKAGE_RETIRED\x10\x08\x12\x1f\n\x1b\x45RROR_REASON_UNKNOWN_OPTION\x10\t\x12 \n\x1c\x45RROR_REASON_OPTION_REQUIRED\x10\n\x12!\n\x1d\x45RROR_REASON_DUPLICATE_OPTION\x10\x0b\x12$\n ERROR_REASON_OPTION_OUT_OF_RANGE\x10\x0c\x12\'\n#ERROR_REASON_REFUND_EXCEEDS_PAYMENT\x10<\x12\x1f\n\x1b\x45RROR_REASON_TOO_MANY_NOTES\x10\x32\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.orders.v1.error_reas
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=58
-  _globals['_ERRORREASON']._serialized_end=566
+  _globals['_ERRORREASON']._serialized_end=599
 # @@protoc_insertion_point(module_scope)

@@ -79,6 +79,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. More than what was captured and is not given back, or under way back, already; or the 101st refund.
     Metadata: `{"payment": "orders/0198…/payments/0198…", "asked": "60.00 EUR", "refundable": "40.00 EUR"}`.
     """
+    ERROR_REASON_TOO_MANY_NOTES: _ErrorReason.ValueType  # 50
+    """FAILED_PRECONDITION. The order has as many notes as it can have.
+    Metadata: `{"order": "orders/0198…", "limit": "1000"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the orders service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -141,5 +145,9 @@ Metadata: `{"field": "options[0].number", "option": "pages"}`.
 ERROR_REASON_REFUND_EXCEEDS_PAYMENT: ErrorReason.ValueType  # 60
 """FAILED_PRECONDITION. More than what was captured and is not given back, or under way back, already; or the 101st refund.
 Metadata: `{"payment": "orders/0198…/payments/0198…", "asked": "60.00 EUR", "refundable": "40.00 EUR"}`.
+"""
+ERROR_REASON_TOO_MANY_NOTES: ErrorReason.ValueType  # 50
+"""FAILED_PRECONDITION. The order has as many notes as it can have.
+Metadata: `{"order": "orders/0198…", "limit": "1000"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -201,6 +201,29 @@ class Order(_message.Message):
     PAYMENT_STATE_VOIDED: Order.PaymentState.ValueType  # 7
     """The order was cancelled before anything was taken; it is never charged."""
 
+    class _SystemLabel:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SystemLabelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Order._SystemLabel.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SYSTEM_LABEL_UNSPECIFIED: Order._SystemLabel.ValueType  # 0
+        """Never sent."""
+        SYSTEM_LABEL_AWAITING_ANSWER: Order._SystemLabel.ValueType  # 1
+        """A quote waits for the buyer's answer."""
+        SYSTEM_LABEL_PAYMENT_FAILED: Order._SystemLabel.ValueType  # 2
+        """The charge was declined."""
+
+    class SystemLabel(_SystemLabel, metaclass=_SystemLabelEnumTypeWrapper):
+        """A label that an order has by itself."""
+
+    SYSTEM_LABEL_UNSPECIFIED: Order.SystemLabel.ValueType  # 0
+    """Never sent."""
+    SYSTEM_LABEL_AWAITING_ANSWER: Order.SystemLabel.ValueType  # 1
+    """A quote waits for the buyer's answer."""
+    SYSTEM_LABEL_PAYMENT_FAILED: Order.SystemLabel.ValueType  # 2
+    """The charge was declined."""
+
     class _DeclineReason:
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
@@ -278,6 +301,9 @@ class Order(_message.Message):
     OPTIONS_FIELD_NUMBER: _builtins.int
     RECURRING_CHARGE_FIELD_NUMBER: _builtins.int
     REFUNDED_TOTAL_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    LABELS_ETAG_FIELD_NUMBER: _builtins.int
+    SYSTEM_LABELS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orders/{order}`."""
     seller: _builtins.str
@@ -316,6 +342,10 @@ class Order(_message.Message):
     """How much of it the seller's team has not looked at. Zero for the buyer."""
     etag: _builtins.str
     """The version, for optimistic concurrency."""
+    labels_etag: _builtins.str
+    """The version of `labels`, for optimistic concurrency of SetLabels: `etag` and `update_time` do not tell of them. Visible to the
+    seller's team only.
+    """
     @_builtins.property
     def line_items(self) -> _containers.RepeatedCompositeFieldContainer[_commerce_pb2.LineItem]:
         """What is bought, at the prices that were agreed."""
@@ -413,6 +443,14 @@ class Order(_message.Message):
     def refunded_total(self) -> _money_pb2.Money:
         """What went back to the buyer for certain; absent where nothing did."""
 
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the team wrote on it (SetLabels), in alphabetical order. Visible to the seller's team only."""
+
+    @_builtins.property
+    def system_labels(self) -> _containers.RepeatedScalarFieldContainer[Global___Order.SystemLabel.ValueType]:
+        """The labels that follow from where it stands. Visible to the seller's team only."""
+
     def __init__(
         self,
         *,
@@ -458,10 +496,13 @@ class Order(_message.Message):
         options: _abc.Iterable[_option_choice_pb2.ChosenOption] | None = ...,
         recurring_charge: _recurring_charge_pb2.RecurringCharge | None = ...,
         refunded_total: _money_pb2.Money | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        labels_etag: _builtins.str = ...,
+        system_labels: _abc.Iterable[Global___Order.SystemLabel.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "create_time", b"create_time", "delivery_address", b"delivery_address", "delivery_due_time", b"delivery_due_time", "gate_decision", b"gate_decision", "plan", b"plan", "recurring_charge", b"recurring_charge", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "start_time", b"start_time", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "buyer", b"buyer", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "deliveries", b"deliveries", "delivery_address", b"delivery_address", "delivery_days", b"delivery_days", "delivery_due_time", b"delivery_due_time", "etag", b"etag", "folder", b"folder", "gate_decision", b"gate_decision", "intake", b"intake", "line_items", b"line_items", "name", b"name", "offer", b"offer", "options", b"options", "order_request", b"order_request", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "recurring_charge", b"recurring_charge", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "requirements", b"requirements", "seller", b"seller", "start_time", b"start_time", "state", b"state", "total", b"total", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "buyer", b"buyer", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "deliveries", b"deliveries", "delivery_address", b"delivery_address", "delivery_days", b"delivery_days", "delivery_due_time", b"delivery_due_time", "etag", b"etag", "folder", b"folder", "gate_decision", b"gate_decision", "intake", b"intake", "labels", b"labels", "labels_etag", b"labels_etag", "line_items", b"line_items", "name", b"name", "offer", b"offer", "options", b"options", "order_request", b"order_request", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "recurring_charge", b"recurring_charge", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "requirements", b"requirements", "seller", b"seller", "start_time", b"start_time", "state", b"state", "system_labels", b"system_labels", "total", b"total", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

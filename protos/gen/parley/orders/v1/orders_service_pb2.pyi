@@ -182,6 +182,10 @@ class ListOrdersRequest(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    NOTE_AUTHOR_FIELD_NUMBER: _builtins.int
+    NOTE_START_TIME_FIELD_NUMBER: _builtins.int
+    NOTE_END_TIME_FIELD_NUMBER: _builtins.int
     seller: _builtins.str
     """`sellers/{seller}`: the orders of this team, of which the caller must be a member. Empty: those of the caller."""
     folder: _order_pb2.Order.Folder.ValueType
@@ -190,9 +194,25 @@ class ListOrdersRequest(_message.Message):
     """How many to return, at most 1000; 0 means 50."""
     page_token: _builtins.str
     """The `next_page_token` of the page before. All other arguments must be the same."""
+    note_author: _builtins.str
+    """Only orders with a note by `users/{user}`; needs `seller`, and the caller in its team. Where several of the arguments about notes
+    are given, one note has to fit all of them.
+    """
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.Order.State.ValueType]:
         """Only orders in one of these states. Empty: all."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only orders with all of these labels, at most 5; needs `seller`, and the caller in its team. Empty: all."""
+
+    @_builtins.property
+    def note_start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only orders with a note that was written then or later; needs `seller`, and the caller in its team."""
+
+    @_builtins.property
+    def note_end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only orders with a note that was written before; needs `seller`, and the caller in its team."""
 
     def __init__(
         self,
@@ -202,10 +222,14 @@ class ListOrdersRequest(_message.Message):
         states: _abc.Iterable[_order_pb2.Order.State.ValueType] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        note_author: _builtins.str = ...,
+        note_start_time: _timestamp_pb2.Timestamp | None = ...,
+        note_end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["note_end_time", b"note_end_time", "note_start_time", b"note_start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "page_size", b"page_size", "page_token", b"page_token", "seller", b"seller", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "labels", b"labels", "note_author", b"note_author", "note_end_time", b"note_end_time", "note_start_time", b"note_start_time", "page_size", b"page_size", "page_token", b"page_token", "seller", b"seller", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,6 +64,21 @@ class OrdersServiceStub:
                 request_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.GetFolderCountsRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.GetFolderCountsResponse.FromString,
                 _registered_method=True)
+        self.SetLabels = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/SetLabels',
+                request_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.SetLabelsRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.SetLabelsResponse.FromString,
+                _registered_method=True)
+        self.CreateNote = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/CreateNote',
+                request_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.CreateNoteRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.CreateNoteResponse.FromString,
+                _registered_method=True)
+        self.ListNotes = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/ListNotes',
+                request_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.ListNotesRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.ListNotesResponse.FromString,
+                _registered_method=True)
         self.MarkProcessing = channel.unary_unary(
                 '/parley.orders.v1.OrdersService/MarkProcessing',
                 request_serializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.MarkProcessingRequest.SerializeToString,
@@ -176,6 +191,29 @@ class OrdersServiceServicer:
     def GetFolderCounts(self, request, context):
         """Returns how many orders lie in each folder of a seller's desk, and how much of them is unread. Exact at every moment: the
         counters change together with the orders.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLabels(self, request, context):
+        """Puts the team's own labels on an order, in any state. Nobody else learns of it: no event, and neither `etag` nor `update_time`
+        changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateNote(self, request, context):
+        """Writes a note about an order, in any state, for the team only. It starts no processing and nobody else learns of it.
+        Errors: TOO_MANY_NOTES.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNotes(self, request, context):
+        """Lists the notes about an order, oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -320,6 +358,21 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.GetFolderCounts,
                     request_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.GetFolderCountsRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.GetFolderCountsResponse.SerializeToString,
+            ),
+            'SetLabels': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLabels,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.SetLabelsRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.SetLabelsResponse.SerializeToString,
+            ),
+            'CreateNote': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateNote,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.CreateNoteRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.CreateNoteResponse.SerializeToString,
+            ),
+            'ListNotes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNotes,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.ListNotesRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.ListNotesResponse.SerializeToString,
             ),
             'MarkProcessing': grpc.unary_unary_rpc_method_handler(
                     servicer.MarkProcessing,
@@ -511,6 +564,87 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/GetFolderCounts',
             parley_dot_orders_dot_v1_dot_desk__methods__pb2.GetFolderCountsRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_desk__methods__pb2.GetFolderCountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLabels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/SetLabels',
+            parley_dot_orders_dot_v1_dot_desk__methods__pb2.SetLabelsRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_desk__methods__pb2.SetLabelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateNote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/CreateNote',
+            parley_dot_orders_dot_v1_dot_desk__methods__pb2.CreateNoteRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_desk__methods__pb2.CreateNoteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNotes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ListNotes',
+            parley_dot_orders_dot_v1_dot_desk__methods__pb2.ListNotesRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_desk__methods__pb2.ListNotesResponse.FromString,
             options,
             channel_credentials,
             insecure,

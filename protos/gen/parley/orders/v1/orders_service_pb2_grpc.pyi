@@ -56,6 +56,16 @@ class OrdersServiceStub:
     """Returns how many orders lie in each folder of a seller's desk, and how much of them is unread. Exact at every moment: the
     counters change together with the orders.
     """
+    SetLabels: _grpc.UnaryUnaryMultiCallable[_desk_methods_pb2.SetLabelsRequest, _desk_methods_pb2.SetLabelsResponse]
+    """Puts the team's own labels on an order, in any state. Nobody else learns of it: no event, and neither `etag` nor `update_time`
+    changes.
+    """
+    CreateNote: _grpc.UnaryUnaryMultiCallable[_desk_methods_pb2.CreateNoteRequest, _desk_methods_pb2.CreateNoteResponse]
+    """Writes a note about an order, in any state, for the team only. It starts no processing and nobody else learns of it.
+    Errors: TOO_MANY_NOTES.
+    """
+    ListNotes: _grpc.UnaryUnaryMultiCallable[_desk_methods_pb2.ListNotesRequest, _desk_methods_pb2.ListNotesResponse]
+    """Lists the notes about an order, oldest first."""
     MarkProcessing: _grpc.UnaryUnaryMultiCallable[_orders_service_pb2.MarkProcessingRequest, _orders_service_pb2.MarkProcessingResponse]
     """Says that the seller works on the decision. Repeating changes nothing."""
     ConfirmOrder: _grpc.UnaryUnaryMultiCallable[_orders_service_pb2.ConfirmOrderRequest, _orders_service_pb2.ConfirmOrderResponse]
@@ -131,6 +141,16 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """Returns how many orders lie in each folder of a seller's desk, and how much of them is unread. Exact at every moment: the
     counters change together with the orders.
     """
+    SetLabels: _aio.UnaryUnaryMultiCallable[_desk_methods_pb2.SetLabelsRequest, _desk_methods_pb2.SetLabelsResponse]  # type: ignore[assignment]
+    """Puts the team's own labels on an order, in any state. Nobody else learns of it: no event, and neither `etag` nor `update_time`
+    changes.
+    """
+    CreateNote: _aio.UnaryUnaryMultiCallable[_desk_methods_pb2.CreateNoteRequest, _desk_methods_pb2.CreateNoteResponse]  # type: ignore[assignment]
+    """Writes a note about an order, in any state, for the team only. It starts no processing and nobody else learns of it.
+    Errors: TOO_MANY_NOTES.
+    """
+    ListNotes: _aio.UnaryUnaryMultiCallable[_desk_methods_pb2.ListNotesRequest, _desk_methods_pb2.ListNotesResponse]  # type: ignore[assignment]
+    """Lists the notes about an order, oldest first."""
     MarkProcessing: _aio.UnaryUnaryMultiCallable[_orders_service_pb2.MarkProcessingRequest, _orders_service_pb2.MarkProcessingResponse]  # type: ignore[assignment]
     """Says that the seller works on the decision. Repeating changes nothing."""
     ConfirmOrder: _aio.UnaryUnaryMultiCallable[_orders_service_pb2.ConfirmOrderRequest, _orders_service_pb2.ConfirmOrderResponse]  # type: ignore[assignment]
@@ -227,6 +247,34 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns how many orders lie in each folder of a seller's desk, and how much of them is unread. Exact at every moment: the
         counters change together with the orders.
         """
+
+    @_abc_1.abstractmethod
+    def SetLabels(
+        self,
+        request: _desk_methods_pb2.SetLabelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_methods_pb2.SetLabelsResponse, _abc.Awaitable[_desk_methods_pb2.SetLabelsResponse]]:
+        """Puts the team's own labels on an order, in any state. Nobody else learns of it: no event, and neither `etag` nor `update_time`
+        changes.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateNote(
+        self,
+        request: _desk_methods_pb2.CreateNoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_methods_pb2.CreateNoteResponse, _abc.Awaitable[_desk_methods_pb2.CreateNoteResponse]]:
+        """Writes a note about an order, in any state, for the team only. It starts no processing and nobody else learns of it.
+        Errors: TOO_MANY_NOTES.
+        """
+
+    @_abc_1.abstractmethod
+    def ListNotes(
+        self,
+        request: _desk_methods_pb2.ListNotesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_methods_pb2.ListNotesResponse, _abc.Awaitable[_desk_methods_pb2.ListNotesResponse]]:
+        """Lists the notes about an order, oldest first."""
 
     @_abc_1.abstractmethod
     def MarkProcessing(
