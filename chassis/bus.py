@@ -210,9 +210,16 @@ class Bus:
 
     async def backlog(self, producer: str, consumer: str) -> int:
         """Events that a consumer has not acknowledged yet, whether delivered or not."""
-        info = await self._api(f"CONSUMER.INFO.{stream_name(producer)}.{consumer}", {})
+        stream = stream_name(producer)
+        kept = await self._api(f"STREAM.INFO.{stream}", {})
+        info = await self._api(f"CONSUMER.INFO.{stream}.{consumer}", {})
+        assert kept is not None
         assert info is not None
-        return int(info["num_pending"]) + int(info["num_ack_pending"])
+        state = kept["state"]
+        known = int(info["num_pending"]) + int(info["num_ack_pending"])
+        # The broker tells its consumers of a message a moment after it has promised to keep it.
+        unknown = int(state["last_seq"]) - int(info["delivered"]["stream_seq"]) if state["messages"] else 0
+        return known or max(unknown, 0)
 
     async def broadcast(self, subject: str, body: bytes) -> None:
         """Tells whoever listens right now. Best effort: nothing is kept, nothing is sent while

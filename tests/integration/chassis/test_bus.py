@@ -35,6 +35,20 @@ async def test_a_lost_stream_is_told_apart(bus: Bus, producer: str) -> None:
         await bus.publish(f"parley.{producer}.v1.thing.made.x", {}, b"x")
 
 
+async def test_an_event_that_is_kept_is_in_the_backlog_at_once(bus: Bus, producer: str) -> None:
+    await bus.ensure_stream(producer)
+    consumers = [f"reader-{number}" for number in range(4)]
+    for consumer in consumers:
+        await bus.ensure_consumer(producer, consumer)
+        assert await bus.backlog(producer, consumer) == 0
+    for _ in range(200):
+        await bus.publish(f"parley.{producer}.v1.thing.made.x", {}, b"x")
+        # The last one made is the last one that the broker tells.
+        assert await bus.backlog(producer, consumers[-1]) == 1
+        await bus.client.jetstream().purge_stream(stream_name(producer))
+        assert await bus.backlog(producer, consumers[-1]) == 0
+
+
 async def test_what_the_stream_refuses_is_no_promise(bus: Bus, producer: str) -> None:
     await bus.ensure_stream(producer)
     with pytest.raises(BusUnavailable):
