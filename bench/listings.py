@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+from google.type.money_pb2 import Money
 
 from bench.figures import Figure
 from bench.growth import Growth, Kind, compare
@@ -14,6 +15,7 @@ from chassis.kernel.page import Cursor
 from chassis.paging import cursor_of
 from parley.offers.v1.listing_pb2 import Listing
 from parley.offers.v1.offers_service_pb2 import (
+    LISTING_ORDER_NAME,
     LISTING_ORDER_NEWEST_FIRST,
     LISTING_ORDER_PRICE_ASCENDING,
     ListListingsRequest,
@@ -38,9 +40,11 @@ SELECT $1, 'l' || lpad(n::text, 7, '0'), 'Design ten' || n % 10 || ' thousand' |
 FROM (SELECT n, n::bigint * 7919 % 1000003 AS price FROM generate_series($2::int, $3::int - 1) AS n) AS made
 """
 _WORDS = """
-INSERT INTO listing_word (seller, word, listing_id)
-SELECT $1, word, 'l' || lpad(n::text, 7, '0')
-FROM generate_series($2::int, $3::int - 1) AS n,
+INSERT INTO listing_word (seller, word, listing_id, state, intake, has_plan, create_time, currency,
+                          lowest_price)
+SELECT seller, word, listing_id, state, intake, has_plan, create_time, currency, lowest_price
+FROM generate_series($2::int, $3::int - 1) AS n
+     JOIN listing ON seller = $1 AND listing_id = 'l' || lpad(n::text, 7, '0'),
      LATERAL unnest(ARRAY['design', 'ten' || n % 10, 'thousand' || n % 1000, 'what', 'you', 'get']) AS word
 """
 
@@ -76,6 +80,18 @@ KINDS = (
     _kind("a word of all", text="design"),
     _kind("a word of a tenth", text="ten3"),
     _kind("two words", text="design ten3"),
+    _kind("a word, newest first", _newest_first, text="ten3", order_by=LISTING_ORDER_NEWEST_FIRST),
+    _kind(
+        "a rare word, cheapest first",
+        _cheapest_first,
+        text="thousand3",
+        order_by=LISTING_ORDER_PRICE_ASCENDING,
+        currency_code="EUR",
+    ),
+    _kind("two words, newest first", _newest_first, text="get ten3", order_by=LISTING_ORDER_NEWEST_FIRST),
+    _kind("two words that never meet", text="ten3 ten4"),
+    _kind("a word that is in no plan", text="ten3", has_plan=True),
+    _kind("a price, by name", order_by=LISTING_ORDER_NAME, max_price=Money(currency_code="EUR", units=99)),
 )
 
 

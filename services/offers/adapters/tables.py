@@ -42,13 +42,20 @@ listing = sa.Table(
     _instant("retire_time", nullable=True),
 )
 
-# Which listings contain a word, in the order of their names: a page of them is one short walk.
+# Which listings contain a word. It repeats what lists are filtered and ordered by, so that a page of a word
+# is as short a walk as one of all listings.
 listing_word = sa.Table(
     "listing_word",
     METADATA,
     _text("seller", primary_key=True),
     _text("word", primary_key=True),
     _text("listing_id", primary_key=True),
+    _text("state", primary_key=True),
+    _text("intake", primary_key=True),
+    sa.Column("has_plan", sa.Boolean, primary_key=True, nullable=False),
+    _instant("create_time"),
+    _text("currency"),
+    sa.Column("lowest_price", sa.BigInteger, nullable=False),
 )
 
 # `proposal` repeats the newest row of offer_revision: one lock on one row then shows everything that decides,

@@ -190,15 +190,15 @@ async def test_an_edit_is_found_at_once_and_what_it_removed_no_more(scene: Scene
     assert await found(scene, min_price=money(700)) == ["logo"]
 
 
-@pytest.mark.parametrize("rare", [0, 1_000])
+@pytest.mark.parametrize("candidates", [0, 1_000])
 async def test_every_search_is_one_list_however_it_is_paged(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, rare: int
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, candidates: int
 ) -> None:
     """Every combination of filters and orders, page by page, is the whole catalogue, filtered and sorted.
 
-    With `rare` = 0 every word counts as a frequent one, which is searched in another way.
+    With `candidates` = 0 a page looks at twice its size, and may be short.
     """
-    monkeypatch.setattr(listing_search, "RARE_WORD_LISTINGS", rare)
+    monkeypatch.setattr(listing_search, "CANDIDATES_LIMIT", candidates)
     wanted: list[tuple[str, str, int, bool, bool, int]] = []
     for number, (word, intake, plan, published) in enumerate(
         product(("red", "blue red"), (INSTANT, BY_QUOTE), (False, True), (False, True))

@@ -1,13 +1,18 @@
 """Finding listings, at a cost that does not grow with their number.
 
-Without text, an index is walked for each combination of the facets that fit, in the order of the list, and
-the short walks are merged: whatever a search leaves open, no walk meets a row that does not fit. With text,
-the words lead.
+A search walks along an index, that of the listings or that of the listings that contain a word, in the
+order of the list. There is a walk for each combination of the facets that fit, and the short walks are
+merged: whatever a search leaves open, no walk meets a row that does not fit.
+
+What no index can tell, that is a second word or a price in another order than by price, is looked up for one
+candidate at a time. Of several words, the one whose candidates lie furthest apart leads. A page looks at so
+many candidates and no more; where they do not fill it, it is short, and the next one goes on behind them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -20,19 +25,49 @@ from services.offers.adapters import tables
 from services.offers.domain.listing import Intake, Listing, ListingState
 from services.offers.domain.search import BY_PRICE, ListingOrder, ListingSearch
 
-RARE_WORD_LISTINGS: Final = 1_000
-"""A word that is in at most so many listings of a seller leads; these are then sorted in any order."""
+CANDIDATES_LIMIT: Final = 1_000
+"""How many listings are looked at for a page where not all of them fit; at least twice as many as it has."""
 
 _L: Final = tables.listing.c
 _W: Final = tables.listing_word.c
-_COUNTED: Final = (
-    sa.select(sa.literal(1))
-    .where(_W.seller == sa.bindparam("of_seller"), _W.word == sa.bindparam("the_word"))
-    .limit(RARE_WORD_LISTINGS + 1)
-    .subquery()
-)
-_COUNT: Final = sa.select(sa.func.count()).select_from(_COUNTED)
 _DESCENDING: Final = frozenset({ListingOrder.NEWEST_FIRST, ListingOrder.PRICE_DESCENDING})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rows of a page, and one to spare if there is a next one; `behind` is where that one begins if the
+    page could not be filled.
+    """
+
+    rows: Sequence[Row[Any]]
+    behind: Cursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """The next candidates of a walk; `is_last` where it ends with them."""
+
+    rows: Sequence[Row[Any]]
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What a search is about."""
+
+    seller: str
+    states: Collection[ListingState]
+    search: ListingSearch
+
+    @property
+    def descending(self) -> bool:
+        """Whether the order is a descending one."""
+        return self.search.order in _DESCENDING
+
+    @property
+    def looks_up_prices(self) -> bool:
+        """Whether there is a condition on prices that no walk can keep."""
+        return bool(self.search.currency) and self.search.order not in BY_PRICE
 
 
 def position_in(order: ListingOrder, listing: Listing) -> Cursor:
@@ -50,123 +85,147 @@ async def search_listings(
     states: Collection[ListingState],
     search: ListingSearch,
     page: PageRequest,
-) -> Sequence[Row[Any]]:
-    """The rows of a page, and one to spare."""
-    words, is_rare = await _rarest_first(tx, seller, search)
-    if not words:
-        statement = _walk_facets(seller, states, search, words=(), page=page)
-    elif search.order is ListingOrder.NAME:
-        statement = _walk_word(seller, states, search, words, page)
-    elif is_rare:
-        statement = _sort_word(seller, states, search, words, page)
-    else:
-        statement = _walk_facets(seller, states, search, words=words, page=page)
-    return await tx.fetch_all(statement)
+) -> Found:
+    """What is found, from behind the page's cursor on."""
+    scope = _Scope(seller, states, search)
+    if len(search.words) > 1 or scope.looks_up_prices:
+        return await _look_up(tx, scope, page)
+    word = search.words[0] if search.words else ""
+    return Found(await tx.fetch_all(_page(scope, word, page)))
 
 
-async def _rarest_first(tx: Transaction, seller: str, search: ListingSearch) -> tuple[tuple[str, ...], bool]:
-    """The words, the rarest first, and whether that one is rare. Not counted where it makes no difference."""
-    if not search.words or (len(search.words) == 1 and search.order is ListingOrder.NAME):
-        return search.words, False
-    counts = {word: await tx.scalar(_COUNT, {"of_seller": seller, "the_word": word}) for word in search.words}
-    words = tuple(sorted(counts, key=lambda word: (counts[word], word)))
-    return words, counts[words[0]] <= RARE_WORD_LISTINGS
+async def _look_up(tx: Transaction, scope: _Scope, page: PageRequest) -> Found:
+    found: list[Row[Any]] = []
+    cursor, size = page.cursor, 2 * page.size
+    left = max(CANDIDATES_LIMIT, size)
+    while True:
+        leader, chunk = await _leading(tx, scope, PageRequest(size, cursor))
+        if not chunk.rows:
+            return Found(found)
+        others = [word for word in scope.search.words if word != leader]
+        wanted = page.size + 1 - len(found)
+        found += await tx.fetch_all(_fitting(scope, chunk.rows, others, limit=wanted))
+        cursor, left = cursor_of(*_key_of(scope, chunk.rows[-1])), left - len(chunk.rows)
+        if chunk.is_last or len(found) > page.size:
+            return Found(found)
+        if left <= 0:
+            return Found(found, behind=cursor)
+        size = left
 
 
-def _walk_facets(
-    seller: str,
-    states: Collection[ListingState],
-    search: ListingSearch,
-    *,
-    words: Sequence[str],
-    page: PageRequest,
-) -> sa.Select[Any]:
-    """A short walk for each combination of facets, merged."""
-    intakes = set(Intake) if search.intake is None else {search.intake}
-    state = _each("each_state", sa.Text, sorted(states))
-    intake = _each("each_intake", sa.Text, sorted(intakes))
-    has_plan = _each("each_plan", sa.Boolean, [False, True] if search.has_plan is None else [search.has_plan])
-    descending = search.order in _DESCENDING
-    matches = sa.select(*_keys(_L, search.order)).where(
-        _L.seller == seller,
-        _L.state == state.c.value,
-        _L.intake == intake.c.value,
-        _L.has_plan == has_plan.c.value,
-        *_price_conditions(search),
-        *(_contains(seller, word) for word in words),
-    )
-    walk = keyset(matches, _keys(_L, search.order), page, descending=descending).lateral("walk")
-    walks = state.join(intake, sa.true()).join(has_plan, sa.true()).join(walk, sa.true())
-    # Only what is on the page is read from the table.
-    merged = keyset(
-        sa.select(*walk.c).select_from(walks),
-        _keys(walk.c, search.order),
-        PageRequest(page.size),
-        descending=descending,
-    ).subquery("merged")
-    on_page = sa.and_(_L.seller == seller, _L.listing_id == merged.c.listing_id)
+async def _leading(tx: Transaction, scope: _Scope, page: PageRequest) -> tuple[str, _Chunk]:
+    """The word that leads from here on, and its candidates; all listings are those of no word."""
+    leader: tuple[str, _Chunk] | None = None
+    for word in scope.search.words or ("",):
+        rows = await tx.fetch_all(_candidates(scope, word, page))
+        chunk = _Chunk(rows[: page.size], is_last=len(rows) <= page.size)
+        if leader is None or _is_further(scope, chunk, leader[1]):
+            leader = word, chunk
+    assert leader is not None
+    return leader
+
+
+def _is_further(scope: _Scope, one: _Chunk, other: _Chunk) -> bool:
+    """Whether the candidates of `one` reach further than as many of `other`."""
+    if one.is_last or other.is_last:
+        return one.is_last and (not other.is_last or len(one.rows) < len(other.rows))
+    mine, others = _key_of(scope, one.rows[-1]), _key_of(scope, other.rows[-1])
+    return mine < others if scope.descending else mine > others
+
+
+def _key_of(scope: _Scope, row: Row[Any]) -> tuple[Any, ...]:
+    return tuple(row[: 1 if scope.search.order is ListingOrder.NAME else 2])
+
+
+def _page(scope: _Scope, word: str, page: PageRequest) -> sa.Select[Any]:
+    """The listings of a page that a walk finds by itself. Only these are read from the table."""
+    merged = _candidates(scope, word, page).subquery("merged")
+    on_page = sa.and_(_L.seller == scope.seller, _L.listing_id == merged.c.listing_id)
+    keys = _keys(merged.c, scope.search.order)
     return (
         sa.select(tables.listing)
         .select_from(merged.join(tables.listing, on_page))
-        .order_by(*(key.desc() if descending else key for key in _keys(merged.c, search.order)))
+        .order_by(*(key.desc() if scope.descending else key for key in keys))
     )
 
 
-def _walk_word(
-    seller: str,
-    states: Collection[ListingState],
-    search: ListingSearch,
-    words: Sequence[str],
-    page: PageRequest,
-) -> sa.Select[Any]:
-    """One walk along the listings that contain the first word; they stand in the order of their names.
+def _candidates(scope: _Scope, word: str, page: PageRequest) -> sa.Select[Any]:
+    """A short walk for each combination of facets, merged: keys and facets, in the order of the list."""
+    search, table = scope.search, tables.listing_word if word else tables.listing
+    at: Any = table.c
+    intakes = set(Intake) if search.intake is None else {search.intake}
+    state = _each("each_state", sa.Text, sorted(scope.states))
+    intake = _each("each_intake", sa.Text, sorted(intakes))
+    has_plan = _each("each_plan", sa.Boolean, [False, True] if search.has_plan is None else [search.has_plan])
+    matches = sa.select(*_keys(at, search.order)).where(
+        at.seller == scope.seller,
+        *((at.word == word,) if word else ()),
+        at.state == state.c.value,
+        at.intake == intake.c.value,
+        at.has_plan == has_plan.c.value,
+        *(_price_conditions(at, search) if search.order in BY_PRICE else ()),
+    )
+    walk = keyset(matches, _keys(at, search.order), page, descending=scope.descending).lateral("walk")
+    walks = state.join(intake, sa.true()).join(has_plan, sa.true()).join(walk, sa.true())
+    facets = (
+        state.c.value.label("state"),
+        intake.c.value.label("intake"),
+        has_plan.c.value.label("has_plan"),
+    )
+    return keyset(
+        sa.select(*walk.c, *facets).select_from(walks),
+        _keys(walk.c, search.order),
+        PageRequest(page.size),
+        descending=scope.descending,
+    )
 
-    The limit of one holds the planner to looking up each listing in turn, and so to stopping with the page.
+
+def _fitting(
+    scope: _Scope, candidates: Sequence[Row[Any]], words: Sequence[str], *, limit: int
+) -> sa.Select[Any]:
+    """The first of the candidates that have these words and prices, in their order.
+
+    The limit of one holds the planner to looking up each listing in turn. Facets are compared again, because
+    a listing may have changed since it became a candidate.
     """
+    arrays = (
+        sa.literal([row.listing_id for row in candidates], sa.ARRAY(sa.Text)),
+        sa.literal([row.state for row in candidates], sa.ARRAY(sa.Text)),
+        sa.literal([row.intake for row in candidates], sa.ARRAY(sa.Text)),
+        sa.literal([row.has_plan for row in candidates], sa.ARRAY(sa.Boolean)),
+    )
+    given = (
+        sa.func.unnest(*arrays)
+        .table_valued(
+            sa.column("listing_id", sa.Text),
+            sa.column("state", sa.Text),
+            sa.column("intake", sa.Text),
+            sa.column("has_plan", sa.Boolean),
+            with_ordinality="place",
+        )
+        .render_derived("given")
+    )
     listing = (
         sa.select(tables.listing)
         .where(
-            _L.seller == seller,
-            _L.listing_id == _W.listing_id,
-            *_facet_conditions(states, search),
-            *(_contains(seller, word) for word in words[1:]),
+            _L.seller == scope.seller,
+            _L.listing_id == given.c.listing_id,
+            _L.state == given.c.state,
+            _L.intake == given.c.intake,
+            _L.has_plan == given.c.has_plan,
+            *_price_conditions(_L, scope.search),
+            *(_contains(scope.seller, word) for word in words),
         )
         .limit(1)
-        .correlate(tables.listing_word)
+        .correlate(given)
         .lateral("found")
     )
-    matches = (
+    return (
         sa.select(*listing.c)
-        .select_from(tables.listing_word.join(listing, sa.true()))
-        .where(_W.seller == seller, _W.word == words[0])
+        .select_from(given.join(listing, sa.true()))
+        .order_by(given.c.place)
+        .limit(sa.literal(limit, literal_execute=True))
     )
-    return keyset(matches, (_W.listing_id,), page)
-
-
-def _sort_word(
-    seller: str,
-    states: Collection[ListingState],
-    search: ListingSearch,
-    words: Sequence[str],
-    page: PageRequest,
-) -> sa.Select[Any]:
-    """The few listings that contain the first word, sorted. They lead, whatever the planner estimates."""
-    few = (
-        sa.select(_W.listing_id)
-        .where(_W.seller == seller, _W.word == words[0])
-        .cte("few")
-        .prefix_with("MATERIALIZED")
-    )
-    matches = (
-        sa.select(tables.listing)
-        .select_from(few.join(tables.listing, _L.listing_id == few.c.listing_id))
-        .where(
-            _L.seller == seller,
-            *_facet_conditions(states, search),
-            *(_contains(seller, word) for word in words[1:]),
-        )
-    )
-    return keyset(matches, _keys(_L, search.order), page, descending=search.order in _DESCENDING)
 
 
 def _keys(columns: Any, order: ListingOrder) -> tuple[sa.ColumnElement[Any], ...]:
@@ -176,35 +235,30 @@ def _keys(columns: Any, order: ListingOrder) -> tuple[sa.ColumnElement[Any], ...
     return (first, columns.listing_id)
 
 
-def _facet_conditions(
-    states: Collection[ListingState], search: ListingSearch
-) -> list[sa.ColumnElement[bool]]:
-    conditions = [_L.state.in_(sorted(states)), *_price_conditions(search)]
-    if search.intake is not None:
-        conditions.append(_L.intake == search.intake.value)
-    if search.has_plan is not None:
-        conditions.append(_L.has_plan == search.has_plan)
-    return conditions
-
-
-def _price_conditions(search: ListingSearch) -> list[sa.ColumnElement[bool]]:
+def _price_conditions(columns: Any, search: ListingSearch) -> list[sa.ColumnElement[bool]]:
     conditions = []
     if search.currency:
-        conditions.append(_L.currency == search.currency)
+        conditions.append(columns.currency == search.currency)
     if search.min_price is not None:
-        conditions.append(_L.lowest_price >= search.min_price)
+        conditions.append(columns.lowest_price >= search.min_price)
     if search.max_price is not None:
-        conditions.append(_L.lowest_price <= search.max_price)
+        conditions.append(columns.lowest_price <= search.max_price)
     return conditions
 
 
 def _contains(seller: str, word: str) -> sa.ColumnElement[bool]:
     """Looked up for one listing at a time: EXISTS would be joined, and all listings of the word be read."""
-    other = tables.listing_word.alias()
     return (
-        sa.select(other.c.word)
-        .where(other.c.seller == seller, other.c.word == word, other.c.listing_id == _L.listing_id)
-        .correlate_except(other)
+        sa.select(_W.word)
+        .where(
+            _W.seller == seller,
+            _W.word == word,
+            _W.state == _L.state,
+            _W.intake == _L.intake,
+            _W.has_plan == _L.has_plan,
+            _W.listing_id == _L.listing_id,
+        )
+        .correlate(tables.listing)
         .scalar_subquery()
         .is_not(None)
     )

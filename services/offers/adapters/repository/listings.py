@@ -56,18 +56,23 @@ _SAVE_LISTING: Final = (
     )
 )
 _THESE: Final = sa.bindparam("these", type_=sa.ARRAY(sa.Text))
+_SEARCHED: Final = ("state", "intake", "has_plan", "create_time", "currency", "lowest_price")
+# What a list is filtered and ordered by is copied from the listing, which is locked.
 _ADD_WORDS: Final = insert(tables.listing_word).from_select(
-    ["seller", "word", "listing_id"],
-    sa.select(
-        sa.cast(sa.bindparam("of_seller"), sa.Text),
-        sa.func.unnest(_THESE),
-        sa.cast(sa.bindparam("of_listing_id"), sa.Text),
+    ["seller", "listing_id", *_SEARCHED, "word"],
+    sa.select(_L.seller, _L.listing_id, *(_L[name] for name in _SEARCHED), sa.func.unnest(_THESE)).where(
+        _L.seller == sa.bindparam("of_seller"), _L.listing_id == sa.bindparam("of_listing_id")
     ),
 )
+_W: Final = tables.listing_word.c
+# The facets are those that the words stand under, because the primary key begins with them.
 _REMOVE_WORDS: Final = sa.delete(tables.listing_word).where(
-    tables.listing_word.c.seller == sa.bindparam("of_seller"),
-    tables.listing_word.c.listing_id == sa.bindparam("of_listing_id"),
-    tables.listing_word.c.word == sa.any_(_THESE),
+    _W.seller == sa.bindparam("of_seller"),
+    _W.word == sa.any_(_THESE),
+    _W.state == sa.bindparam("of_state"),
+    _W.intake == sa.bindparam("of_intake"),
+    _W.has_plan == sa.bindparam("of_plan"),
+    _W.listing_id == sa.bindparam("of_listing_id"),
 )
 
 
@@ -107,10 +112,14 @@ class ListingRepository:
         if (await tx.execute(_SAVE_LISTING, values | key | {"expected": before.version})).rowcount != 1:
             raise LostUpdate(listing.name)
         old, new = listing_words(before), listing_words(listing)
-        if old - new:
-            await tx.execute(_REMOVE_WORDS, key | {"these": sorted(old - new)})
-        if new - old:
-            await tx.execute(_ADD_WORDS, key | {"these": sorted(new - old)})
+        if _searched(before) == _searched(listing):
+            gone, added = old - new, new - old
+        else:
+            gone, added = old, new
+        if gone:
+            await tx.execute(_REMOVE_WORDS, key | _facets(before) | {"these": sorted(gone)})
+        if added:
+            await tx.execute(_ADD_WORDS, key | {"these": sorted(added)})
 
     async def search(
         self,
@@ -123,7 +132,10 @@ class ListingRepository:
     ) -> Page[Listing]:
         """The listings of a seller that are in one of these states and fit `search`, in its order."""
         found = await search_listings(tx, seller=seller, states=states, search=search, page=page)
-        return page_of([_listing(row) for row in found], page, partial(position_in, search.order))
+        listings = tuple(_listing(row) for row in found.rows)
+        if found.behind is not None:
+            return Page(listings, found.behind)
+        return page_of(listings, page, partial(position_in, search.order))
 
 
 def _listing_key(name: str) -> dict[str, str]:
@@ -148,6 +160,19 @@ def _content_values(listing: Listing) -> dict[str, Any]:
         "retired": packages_document(listing.retired),
         "retire_time": listing.retire_time,
     }
+
+
+def _facets(listing: Listing) -> dict[str, Any]:
+    return {
+        "of_state": listing.state.value,
+        "of_intake": listing.content.intake.value,
+        "of_plan": listing.has_plan,
+    }
+
+
+def _searched(listing: Listing) -> tuple[Any, ...]:
+    """What its words repeat of it, as far as it can change."""
+    return (listing.state, listing.content.intake, listing.has_plan, listing.lowest_price)
 
 
 def _listing_or_none(row: Row[Any] | None) -> Listing | None:

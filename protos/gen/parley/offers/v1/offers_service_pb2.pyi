@@ -246,10 +246,13 @@ class ListListingsResponse(_message.Message):
     LISTINGS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Fetches the next page; empty on the last one."""
+    """Fetches the next page; empty on the last one, and only there."""
     @_builtins.property
     def listings(self) -> _containers.RepeatedCompositeFieldContainer[_listing_pb2.Listing]:
-        """The listings, in the order that was asked for."""
+        """The listings, in the order that was asked for. A search by several words, or by price in another order than by price,
+        looks at up to 1,000 listings for a page, or at twice `page_size`: among very many listings a page may be short, or
+        even empty, without being the last.
+        """
 
     def __init__(
         self,
