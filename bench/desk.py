@@ -1,4 +1,4 @@
-"""The folders and counters of a seller with 1,000 orders, and of the same seller with 1,000,000."""
+"""The folders and counters of a seller with 1,000 orders beside those of one with 1,000,000."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import asyncpg
 import grpc
 
 from bench.figures import Figure
-from bench.growth import Growth, Kind, compare
+from bench.growth import Growth, Kind, compare_in_turn
 from bench.rig import Rig
 from bench.throughput import UNGATED
 from chassis.kernel.page import Cursor
@@ -22,7 +22,7 @@ from parley.type.v1.commerce_pb2 import PAYMENT_METHOD_OFFLINE
 
 LIST = "/parley.orders.v1.OrdersService/ListOrders"
 COUNT = "/parley.orders.v1.OrdersService/GetFolderCounts"
-SELLER = "sellers/bench"
+SMALL_SELLER, LARGE_SELLER = "sellers/bench-small", "sellers/bench"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 FOLDERS = ("INBOX", "PROCESSING", "AWAITING_ANSWER", "CONFIRMED", "CLOSED", "ALL")
 
@@ -32,18 +32,18 @@ FOLDERS = ("INBOX", "PROCESSING", "AWAITING_ANSWER", "CONFIRMED", "CLOSED", "ALL
 _ORDERS = """
 INSERT INTO orders
 SELECT made.* FROM orders AS pattern,
-    generate_series($2::int, $3::int - 1) AS n,
+    generate_series(0, $2::int - 1) AS n,
     LATERAL (SELECT (ARRAY['PENDING', 'PROCESSING', 'PROCESSING', 'AWAITING_ANSWER', 'CONFIRMED', 'CONFIRMED',
         'IN_PROGRESS', 'CONFIRMED', 'DECLINED', 'WITHDRAWN'])[n % 20 + 1] AS early) AS state,
     LATERAL (SELECT coalesce(early IN ('CONFIRMED', 'IN_PROGRESS'), true) AS confirmed) AS paid,
     LATERAL jsonb_populate_record(pattern, jsonb_build_object(
-        'id', 'bench-' || lpad(n::text, 7, '0'), 'seller', $1::text, 'buyer', 'users/b' || n,
-        'create_time', $4::timestamptz + n * interval '1 second',
+        'id', split_part($1, '/', 2) || '-' || lpad(n::text, 7, '0'), 'seller', $1::text, 'buyer', 'users/b' || n,
+        'create_time', $3::timestamptz + n * interval '1 second',
         'state', coalesce(early, 'COMPLETED'), 'unread', CASE WHEN n % 20 < 2 THEN 1 ELSE 0 END,
-        'confirm_time', CASE WHEN confirmed THEN $4 END,
+        'confirm_time', CASE WHEN confirmed THEN $3 END,
         'payment_state', CASE WHEN confirmed THEN 'OFFLINE' ELSE 'NOT_DUE' END,
-        'complete_time', CASE WHEN early IS NULL THEN $4 END)) AS made
-WHERE pattern.id = (SELECT min(id) FROM orders WHERE seller <> $1)
+        'complete_time', CASE WHEN early IS NULL THEN $3 END)) AS made
+WHERE pattern.id = (SELECT min(id) FROM orders WHERE seller NOT LIKE 'sellers/bench%')
 """
 
 
@@ -53,52 +53,54 @@ def _place(number: int) -> Cursor:
 
 
 def folders(rig: Rig) -> Figure:
-    """One caller, the counters and pages from all over each folder, at both sizes; the slowest decides."""
+    """One caller, the counters and pages from all over each folder, of both sellers in turn; the slowest
+    decides.
+    """
+    growth = Growth(
+        name="Folder list and counters at 1,000,000 orders of one seller, p99 in ms",
+        service="orders",
+        kinds=_kinds(LARGE_SELLER),
+        goal="counters and every folder",
+        grow=_grow,
+    )
+    return compare_in_turn(rig, rig.stack.token("operator"), growth, _kinds(SMALL_SELLER))
+
+
+def _kinds(seller: str) -> tuple[Kind, ...]:
     lists = [
         Kind(
             f"list of {name}",
             LIST,
-            ListOrdersRequest(seller=SELLER, folder=Order.Folder.Value(f"FOLDER_{name}")),
+            ListOrdersRequest(seller=seller, folder=Order.Folder.Value(f"FOLDER_{name}")),
             _place,
         )
         for name in FOLDERS
     ]
-    growth = Growth(
-        name="Folder list and counters at 1,000,000 orders of one seller, p99 in ms",
-        service="orders",
-        kinds=(
-            Kind("counters", COUNT, GetFolderCountsRequest(seller=SELLER)),
-            *lists,
-            Kind(
-                "list of two states",
-                LIST,
-                ListOrdersRequest(seller=SELLER, states=[Order.STATE_PENDING, Order.STATE_WITHDRAWN]),
-                _place,
-            ),
-        ),
-        goal="counters and every folder",
-        grow=_grow,
+    states = [Order.STATE_PENDING, Order.STATE_WITHDRAWN]
+    return (
+        Kind("counters", COUNT, GetFolderCountsRequest(seller=seller)),
+        *lists,
+        Kind("list of two states", LIST, ListOrdersRequest(seller=seller, states=states), _place),
     )
-    return compare(rig, rig.stack.token("seller", seller="bench"), growth)
 
 
-async def _grow(rig: Rig, first: int, end: int) -> None:
-    if not first:
-        await _place_one(rig)
+async def _grow(rig: Rig, small: int, large: int) -> None:
+    await _place_one(rig)
     connection = await asyncpg.connect(rig.dsn("orders"))
     try:
         # One transaction that changes one counter a million times is not what counters are made for.
         async with connection.transaction():
             await connection.execute("ALTER TABLE orders DISABLE TRIGGER follow_order_folder")
-            await connection.execute(_ORDERS, SELLER, first, end, BEGIN, timeout=900)
-            await connection.execute("SELECT recount_order_folders($1)", SELLER, timeout=600)
+            for seller, count in ((SMALL_SELLER, small), (LARGE_SELLER, large)):
+                await connection.execute(_ORDERS, seller, count, BEGIN, timeout=900)
+                await connection.execute("SELECT recount_order_folders($1)", seller, timeout=600)
             await connection.execute("ALTER TABLE orders ENABLE TRIGGER follow_order_folder")
         # What autovacuum does some minutes later.
         await connection.execute("VACUUM (ANALYZE) orders, order_folder_count", timeout=600)
         counted = await connection.fetchval(
-            "SELECT sum(orders)::bigint FROM order_folder_count WHERE seller = $1", SELLER
+            "SELECT sum(orders)::bigint FROM order_folder_count WHERE seller = $1", LARGE_SELLER
         )
-        assert counted == end, f"{counted} orders are counted, not {end}"
+        assert counted == large, f"{counted} orders are counted, not {large}"
     finally:
         await connection.close()
 

@@ -19,6 +19,7 @@ from chassis.paging import next_page_token
 SMALL, LARGE = 1_000, 1_000_000
 GOAL = 1.5
 ROUNDS = 3
+TURNS = 7
 SECONDS = 1.0
 PAGES = 40
 """Different pages of each list that are asked for, from the first to one near the end."""
@@ -51,7 +52,9 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What grows. `grow` adds the things from the first number up to the second, which is left out."""
+    """What grows. `grow` adds the things from the first number up to the second, which is left out, or makes
+    the first number for one owner and the second for another.
+    """
 
     name: str
     service: str
@@ -63,9 +66,25 @@ class Growth:
 def compare(rig: Rig, token: str, growth: Growth) -> Figure:
     """One caller, requests from all over, at both sizes; the slowest kind decides."""
     asyncio.run(growth.grow(rig, 0, SMALL))
-    small = _measure(rig, token, growth, SMALL)
+    small = _medians([_measure(rig, token, growth, growth.kinds, SMALL) for _ in range(ROUNDS)])
     asyncio.run(growth.grow(rig, SMALL, LARGE))
-    large = _measure(rig, token, growth, LARGE)
+    large = _medians([_measure(rig, token, growth, growth.kinds, LARGE) for _ in range(ROUNDS)])
+    return _figure(growth, small, large)
+
+
+def compare_in_turn(rig: Rig, token: str, growth: Growth, others: Sequence[Kind]) -> Figure:
+    """As `compare`, between two owners who are there at the same time: `others` are the same kinds for the one
+    with little. Asked in turn, so that both meet the same machine; `growth.grow` makes both at once.
+    """
+    asyncio.run(growth.grow(rig, SMALL, LARGE))
+    small, large = [], []
+    for _ in range(TURNS):
+        small.append(_measure(rig, token, growth, others, SMALL))
+        large.append(_measure(rig, token, growth, growth.kinds, LARGE))
+    return _figure(growth, _medians(small), _medians(large))
+
+
+def _figure(growth: Growth, small: dict[str, float], large: dict[str, float]) -> Figure:
     ratios = {kind.name: large[kind.name] / small[kind.name] for kind in growth.kinds}
     worst = max(ratios, key=lambda name: ratios[name])
     return Figure(
@@ -82,12 +101,14 @@ def compare(rig: Rig, token: str, growth: Growth) -> Figure:
     )
 
 
-def _measure(rig: Rig, token: str, growth: Growth, count: int) -> dict[str, float]:
-    """The p99 of each kind, the median of the rounds."""
-    rounds: dict[str, list[float]] = {kind.name: [] for kind in growth.kinds}
-    for _ in range(ROUNDS):
-        for kind in growth.kinds:
-            address = rig.stack.grpc[growth.service]
-            job = load.Job(address, kind.method, kind.requests(count), token, 1, SECONDS)
-            rounds[kind.name].append(load.run(job).p99)
-    return {name: median(values) for name, values in rounds.items()}
+def _measure(rig: Rig, token: str, growth: Growth, kinds: Sequence[Kind], count: int) -> dict[str, float]:
+    """The p99 of each kind in one round."""
+    address = rig.stack.grpc[growth.service]
+    return {
+        kind.name: load.run(load.Job(address, kind.method, kind.requests(count), token, 1, SECONDS)).p99
+        for kind in kinds
+    }
+
+
+def _medians(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: median(one[name] for one in rounds) for name in rounds[0]}
