@@ -73,8 +73,8 @@ def compare(rig: Rig, token: str, growth: Growth) -> Figure:
 
 
 def compare_in_turn(rig: Rig, token: str, growth: Growth, others: Sequence[Kind]) -> Figure:
-    """As `compare`, between two owners who are there at the same time: `others` are the same kinds for the one
-    with little. Asked in turn, so that both meet the same machine; `growth.grow` makes both at once.
+    """As `compare`, between two owners who are there at the same time: `others` are the same kinds for the
+    one with little. Asked in turn, so that both meet the same machine; `growth.grow` makes both at once.
     """
     asyncio.run(growth.grow(rig, SMALL, LARGE))
     small, large = [], []

@@ -28,9 +28,10 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 from parley.type.v1 import action_pb2 as parley_dot_type_dot_v1_dot_action__pb2
+from parley.type.v1 import audience_pb2 as parley_dot_type_dot_v1_dot_audience__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%parley/offers/v1/offer_settings.proto\x12\x10parley.offers.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x1bparley/type/v1/action.proto\"\xf5\x03\n\rOfferSettings\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\ttime_zone\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12>\n\rcounter_rules\x18\x03 \x03(\x0b\x32\x1d.parley.offers.v1.CounterRuleB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x61llowed_actions\x18\x07 \x03(\tB\x04\xe2\x41\x01\x03\x12\x44\n\x13unavailable_actions\x18\x08 \x03(\x0b\x32!.parley.type.v1.UnavailableActionB\x04\xe2\x41\x01\x03\x12\x36\n\x0f\x61pproval_limits\x18\t \x03(\x0b\x32\x12.google.type.MoneyB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01:[\xea\x41X\n\x18parley.dev/OfferSettings\x12\x1esellers/{seller}/offerSettings*\rofferSettings2\rofferSettings\"\xab\x01\n\x0b\x43ounterRule\x12K\n\x07package\x18\x01 \x01(\tB:\xbaH7r5\x18\xac\x02\x32\x30^(sellers/[^/]+/listings/[^/]+/packages/[^/]+)?$\x12&\n\x13\x61uto_accept_percent\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\'\n\x14\x61uto_decline_percent\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\"\x8b\x02\n\x0f\x41utomaticAnswer\x12:\n\x07verdict\x18\x01 \x01(\x0e\x32).parley.offers.v1.AutomaticAnswer.Verdict\x12\x10\n\x08revision\x18\x02 \x01(\x05\x12/\n\x0b\x61nswer_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10settings_version\x18\x04 \x01(\x03\x12\x0f\n\x07percent\x18\x05 \x01(\x05\"N\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_ACCEPTED\x10\x01\x12\x14\n\x10VERDICT_DECLINED\x10\x02\"\xd8\x02\n\x0bOfferReview\x12\x10\n\x08revision\x18\x01 \x01(\x05\x12\x11\n\tsubmitter\x18\x02 \x01(\t\x12/\n\x0bsubmit_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bsubmit_text\x18\x04 \x01(\t\x12\x36\n\x07verdict\x18\x05 \x01(\x0e\x32%.parley.offers.v1.OfferReview.Verdict\x12\x10\n\x08reviewer\x18\x06 \x01(\t\x12/\n\x0breview_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breview_text\x18\x08 \x01(\t\"N\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_APPROVED\x10\x01\x12\x14\n\x10VERDICT_RETURNED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%parley/offers/v1/offer_settings.proto\x12\x10parley.offers.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x1bparley/type/v1/action.proto\x1a\x1dparley/type/v1/audience.proto\"\xf5\x03\n\rOfferSettings\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\ttime_zone\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12>\n\rcounter_rules\x18\x03 \x03(\x0b\x32\x1d.parley.offers.v1.CounterRuleB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x61llowed_actions\x18\x07 \x03(\tB\x04\xe2\x41\x01\x03\x12\x44\n\x13unavailable_actions\x18\x08 \x03(\x0b\x32!.parley.type.v1.UnavailableActionB\x04\xe2\x41\x01\x03\x12\x36\n\x0f\x61pproval_limits\x18\t \x03(\x0b\x32\x12.google.type.MoneyB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01:[\xea\x41X\n\x18parley.dev/OfferSettings\x12\x1esellers/{seller}/offerSettings*\rofferSettings2\rofferSettings\"\xab\x01\n\x0b\x43ounterRule\x12K\n\x07package\x18\x01 \x01(\tB:\xbaH7r5\x18\xac\x02\x32\x30^(sellers/[^/]+/listings/[^/]+/packages/[^/]+)?$\x12&\n\x13\x61uto_accept_percent\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\'\n\x14\x61uto_decline_percent\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\"\x97\x02\n\x0f\x41utomaticAnswer\x12:\n\x07verdict\x18\x01 \x01(\x0e\x32).parley.offers.v1.AutomaticAnswer.Verdict\x12\x10\n\x08revision\x18\x02 \x01(\x05\x12/\n\x0b\x61nswer_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x10settings_version\x18\x04 \x01(\x03\x42\x04\xf8\xe0\x18\x01\x12\x15\n\x07percent\x18\x05 \x01(\x05\x42\x04\xf8\xe0\x18\x01\"N\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_ACCEPTED\x10\x01\x12\x14\n\x10VERDICT_DECLINED\x10\x02\"\xd8\x02\n\x0bOfferReview\x12\x10\n\x08revision\x18\x01 \x01(\x05\x12\x11\n\tsubmitter\x18\x02 \x01(\t\x12/\n\x0bsubmit_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bsubmit_text\x18\x04 \x01(\t\x12\x36\n\x07verdict\x18\x05 \x01(\x0e\x32%.parley.offers.v1.OfferReview.Verdict\x12\x10\n\x08reviewer\x18\x06 \x01(\t\x12/\n\x0breview_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breview_text\x18\x08 \x01(\t\"N\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_APPROVED\x10\x01\x12\x14\n\x10VERDICT_RETURNED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -61,16 +62,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COUNTERRULE'].fields_by_name['auto_accept_percent']._serialized_options = b'\272H\006\032\004\030d(\000'
   _globals['_COUNTERRULE'].fields_by_name['auto_decline_percent']._loaded_options = None
   _globals['_COUNTERRULE'].fields_by_name['auto_decline_percent']._serialized_options = b'\272H\006\032\004\030d(\000'
-  _globals['_OFFERSETTINGS']._serialized_start=236
-  _globals['_OFFERSETTINGS']._serialized_end=737
-  _globals['_COUNTERRULE']._serialized_start=740
-  _globals['_COUNTERRULE']._serialized_end=911
-  _globals['_AUTOMATICANSWER']._serialized_start=914
-  _globals['_AUTOMATICANSWER']._serialized_end=1181
-  _globals['_AUTOMATICANSWER_VERDICT']._serialized_start=1103
-  _globals['_AUTOMATICANSWER_VERDICT']._serialized_end=1181
-  _globals['_OFFERREVIEW']._serialized_start=1184
-  _globals['_OFFERREVIEW']._serialized_end=1528
-  _globals['_OFFERREVIEW_VERDICT']._serialized_start=1450
-  _globals['_OFFERREVIEW_VERDICT']._serialized_end=1528
+  _globals['_AUTOMATICANSWER'].fields_by_name['settings_version']._loaded_options = None
+  _globals['_AUTOMATICANSWER'].fields_by_name['settings_version']._serialized_options = b'\370\340\030\001'
+  _globals['_AUTOMATICANSWER'].fields_by_name['percent']._loaded_options = None
+  _globals['_AUTOMATICANSWER'].fields_by_name['percent']._serialized_options = b'\370\340\030\001'
+  _globals['_OFFERSETTINGS']._serialized_start=267
+  _globals['_OFFERSETTINGS']._serialized_end=768
+  _globals['_COUNTERRULE']._serialized_start=771
+  _globals['_COUNTERRULE']._serialized_end=942
+  _globals['_AUTOMATICANSWER']._serialized_start=945
+  _globals['_AUTOMATICANSWER']._serialized_end=1224
+  _globals['_AUTOMATICANSWER_VERDICT']._serialized_start=1146
+  _globals['_AUTOMATICANSWER_VERDICT']._serialized_end=1224
+  _globals['_OFFERREVIEW']._serialized_start=1227
+  _globals['_OFFERREVIEW']._serialized_end=1571
+  _globals['_OFFERREVIEW_VERDICT']._serialized_start=1493
+  _globals['_OFFERREVIEW_VERDICT']._serialized_end=1571
 # @@protoc_insertion_point(module_scope)
