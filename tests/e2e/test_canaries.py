@@ -1,4 +1,4 @@
-"""What is for the seller's team reaches no buyer, no event and no log: found in the descriptors, not listed."""
+"""What is for the seller's team reaches no buyer, event or log: found in the descriptors, not in a list."""
 
 from __future__ import annotations
 
