@@ -13,8 +13,10 @@ from services.orders.adapters.gating_client import GatingClient
 from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.offers_client import OffersClient
 from services.orders.adapters.repository import Repository
+from services.orders.adapters.sales_repository import SalesRepository
 from services.orders.adapters.sandbox import SandboxProvider
 from services.orders.app import fulfilment, refunds, timers
+from services.orders.app.analytics import SalesQueries, Zones, keep_folding, rebuild_analytics
 from services.orders.app.audit import AuditQueries
 from services.orders.app.commands import OrderCommands
 from services.orders.app.desk import DeskCommands, DeskQueries, recount_folders
@@ -28,6 +30,7 @@ from services.orders.entrypoints.desk_methods import DeskRooms
 from services.orders.entrypoints.events import broadcasts, subscriptions
 from services.orders.entrypoints.grpc import OrdersServicer
 from services.orders.entrypoints.payment_methods import PaymentRooms
+from services.orders.entrypoints.report_methods import ReportRooms
 from services.orders.wire.events import event_record
 
 
@@ -37,11 +40,13 @@ def build(
     gate: Gate | None = None,
     offers: Offers | None = None,
     provider: PaymentProvider | None = None,
+    zones: Zones | None = None,
 ) -> Service:
     """Every room of the service. Tests may stand in for the peers and the payment provider."""
     config, clock, ids, database = runtime.config, runtime.clock, runtime.ids, runtime.database
     offers = offers or OffersClient(runtime.peers["offers"])
-    gate = gate or GatingClient(runtime.peers["gating"])
+    gating = GatingClient(runtime.peers["gating"])
+    gate, zones = gate or gating, zones or gating
     provider = provider or SandboxProvider(database, clock)
     repository, desk = Repository(), DeskRepository()
     listings = ListingCatalog(database, clock, offers.listing)
@@ -77,7 +82,10 @@ def build(
             DeskCommands(database, repository, desk, clock=clock, ids=ids),
             DeskQueries(database, repository, desk),
         ),
-        audited=AuditQueries(database, repository, AuditRepository()),
+        reports=ReportRooms(
+            AuditQueries(database, repository, AuditRepository()),
+            SalesQueries(database, SalesRepository(), zones=zones, clock=clock),
+        ),
     )
     return Service(
         partial(add_OrdersServiceServicer_to_server, servicer),
@@ -92,6 +100,7 @@ def build(
             fulfilment.START: work_timers.start,
             fulfilment.ACCEPT: work_timers.accept,
         },
+        background={"sales": partial(keep_folding, database, SalesRepository())},
     )
 
 
@@ -106,6 +115,11 @@ DEFINITION = Definition(
             "recount-folders",
             "count the orders in every seller's folders anew",
             partial(recount_folders, desk=DeskRepository()),
+        ),
+        UpkeepCommand(
+            "rebuild-analytics",
+            "add up what sellers sold anew, from the orders",
+            partial(rebuild_analytics, upkeep=SalesRepository()),
         ),
     ),
     audited=True,

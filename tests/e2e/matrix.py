@@ -19,7 +19,7 @@ from parley.gating.v1 import gating_service_pb2 as gating
 from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2, offer_template_pb2
 from parley.offers.v1 import offers_service_pb2 as offers
-from parley.orders.v1 import audit_pb2, fulfilment_pb2, order_pb2, refund_pb2
+from parley.orders.v1 import analytics_pb2, audit_pb2, fulfilment_pb2, order_pb2, refund_pb2
 from parley.orders.v1 import desk_methods_pb2 as desk
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as orders
@@ -92,6 +92,12 @@ def _listing(name: str = "") -> listing_pb2.Listing:
 def _order(foreign: Foreign) -> orders.PlaceOrderRequest:
     return orders.PlaceOrderRequest(
         package=foreign.package, payment_method=commerce_pb2.PAYMENT_METHOD_OFFLINE
+    )
+
+
+def _sales_orders(parent: str) -> analytics_pb2.ListSalesOrdersRequest:
+    return analytics_pb2.ListSalesOrdersRequest(
+        parent=parent, start_time=Timestamp(seconds=0), end_time=Timestamp(seconds=1)
     )
 
 
@@ -228,6 +234,10 @@ ORDERS: Mapping[str, Row] = {
     "CancelOrder": Row(
         lambda f: work.CancelOrderRequest(name=f.order, reason=fulfilment_pb2.Cancellation.REASON_OTHER)
     ),
+    "GetSalesAnalytics": Row(
+        lambda f: analytics_pb2.GetSalesAnalyticsRequest(name=f"{f.seller}/salesAnalytics")
+    ),
+    "ListSalesOrders": Row(lambda f: _sales_orders(f"{f.seller}/salesAnalytics")),
     "ListAuditEntries": Row(lambda f: audit_pb2.ListAuditEntriesRequest(parent=f.order)),
     "ListPayments": Row(lambda f: orders.ListPaymentsRequest(parent=f.order)),
     "RetryPayment": Row(lambda f: orders.RetryPaymentRequest(name=f.payment)),

@@ -15,7 +15,7 @@ from services.orders.wire.values import gate_decision
 
 
 class GatingClient:
-    """Implements the port `Gate`.
+    """Implements the ports `Gate` and `Zones`.
 
     While the gate is being asked about a package, whoever else orders it waits for the *next* question, and
     all who wait share its answer where it speaks of every buyer. So each decision is taken after its order
@@ -41,6 +41,17 @@ class GatingClient:
         if shared is None or not (shared.buyer == buyer or shared.is_for_everybody):
             return await self._ask(package, buyer)
         return replace(shared, buyer=buyer)
+
+    async def zone(self, seller: str) -> str:
+        """The time zone of a seller's order settings."""
+        request = gating_service_pb2.GetOrderSettingsRequest(name=f"{seller}/orderSettings")
+        try:
+            response = await self._stub.GetOrderSettings(request)
+        except Refusal as refusal:
+            if refusal.kind is Kind.DEADLINE:
+                raise _late() from refusal
+            raise
+        return response.order_settings.time_zone
 
     def _ask_in_background(self, question: _Question) -> None:
         # Not part of the first asker's call: when he leaves, the others still wait.
@@ -69,11 +80,13 @@ class GatingClient:
             response = await self._stub.EvaluateGate(request)
         except Refusal as refusal:
             if refusal.kind is Kind.DEADLINE:
-                raise unavailable(
-                    "PEER_UNAVAILABLE", "gating did not answer in time", peer="gating"
-                ) from refusal
+                raise _late() from refusal
             raise
         return gate_decision(response.decision)
+
+
+def _late() -> Refusal:
+    return unavailable("PEER_UNAVAILABLE", "gating did not answer in time", peer="gating")
 
 
 class _Question:

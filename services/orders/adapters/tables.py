@@ -222,3 +222,37 @@ sandbox_refund: Final = sa.Table(
     _text("failure_code"),
     _instant("create_time"),
 )
+
+
+def _sales(name: str, *own: sa.Column[Any]) -> sa.Table:
+    return sa.Table(
+        name,
+        METADATA,
+        *own,
+        _text("seller"),
+        _text("listing"),
+        _text("currency"),
+        _instant("slot"),
+        _text("reason"),
+        *(sa.Column(measure, sa.BigInteger, nullable=False) for measure in SALES_MEASURES),
+    )
+
+
+SALES_MEASURES: Final = (
+    "orders",
+    "value",
+    "cancelled_orders",
+    "cancelled_value",
+    "paid_orders",
+    "paid_value",
+    "refunded_orders",
+    "refunded_value",
+)
+sales_change: Final = _sales(
+    "sales_change", sa.Column("id", sa.Uuid, nullable=False, server_default=sa.text("gen_random_uuid()"))
+)
+"""What triggers say of each change of an order, until it is folded into the sums."""
+sales_quarter: Final = _sales("sales_quarter")
+"""Sums by quarters of an hour; listing `*` stands for all of a seller's."""
+sales_day: Final = _sales("sales_day")
+"""Sums by days of UTC."""

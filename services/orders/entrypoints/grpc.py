@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from chassis.server import respond
-from parley.orders.v1 import audit_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as pb
-from services.orders.app.audit import AuditQueries
 from services.orders.app.commands import OrderCommands
 from services.orders.app.fulfilment import FulfilmentCommands
 from services.orders.app.queries import OrderQueries
 from services.orders.entrypoints.desk_methods import DeskMethods, DeskRooms
 from services.orders.entrypoints.payment_methods import PaymentMethods, PaymentRooms
-from services.orders.wire import answers, audit, requests
+from services.orders.entrypoints.report_methods import ReportMethods, ReportRooms
+from services.orders.wire import answers, requests
 
 
-class OrdersServicer(DeskMethods, PaymentMethods):
+class OrdersServicer(DeskMethods, PaymentMethods, ReportMethods):
     """parley.orders.v1.OrdersService."""
 
     def __init__(
@@ -25,17 +24,17 @@ class OrdersServicer(DeskMethods, PaymentMethods):
         commands: OrderCommands,
         fulfilment: FulfilmentCommands,
         queries: OrderQueries,
-        audited: AuditQueries,
         *,
         desk: DeskRooms,
         money: PaymentRooms,
+        reports: ReportRooms,
     ) -> None:
         self._money = money
         self._commands = commands
         self._fulfilment = fulfilment
         self._queries = queries
         self._desk = desk
-        self._audited = audited
+        self._reports = reports
 
     async def PlaceOrder(self, request: pb.PlaceOrderRequest, context: Any) -> pb.PlaceOrderResponse:
         command = requests.place_order_command(request)
@@ -119,14 +118,3 @@ class OrdersServicer(DeskMethods, PaymentMethods):
     async def CancelOrder(self, request: work.CancelOrderRequest, context: Any) -> work.CancelOrderResponse:
         command = requests.cancel_order_command(request)
         return await respond(context, command, self._fulfilment.cancel, answers.cancel_order_response)
-
-    async def ListAuditEntries(
-        self, request: audit_pb2.ListAuditEntriesRequest, context: Any
-    ) -> audit_pb2.ListAuditEntriesResponse:
-        query = audit.list_audit_entries_query(request)
-        return await respond(
-            context,
-            query,
-            self._audited.list,
-            lambda page: audit.list_audit_entries_response(page, request),
-        )

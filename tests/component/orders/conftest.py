@@ -18,6 +18,6 @@ from tests.component.orders.market import FakeGate, FakeOffers, Market
 async def market(backends: Backends, clock: ManualClock) -> AsyncIterator[Market]:
     """A market that is open for business."""
     gate, offers = FakeGate(), FakeOffers()
-    definition = replace(DEFINITION, build=partial(build, gate=gate, offers=offers))
+    definition = replace(DEFINITION, build=partial(build, gate=gate, offers=offers, zones=gate))
     async with running(definition, backends, clock=clock) as service:
         yield Market(service, gate, offers)

@@ -54,12 +54,18 @@ def sold_as(name: str, intake: ListingIntake, *, version: int = 1, **changes: An
 
 @dataclass
 class FakeGate:
-    """The port `Gate`: says what it is told to say."""
+    """The ports `Gate` and `Zones`: says what it is told to say."""
 
     outcome: Outcome = Outcome.ALLOWED
     details: Mapping[str, Any] = field(default_factory=dict)
     is_down: bool = False
     calls: list[tuple[str, str]] = field(default_factory=list)
+    time_zone: str = "UTC"
+
+    async def zone(self, seller: str) -> str:
+        if self.is_down:
+            raise unavailable("PEER_UNAVAILABLE", "gating cannot answer now", peer="gating")
+        return self.time_zone
 
     async def evaluate(self, package: str, buyer: str) -> GateDecision:
         self.calls.append((package, buyer))

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from parley.orders.v1 import analytics_pb2 as parley_dot_orders_dot_v1_dot_analytics__pb2
 from parley.orders.v1 import audit_pb2 as parley_dot_orders_dot_v1_dot_audit__pb2
 from parley.orders.v1 import desk_methods_pb2 as parley_dot_orders_dot_v1_dot_desk__methods__pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2
@@ -153,6 +154,16 @@ class OrdersServiceStub:
                 '/parley.orders.v1.OrdersService/ListAuditEntries',
                 request_serializer=parley_dot_orders_dot_v1_dot_audit__pb2.ListAuditEntriesRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_audit__pb2.ListAuditEntriesResponse.FromString,
+                _registered_method=True)
+        self.GetSalesAnalytics = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/GetSalesAnalytics',
+                request_serializer=parley_dot_orders_dot_v1_dot_analytics__pb2.GetSalesAnalyticsRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_analytics__pb2.GetSalesAnalyticsResponse.FromString,
+                _registered_method=True)
+        self.ListSalesOrders = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/ListSalesOrders',
+                request_serializer=parley_dot_orders_dot_v1_dot_analytics__pb2.ListSalesOrdersRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_analytics__pb2.ListSalesOrdersResponse.FromString,
                 _registered_method=True)
 
 
@@ -336,6 +347,22 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSalesAnalytics(self, request, context):
+        """Returns what a seller sold: revenue, orders, their average value and the cancellation rate, by period, listing and
+        currency; zeros where nothing was sold. Errors: UNKNOWN_TIME_ZONE, VALIDATION_FAILED for a listing of another seller,
+        PEER_UNAVAILABLE where the seller's zone is needed and cannot be asked for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSalesOrders(self, request, context):
+        """Lists the orders behind a number of GetSalesAnalytics, oldest first. Errors: VALIDATION_FAILED for a listing of another seller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -448,6 +475,16 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.ListAuditEntries,
                     request_deserializer=parley_dot_orders_dot_v1_dot_audit__pb2.ListAuditEntriesRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_audit__pb2.ListAuditEntriesResponse.SerializeToString,
+            ),
+            'GetSalesAnalytics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSalesAnalytics,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_analytics__pb2.GetSalesAnalyticsRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_analytics__pb2.GetSalesAnalyticsResponse.SerializeToString,
+            ),
+            'ListSalesOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSalesOrders,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_analytics__pb2.ListSalesOrdersRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_analytics__pb2.ListSalesOrdersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1050,6 +1087,60 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/ListAuditEntries',
             parley_dot_orders_dot_v1_dot_audit__pb2.ListAuditEntriesRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_audit__pb2.ListAuditEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSalesAnalytics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/GetSalesAnalytics',
+            parley_dot_orders_dot_v1_dot_analytics__pb2.GetSalesAnalyticsRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_analytics__pb2.GetSalesAnalyticsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSalesOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ListSalesOrders',
+            parley_dot_orders_dot_v1_dot_analytics__pb2.ListSalesOrdersRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_analytics__pb2.ListSalesOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

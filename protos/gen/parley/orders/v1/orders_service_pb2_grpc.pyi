@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from parley.orders.v1 import analytics_pb2 as _analytics_pb2
 from parley.orders.v1 import audit_pb2 as _audit_pb2
 from parley.orders.v1 import desk_methods_pb2 as _desk_methods_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as _fulfilment_methods_pb2
@@ -116,6 +117,13 @@ class OrdersServiceStub:
     texts and contact data, the buyer what he sees of the order itself: moves inside the team are left out, and who of
     the team acted is not told.
     """
+    GetSalesAnalytics: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.GetSalesAnalyticsRequest, _analytics_pb2.GetSalesAnalyticsResponse]
+    """Returns what a seller sold: revenue, orders, their average value and the cancellation rate, by period, listing and
+    currency; zeros where nothing was sold. Errors: UNKNOWN_TIME_ZONE, VALIDATION_FAILED for a listing of another seller,
+    PEER_UNAVAILABLE where the seller's zone is needed and cannot be asked for.
+    """
+    ListSalesOrders: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.ListSalesOrdersRequest, _analytics_pb2.ListSalesOrdersResponse]
+    """Lists the orders behind a number of GetSalesAnalytics, oldest first. Errors: VALIDATION_FAILED for a listing of another seller."""
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -201,6 +209,13 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     texts and contact data, the buyer what he sees of the order itself: moves inside the team are left out, and who of
     the team acted is not told.
     """
+    GetSalesAnalytics: _aio.UnaryUnaryMultiCallable[_analytics_pb2.GetSalesAnalyticsRequest, _analytics_pb2.GetSalesAnalyticsResponse]  # type: ignore[assignment]
+    """Returns what a seller sold: revenue, orders, their average value and the cancellation rate, by period, listing and
+    currency; zeros where nothing was sold. Errors: UNKNOWN_TIME_ZONE, VALIDATION_FAILED for a listing of another seller,
+    PEER_UNAVAILABLE where the seller's zone is needed and cannot be asked for.
+    """
+    ListSalesOrders: _aio.UnaryUnaryMultiCallable[_analytics_pb2.ListSalesOrdersRequest, _analytics_pb2.ListSalesOrdersResponse]  # type: ignore[assignment]
+    """Lists the orders behind a number of GetSalesAnalytics, oldest first. Errors: VALIDATION_FAILED for a listing of another seller."""
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders from placement to payment, delivery and completion.
@@ -415,5 +430,24 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         texts and contact data, the buyer what he sees of the order itself: moves inside the team are left out, and who of
         the team acted is not told.
         """
+
+    @_abc_1.abstractmethod
+    def GetSalesAnalytics(
+        self,
+        request: _analytics_pb2.GetSalesAnalyticsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analytics_pb2.GetSalesAnalyticsResponse, _abc.Awaitable[_analytics_pb2.GetSalesAnalyticsResponse]]:
+        """Returns what a seller sold: revenue, orders, their average value and the cancellation rate, by period, listing and
+        currency; zeros where nothing was sold. Errors: UNKNOWN_TIME_ZONE, VALIDATION_FAILED for a listing of another seller,
+        PEER_UNAVAILABLE where the seller's zone is needed and cannot be asked for.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSalesOrders(
+        self,
+        request: _analytics_pb2.ListSalesOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analytics_pb2.ListSalesOrdersResponse, _abc.Awaitable[_analytics_pb2.ListSalesOrdersResponse]]:
+        """Lists the orders behind a number of GetSalesAnalytics, oldest first. Errors: VALIDATION_FAILED for a listing of another seller."""
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

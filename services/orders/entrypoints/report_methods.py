@@ -1,0 +1,54 @@
+"""The RPCs that only report: who changed what, and what was sold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chassis.server import respond
+from parley.orders.v1 import analytics_pb2, audit_pb2, orders_service_pb2_grpc
+from services.orders.app.analytics import SalesQueries
+from services.orders.app.audit import AuditQueries
+from services.orders.wire import analytics, audit
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRooms:
+    """What the methods that report call."""
+
+    audit: AuditQueries
+    sales: SalesQueries
+
+
+class ReportMethods(orders_service_pb2_grpc.OrdersServiceServicer):
+    """The part of parley.orders.v1.OrdersService that reports."""
+
+    _reports: ReportRooms
+
+    async def ListAuditEntries(
+        self, request: audit_pb2.ListAuditEntriesRequest, context: Any
+    ) -> audit_pb2.ListAuditEntriesResponse:
+        query = audit.list_audit_entries_query(request)
+        return await respond(
+            context,
+            query,
+            self._reports.audit.list,
+            lambda page: audit.list_audit_entries_response(page, request),
+        )
+
+    async def GetSalesAnalytics(
+        self, request: analytics_pb2.GetSalesAnalyticsRequest, context: Any
+    ) -> analytics_pb2.GetSalesAnalyticsResponse:
+        query = analytics.get_sales_analytics_query(request)
+        return await respond(context, query, self._reports.sales.get, analytics.get_sales_analytics_response)
+
+    async def ListSalesOrders(
+        self, request: analytics_pb2.ListSalesOrdersRequest, context: Any
+    ) -> analytics_pb2.ListSalesOrdersResponse:
+        query = analytics.list_sales_orders_query(request)
+        return await respond(
+            context,
+            query,
+            self._reports.sales.list_orders,
+            lambda page: analytics.list_sales_orders_response(page, request),
+        )
