@@ -15,7 +15,7 @@ from chassis import telemetry
 from gateway import errors
 from gateway.cors import Cors
 from gateway.errors import Problem
-from gateway.exchange import ClientGone, Exchange
+from gateway.exchange import ClientGone, Exchange, Severed
 from gateway.response import Receive, Response, Scope, Send
 from gateway.transcode import RouteIndex
 from gateway.unary import Handler
@@ -30,6 +30,8 @@ HTTP_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 HTTP_PROBLEMS = Counter("parley_http_problems", "Refused HTTP requests, by reason.", ("reason",))
+
+CLIENT_GONE = "CLIENT_GONE"
 
 PageHandler = Callable[[Exchange], Awaitable[Response]]
 
@@ -70,8 +72,7 @@ class App:
         try:
             with telemetry.span(exchange, "server"):
                 response, reason = await self._answer(exchange)
-                # No response and no reason: a stream that was sent and has ended.
-                status = response.status if response is not None else (499 if reason else 200)
+                status = response.status if response is not None else _unsent_status(reason)
                 if response is not None:
                     await self._send(exchange, response)
         finally:
@@ -87,7 +88,10 @@ class App:
         except Problem as refusal:
             problem = refusal
         except ClientGone:
-            return None, "CLIENT_GONE"
+            return None, CLIENT_GONE
+        except Severed as cut:
+            # An answer that is left without its end is cut by the server.
+            return None, cut.reason
         # A defect in one method must neither end the process nor leave the caller without an answer.
         except Exception:  # noqa: BLE001
             _log.exception("request_failed")
@@ -159,6 +163,13 @@ class App:
             milliseconds=round(seconds * 1_000, 2),
             **({"reason": reason} if reason else {}),
         )
+
+
+def _unsent_status(reason: str) -> int:
+    """How an exchange without a response counts: as a stream that has ended, unless there is a reason."""
+    if not reason:
+        return 200
+    return 499 if reason == CLIENT_GONE else 502
 
 
 def _exchange(scope: Scope, receive: Receive, send: Send) -> Exchange:

@@ -91,7 +91,7 @@ class StreamHandler:
         self._resume_after(request, exchange)
         with self._streams.opened():
             call = self._call(request, timeout=limits.stream_seconds, metadata=exchange.metadata())
-            gone = asyncio.ensure_future(_disconnected(exchange))
+            gone = asyncio.ensure_future(disconnected(exchange))
             draining = asyncio.ensure_future(self._streams.draining.wait())
             try:
                 await self._forward(exchange, call, {gone, draining})
@@ -184,7 +184,8 @@ async def _write(exchange: Exchange, body: bytes, *, more: bool = True) -> None:
     await exchange.send({"type": "http.response.body", "body": body, "more_body": more})
 
 
-async def _disconnected(exchange: Exchange) -> None:
+async def disconnected(exchange: Exchange) -> None:
+    """Returns when the client has gone."""
     while (await exchange.receive())["type"] != "http.disconnect":
         pass
 

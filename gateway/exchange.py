@@ -25,6 +25,16 @@ class ClientGone(Exception):
     """The caller hung up before the request was complete; nobody waits for an answer."""
 
 
+class Severed(Exception):
+    """The rest of an answer that has begun cannot be had: the connection is cut, so that nobody takes a part
+    for the whole.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class Exchange(Scope):
     """The parsed head of a request; also the scope that its log lines and its calls belong to."""
 

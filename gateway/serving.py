@@ -22,6 +22,7 @@ from gateway.auth import TokenVerifier
 from gateway.config import GatewayConfig
 from gateway.cors import Cors
 from gateway.docs import reference_page
+from gateway.downloads import DownloadHandler
 from gateway.events import StreamHandler, StreamLimit
 from gateway.openapi import openapi_document
 from gateway.pages import Readiness, fixed_pages
@@ -138,6 +139,8 @@ def _handler(
     limits: Limits,
     streams: StreamLimit,
 ) -> Handler:
+    if endpoint.is_download:
+        return DownloadHandler(endpoint, upstreams, verifier, limits, streams)
     if endpoint.rpc.server_streaming:
         return StreamHandler(endpoint, upstreams, verifier, limits, streams)
     return UnaryHandler(endpoint, upstreams, verifier, limits)

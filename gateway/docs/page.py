@@ -156,6 +156,8 @@ class _Reference:
         content = operation["responses"]["200"]["content"]
         if "text/event-stream" in content:
             return self._content("Events", content["text/event-stream"]["schema"])
+        if "application/json" not in content:
+            return f"<h4>File</h4><p>{escape(operation['responses']['200']['description'])}</p>"
         return self._content("Answer", content["application/json"]["schema"])
 
     def _content(self, title: str, schema: Json) -> str:

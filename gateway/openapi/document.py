@@ -119,7 +119,7 @@ class _Builder:
             parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
         if endpoint.request.etag is not None:
             parameters.append({"$ref": "#/components/parameters/IfMatch"})
-        if endpoint.rpc.server_streaming:
+        if endpoint.rpc.server_streaming and not endpoint.is_download:
             parameters.append({"$ref": "#/components/parameters/LastEventId"})
         return parameters
 
@@ -160,6 +160,8 @@ class _Builder:
 
     def _success(self, endpoint: Endpoint) -> Json:
         rpc, field = endpoint.rpc, endpoint.response_field
+        if endpoint.is_download:
+            return _FILE
         schema = self._schemas.message(rpc.output_type) if field is None else self._schemas.field(field)
         if rpc.server_streaming:
             words = "Server-sent events; the data of each event is JSON of this schema."
@@ -292,6 +294,18 @@ def _version() -> str:
     except metadata.PackageNotFoundError:
         return "0"
 
+
+_FILE: Json = {
+    "description": "A file. Where the rest of it cannot be had, the connection is cut before its end.",
+    "headers": {
+        "Content-Disposition": {
+            "description": "`attachment`, with the name of the file.",
+            "schema": {"type": "string"},
+        }
+    },
+    # What the bytes are is known by the answer alone.
+    "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+}
 
 _SHARED_PARAMETERS: Json = {
     "IdempotencyKey": {

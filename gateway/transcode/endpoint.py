@@ -19,6 +19,7 @@ from gateway.transcode.request import ETAG_FIELD, BindingError, RequestReader
 from gateway.transcode.template import Template, parse_template
 from gateway.transcode.write_json import JsonWriter
 
+BODY_TYPE = "google.api.HttpBody"
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -48,6 +49,11 @@ class Endpoint:
     def response_class(self) -> Any:
         """The class of the response message."""
         return GetMessageClass(self.rpc.output_type)
+
+    @property
+    def is_download(self) -> bool:
+        """Whether the answer is a file instead of a message."""
+        return bool(self.rpc.output_type.full_name == BODY_TYPE)
 
     @property
     def is_safe(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import google.api
 import grpc_tools
 from buf.validate import validate_pb2
-from google.api import annotations_pb2, field_behavior_pb2
+from google.api import annotations_pb2, field_behavior_pb2, httpbody_pb2
 from google.protobuf import any_pb2, descriptor_pool, duration_pb2, field_mask_pb2, struct_pb2, wrappers_pb2
 from google.protobuf.descriptor import Descriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
@@ -26,8 +26,8 @@ FILE = "sample.proto"
 
 # Imported so that the default pool knows the files that the sample imports.
 IMPORTED = (
-    annotations_pb2, any_pb2, authorization_pb2, duration_pb2, field_behavior_pb2, field_mask_pb2, money_pb2,
-    struct_pb2, validate_pb2, wrappers_pb2,
+    annotations_pb2, any_pb2, authorization_pb2, duration_pb2, field_behavior_pb2, field_mask_pb2,
+    httpbody_pb2, money_pb2, struct_pb2, validate_pb2, wrappers_pb2,
 )  # fmt: skip
 
 

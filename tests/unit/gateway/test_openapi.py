@@ -137,6 +137,17 @@ def test_headers_security_and_streams() -> None:
     assert "ETag" in got["responses"]["200"]["headers"]
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/racks/{rack}/things/{thing}:picture", "/v1/racks/{rack}/things:export"]
+)
+def test_files_are_shown_as_files(path: str) -> None:
+    get = operation(path, "get")
+    answer = get["responses"]["200"]
+    assert answer["content"] == {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+    assert list(answer["headers"]) == ["Content-Disposition"]
+    assert not any("LastEventId" in parameter.get("$ref", "") for parameter in get["parameters"])
+
+
 def test_refusals_have_examples() -> None:
     echo = operation("/v1/everything:echo", "post")
     examples = echo["responses"]["400"]["content"]["application/problem+json"]["examples"]
