@@ -248,6 +248,7 @@ _ORDER_EVENTS: Mapping[type[Any], tuple[EventType, Side]] = {
     orders_events.OrderCompleted: (EventType.ORDER_COMPLETED, Side.BUYER),
     # Either party or the operator cancels: the event tells which.
     orders_events.OrderCancelled: (EventType.ORDER_CANCELLED, Side.SYSTEM),
+    orders_events.OrderPaymentUnmarked: (EventType.ORDER_PAYMENT_UNMARKED, Side.SELLER),
     orders_events.OrderRefunded: (EventType.ORDER_REFUNDED, Side.SYSTEM),
     orders_events.OrderRefundFailed: (EventType.ORDER_REFUND_FAILED, Side.SYSTEM),
 }

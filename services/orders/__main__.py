@@ -21,10 +21,12 @@ from services.orders.app.audit import AuditQueries
 from services.orders.app.commands import OrderCommands
 from services.orders.app.desk import DeskCommands, DeskQueries, recount_folders
 from services.orders.app.ledger import LedgerQueries
+from services.orders.app.offline import OfflineCommands
 from services.orders.app.payment_owners import AllOwners, OrderOwners
 from services.orders.app.ports import Gate, Offers, PaymentProvider
 from services.orders.app.queries import OrderQueries
 from services.orders.app.reactions import Reactions
+from services.orders.app.settlement import SettlementCommands
 from services.orders.config import OrdersConfig
 from services.orders.entrypoints.desk_methods import DeskRooms
 from services.orders.entrypoints.events import broadcasts, subscriptions
@@ -72,6 +74,8 @@ def build(
     money = PaymentRooms(
         refunds.RefundCommands(database, repository, owners=owners, clock=clock),
         LedgerQueries(database, repository),
+        OfflineCommands(database, repository, clock=clock, ids=ids),
+        SettlementCommands(database, repository, owners=owners, clock=clock),
     )
     servicer = OrdersServicer(
         commands,

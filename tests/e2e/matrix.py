@@ -19,7 +19,7 @@ from parley.gating.v1 import gating_service_pb2 as gating
 from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2, offer_template_pb2
 from parley.offers.v1 import offers_service_pb2 as offers
-from parley.orders.v1 import analytics_pb2, audit_pb2, fulfilment_pb2, order_pb2, refund_pb2
+from parley.orders.v1 import analytics_pb2, audit_pb2, fulfilment_pb2, order_pb2, payment_pb2, refund_pb2
 from parley.orders.v1 import desk_methods_pb2 as desk
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as orders
@@ -243,6 +243,13 @@ ORDERS: Mapping[str, Row] = {
     "RetryPayment": Row(lambda f: orders.RetryPaymentRequest(name=f.payment)),
     "RefundPayment": Row(
         lambda f: money.RefundPaymentRequest(name=f.payment, reason=refund_pb2.Refund.REASON_OTHER)
+    ),
+    "MarkPaid": Row(lambda f: money.MarkPaidRequest(name=f.order, means=payment_pb2.Payment.MEANS_CASH)),
+    "UnmarkPaid": Row(lambda f: money.UnmarkPaidRequest(name=f.order)),
+    "SettlePayment": Row(
+        lambda f: money.SettlePaymentRequest(
+            name=f.payment, outcome=money.SettlePaymentRequest.OUTCOME_MOVED, note="The bank says so."
+        )
     ),
     "ListLedgerEntries": Row(lambda f: money.ListLedgerEntriesRequest(parent=f.seller)),
 }

@@ -46,7 +46,7 @@ _REFUNDS: Final = (
 )
 _SAVE_REFUND: Final = insert(payment_refund).on_conflict_do_update(
     index_elements=["payment_id", "number"],
-    set_={name: sa.text(f"excluded.{name}") for name in ("state", "failure_code", "resolve_time")},
+    set_={name: sa.text(f"excluded.{name}") for name in ("state", "failure_code", "resolve_time", "note")},
 )
 
 
@@ -132,6 +132,7 @@ def _attempt_row(payment_id: str, attempt: Attempt) -> dict[str, Any]:
         "decline_code": attempt.decline_code,
         "resolve_time": attempt.resolve_time,
         "reference": attempt.reference,
+        "note": attempt.note,
     }
 
 
@@ -149,6 +150,7 @@ def _refund_row(payment_id: str, refund: Refund) -> dict[str, Any]:
         "failure_code": refund.failure_code,
         "create_time": refund.create_time,
         "resolve_time": refund.resolve_time,
+        "note": refund.note,
     }
 
 
@@ -182,6 +184,7 @@ def _read_payment(row: Any, attempts: Sequence[Any], refunds: Sequence[Any]) -> 
                 decline_code=one.decline_code,
                 resolve_time=one.resolve_time,
                 reference=one.reference,
+                note=one.note,
             )
             for one in attempts
         ),
@@ -197,6 +200,7 @@ def _read_payment(row: Any, attempts: Sequence[Any], refunds: Sequence[Any]) -> 
                 create_time=one.create_time,
                 resolve_time=one.resolve_time,
                 failure_code=one.failure_code,
+                note=one.note,
             )
             for one in refunds
         ),

@@ -144,6 +144,7 @@ payment_attempt: Final = sa.Table(
     _text("decline_code"),
     _instant("resolve_time", nullable=True),
     sa.Column("reference", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("note", sa.Text, nullable=False, server_default=sa.text("''")),
 )
 
 payment_refund: Final = sa.Table(
@@ -161,6 +162,7 @@ payment_refund: Final = sa.Table(
     _text("failure_code"),
     _instant("create_time"),
     _instant("resolve_time", nullable=True),
+    sa.Column("note", sa.Text, nullable=False, server_default=sa.text("''")),
 )
 
 ledger_transaction: Final = sa.Table(

@@ -86,6 +86,13 @@ class OrderPaymentVoided(OrderEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class OrderPaymentUnmarked(OrderEvent):
+    """The seller takes back that he was paid."""
+
+    payment: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrderRefunded(OrderEvent):
     """Money went back to the buyer."""
 

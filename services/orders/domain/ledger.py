@@ -111,6 +111,34 @@ def refunded(payment: Payment, refund: Refund) -> LedgerTransaction:
     )
 
 
+def received(payment: Payment) -> LedgerTransaction:
+    """The seller got the buyer's money himself. ValueError before he said so."""
+    if payment.capture_time is None:
+        raise ValueError(f"{payment.name} is not marked as paid")
+    return _transaction(
+        payment,
+        f"{payment.id}-received-{payment.version}",
+        Kind.OFFLINE_PAYMENT,
+        payment.capture_time,
+        debit=(Account.OFFLINE_RECEIPTS, payment.seller),
+        credit=(Account.SELLER_PAYABLE, payment.seller),
+        amount=payment.amount,
+    )
+
+
+def taken_back(payment: Payment) -> LedgerTransaction:
+    """What `received` booked, the other way round."""
+    return _transaction(
+        payment,
+        f"{payment.id}-reversed-{payment.version}",
+        Kind.OFFLINE_REVERSAL,
+        payment.update_time,
+        debit=(Account.SELLER_PAYABLE, payment.seller),
+        credit=(Account.OFFLINE_RECEIPTS, payment.seller),
+        amount=payment.amount,
+    )
+
+
 def _transaction(
     payment: Payment,
     identity: str,

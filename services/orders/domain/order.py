@@ -119,6 +119,9 @@ MACHINE: Final = Machine[State](
         Transition(_SETTLING, "refunded", (Actor.TIMER,)),
         Transition(_SETTLING, "refundFailed", (Actor.TIMER,)),
         Transition(_OWED, "retryPayment", (Actor.SELLER, Actor.BUYER)),
+        # Only what is paid without a provider: see `_can`.
+        Transition(_OWED, "markPaid", (Actor.SELLER,)),
+        Transition(_SETTLING, "unmarkPaid", (Actor.SELLER,)),
     ),
 )
 
@@ -134,6 +137,8 @@ ACTIONS: Final = frozenset(
         "requestChanges",
         "complete",
         "cancel",
+        "markPaid",
+        "unmarkPaid",
     }
 )
 """The events that are methods of an order; the others are caused by payments, offers, messages and time."""
@@ -211,6 +216,8 @@ class Order:
         """What was taken although the order is cancelled, and did not go back."""
         if self.state is not State.CANCELLED or self.payment_state is not PaymentState.PAID:
             return None
+        if self.payment_method is PaymentMethod.OFFLINE:
+            return None
         left = self.total if self.refunded is None else self.total - self.refunded
         return left if left.is_positive else None
 
@@ -259,6 +266,9 @@ def _can(order: Order, event: str, actor: Actor) -> bool:
         return False
     if order.state in _OWED and event in {"changePaymentMethod", "retryPayment"}:
         return order.payment_state is PaymentState.FAILED
+    if event in {"markPaid", "unmarkPaid"}:
+        state = PaymentState.OFFLINE if event == "markPaid" else PaymentState.PAID
+        return order.payment_method is PaymentMethod.OFFLINE and order.payment_state is state
     if event == "requestChanges":
         return len(order.deliveries) < DELIVERIES_LIMIT
     return True

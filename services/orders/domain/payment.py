@@ -90,7 +90,10 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try. `key` names it at the provider; `outcome` is None until something is known."""
+    """One try. `key` names it at the provider; `outcome` is None until something is known.
+
+    `note` is why an operator decided what became of it, where the provider never told.
+    """
 
     number: int
     key: str
@@ -100,6 +103,7 @@ class Attempt:
     decline_code: str = ""
     resolve_time: datetime | None = None
     reference: str = ""
+    note: str = ""
 
     @property
     def is_resolved(self) -> bool:
@@ -143,6 +147,13 @@ class Payment:
         return f"v{self.version}"
 
     @property
+    def last_capture(self) -> Attempt | None:
+        """The attempt that took the money; None where no provider did."""
+        if self.state is not State.CAPTURED or not self.attempts:
+            return None
+        return self.attempts[-1] if self.attempts[-1].outcome is Outcome.CAPTURED else None
+
+    @property
     def refunded(self) -> Money:
         """What went back to the buyer for certain."""
         back = sum(one.amount.amount for one in self.refunds if one.is_successful)
@@ -156,10 +167,8 @@ class Payment:
 
     @property
     def refundable(self) -> Money:
-        """What a refund may still give back."""
-        if self.state is not State.CAPTURED:
-            return Money(self.amount.currency, 0)
-        return self.amount - self.reserved
+        """What a refund may still give back: nothing of what no provider took."""
+        return Money(self.amount.currency, 0) if self.last_capture is None else self.amount - self.reserved
 
     @property
     def last_attempt(self) -> Attempt:
@@ -167,6 +176,10 @@ class Payment:
         if not self.attempts:
             raise ValueError(f"{self.name} was never tried")
         return self.attempts[-1]
+
+
+ENQUIRIES_END_AFTER: Final = sum(_LATER_ENQUIRIES, timedelta(0))
+"""How long after the submission the provider is asked for the last time, at the latest."""
 
 
 def next_enquiry(round_number: int) -> timedelta | None:

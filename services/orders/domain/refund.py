@@ -49,7 +49,10 @@ class ChargeReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """One refund and its only attempt. `key` names it at the provider; `requested_by` is a user."""
+    """One refund and its only attempt. `key` names it at the provider; `requested_by` is a user.
+
+    `note` is why an operator decided what became of it, where the provider never told.
+    """
 
     number: int
     key: str
@@ -61,6 +64,7 @@ class Refund:
     create_time: datetime
     resolve_time: datetime | None = None
     failure_code: str = ""
+    note: str = ""
 
     @property
     def is_successful(self) -> bool:

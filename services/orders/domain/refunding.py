@@ -54,6 +54,8 @@ def request(
     """
     payments.MACHINE.move(payment.state, "refund", actor, name=payment.name)
     left = payment.refundable
+    if payment.last_capture is None:
+        raise refusals.transition_forbidden(payment.name, payment.state.value, "refund", ())
     asked = left if amount is None else amount
     if amount is not None and not amount.is_positive:
         raise invalid("amount", "must be more than nothing", reason="AMOUNT_INVALID")
@@ -108,7 +110,9 @@ def refund_of(payment: Payment, number: int) -> Refund:
 
 def charge_of(payment: Payment) -> ChargeReference:
     """The charge that is given back; ValueError for a payment that nothing was taken for."""
-    attempt = payment.last_attempt
+    attempt = payment.last_capture
+    if attempt is None:
+        raise ValueError(f"no provider took {payment.name}")
     return ChargeReference(attempt.key, attempt.reference)
 
 

@@ -9,7 +9,10 @@ from chassis.server import respond
 from parley.orders.v1 import orders_service_pb2_grpc
 from parley.orders.v1 import payment_methods_pb2 as pb
 from services.orders.app.ledger import LedgerQueries
+from services.orders.app.offline import OfflineCommands
 from services.orders.app.refunds import RefundCommands
+from services.orders.app.settlement import SettlementCommands
+from services.orders.wire import answers, requests
 from services.orders.wire import payments as wire
 
 
@@ -19,6 +22,8 @@ class PaymentRooms:
 
     refunds: RefundCommands
     ledger: LedgerQueries
+    offline: OfflineCommands
+    settlement: SettlementCommands
 
 
 class PaymentMethods(orders_service_pb2_grpc.OrdersServiceServicer):
@@ -40,3 +45,15 @@ class PaymentMethods(orders_service_pb2_grpc.OrdersServiceServicer):
             self._money.ledger.list,
             lambda page: wire.list_ledger_entries_response(page, request),
         )
+
+    async def MarkPaid(self, request: pb.MarkPaidRequest, context: Any) -> pb.MarkPaidResponse:
+        command = wire.mark_paid_command(request)
+        return await respond(context, command, self._money.offline.mark, answers.mark_paid_response)
+
+    async def UnmarkPaid(self, request: pb.UnmarkPaidRequest, context: Any) -> pb.UnmarkPaidResponse:
+        command = requests.change_order_command(request)
+        return await respond(context, command, self._money.offline.unmark, answers.unmark_paid_response)
+
+    async def SettlePayment(self, request: pb.SettlePaymentRequest, context: Any) -> pb.SettlePaymentResponse:
+        command = wire.settle_payment_command(request)
+        return await respond(context, command, self._money.settlement.settle, wire.settle_payment_response)

@@ -10,6 +10,7 @@ from parley.orders.v1 import (
     fulfilment_pb2,
     order_pb2,
     orders_service_pb2,
+    payment_methods_pb2,
     recurring_charge_pb2,
 )
 from services.orders.app.views import OrdersView, OrderView, PaymentsView, PaymentView
@@ -128,6 +129,16 @@ def retry_payment_response(view: PaymentView) -> orders_service_pb2.RetryPayment
     return orders_service_pb2.RetryPaymentResponse(
         payment=payment_message(view.payment, view.order, view.actor)
     )
+
+
+def mark_paid_response(view: OrderView) -> payment_methods_pb2.MarkPaidResponse:
+    """The order after the call."""
+    return payment_methods_pb2.MarkPaidResponse(order=order_message(view.order, view.actor))
+
+
+def unmark_paid_response(view: OrderView) -> payment_methods_pb2.UnmarkPaidResponse:
+    """The order after the call."""
+    return payment_methods_pb2.UnmarkPaidResponse(order=order_message(view.order, view.actor))
 
 
 def order_message(order: Order, actor: Actor) -> order_pb2.Order:

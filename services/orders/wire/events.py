@@ -127,6 +127,7 @@ MESSAGES: dict[type[events.OrderEvent], Callable[..., Message]] = {
     events.OrderPaymentFailed: events_pb2.OrderPaymentFailed,
     events.OrderPaymentRetried: events_pb2.OrderPaymentRetried,
     events.OrderPaymentVoided: events_pb2.OrderPaymentVoided,
+    events.OrderPaymentUnmarked: events_pb2.OrderPaymentUnmarked,
     events.OrderRefunded: events_pb2.OrderRefunded,
     events.OrderRefundFailed: events_pb2.OrderRefundFailed,
     events.OrderStarted: events_pb2.OrderStarted,
@@ -148,7 +149,7 @@ def _details(event: events.OrderEvent) -> dict[str, Any]:
     match event:
         case events.OrderPaid() | events.OrderPaymentFailed():
             return {"payment": event.payment, "outcome": OUTCOMES[event.outcome]}
-        case events.OrderPaymentRetried() | events.OrderPaymentVoided():
+        case events.OrderPaymentRetried() | events.OrderPaymentVoided() | events.OrderPaymentUnmarked():
             return {"payment": event.payment}
         case events.OrderRefunded() | events.OrderRefundFailed():
             amount = wire_money(event.amount)

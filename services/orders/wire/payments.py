@@ -8,11 +8,14 @@ from chassis.paging import next_page_token, page_request
 from chassis.wire import money, optional_timestamp, timestamp, wire_money, write_actions
 from parley.orders.v1 import ledger_pb2, payment_methods_pb2, payment_pb2, refund_pb2
 from services.orders.app.ledger import ListLedgerEntries
+from services.orders.app.offline import MarkPaid
 from services.orders.app.ports import LedgerLine
 from services.orders.app.refunds import RefundPayment
+from services.orders.app.settlement import SettlePayment
 from services.orders.app.views import PaymentView
 from services.orders.domain import payment as payments
 from services.orders.domain.ledger import Account, Kind, Side
+from services.orders.domain.offline import PROVIDER, Means
 from services.orders.domain.order import Order
 from services.orders.domain.payment import Attempt, Outcome, Payment, Purpose
 from services.orders.domain.refund import Refund, RefundReason, RefundState
@@ -24,6 +27,8 @@ _PURPOSES = {one: payment_pb2.Payment.Purpose.Value(f"PURPOSE_{one.value}") for 
 _REFUND_STATES = {one: refund_pb2.Refund.State.Value(f"STATE_{one.value}") for one in RefundState}
 _REFUND_REASONS = {one: refund_pb2.Refund.Reason.Value(f"REASON_{one.value}") for one in RefundReason}
 _REFUND_REASONS_READ = {wire: reason for reason, wire in _REFUND_REASONS.items()}
+_MEANS = {one: payment_pb2.Payment.Means.Value(f"MEANS_{one.value}") for one in Means}
+_MEANS_READ = {wire: means for means, wire in _MEANS.items()}
 _ACCOUNTS = {one: ledger_pb2.LedgerEntry.Account.Value(f"ACCOUNT_{one.value}") for one in Account}
 _KINDS = {one: ledger_pb2.LedgerEntry.Kind.Value(f"KIND_{one.value}") for one in Kind}
 _SIDES = {one: ledger_pb2.LedgerEntry.Side.Value(f"SIDE_{one.value}") for one in Side}
@@ -43,6 +48,24 @@ def refund_payment_command(request: payment_methods_pb2.RefundPaymentRequest) ->
 def refund_payment_response(view: PaymentView) -> payment_methods_pb2.RefundPaymentResponse:
     """The payment after the call."""
     return payment_methods_pb2.RefundPaymentResponse(
+        payment=payment_message(view.payment, view.order, view.actor)
+    )
+
+
+def mark_paid_command(request: payment_methods_pb2.MarkPaidRequest) -> MarkPaid:
+    """Which order, and how it was paid."""
+    return MarkPaid(request.name, _MEANS_READ[request.means], request.etag)
+
+
+def settle_payment_command(request: payment_methods_pb2.SettlePaymentRequest) -> SettlePayment:
+    """What the operator decides."""
+    moved = request.outcome == payment_methods_pb2.SettlePaymentRequest.OUTCOME_MOVED
+    return SettlePayment(request.name, moved, request.note, request.refund_number, request.etag)
+
+
+def settle_payment_response(view: PaymentView) -> payment_methods_pb2.SettlePaymentResponse:
+    """The payment after the call."""
+    return payment_methods_pb2.SettlePaymentResponse(
         payment=payment_message(view.payment, view.order, view.actor)
     )
 
@@ -86,13 +109,15 @@ def payment_message(payment: Payment, order: Order | None, actor: Actor) -> paym
         state=_STATES[payment.state],
         provider=payment.provider,
         sequence=payment.sequence,
-        attempts=[_attempt_message(attempt) for attempt in payment.attempts],
+        attempts=[_attempt_message(attempt, actor) for attempt in payment.attempts],
         capture_time=optional_timestamp(payment.capture_time),
-        refunds=[_refund_message(refund) for refund in payment.refunds],
+        refunds=[_refund_message(refund, actor) for refund in payment.refunds],
         etag=payment.etag,
         create_time=timestamp(payment.create_time),
         update_time=timestamp(payment.update_time),
     )
+    if payment.provider == PROVIDER and payment.token:
+        message.means = _MEANS[Means(payment.token)]
     if payment.state is payments.State.CAPTURED:
         message.refunded_amount.CopyFrom(wire_money(payment.refunded))
         message.refundable_amount.CopyFrom(wire_money(payment.refundable))
@@ -100,19 +125,20 @@ def payment_message(payment: Payment, order: Order | None, actor: Actor) -> paym
     return message
 
 
-def _attempt_message(attempt: Attempt) -> payment_pb2.PaymentAttempt:
+def _attempt_message(attempt: Attempt, actor: Actor) -> payment_pb2.PaymentAttempt:
     message = payment_pb2.PaymentAttempt(
         number=attempt.number,
         decline_code=attempt.decline_code,
         submit_time=timestamp(attempt.submit_time),
         resolve_time=optional_timestamp(attempt.resolve_time),
+        note="" if actor is Actor.BUYER else attempt.note,
     )
     if attempt.outcome is not None:
         message.outcome = OUTCOMES[attempt.outcome]
     return message
 
 
-def _refund_message(refund: Refund) -> refund_pb2.Refund:
+def _refund_message(refund: Refund, actor: Actor) -> refund_pb2.Refund:
     return refund_pb2.Refund(
         number=refund.number,
         amount=wire_money(refund.amount),
@@ -122,4 +148,5 @@ def _refund_message(refund: Refund) -> refund_pb2.Refund:
         failure_code=refund.failure_code,
         create_time=timestamp(refund.create_time),
         resolve_time=optional_timestamp(refund.resolve_time),
+        note="" if actor is Actor.BUYER else refund.note,
     )

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from chassis.paging import page_request
 from chassis.wire import money, optional_instant
-from parley.orders.v1 import fulfilment_methods_pb2, fulfilment_pb2, order_pb2, orders_service_pb2
+from parley.orders.v1 import (
+    fulfilment_methods_pb2,
+    fulfilment_pb2,
+    order_pb2,
+    orders_service_pb2,
+    payment_methods_pb2,
+)
 from services.orders.app.commands import ChangePaymentMethod, DeclineOrder, RetryPayment
 from services.orders.app.fulfilment import CancelOrder, DeliverOrder, RequestChanges
 from services.orders.app.loading import ChangeOrder
@@ -30,6 +36,7 @@ ChangeRequest = (
     | orders_service_pb2.WithdrawOrderRequest
     | fulfilment_methods_pb2.StartOrderRequest
     | fulfilment_methods_pb2.CompleteOrderRequest
+    | payment_methods_pb2.UnmarkPaidRequest
 )
 
 

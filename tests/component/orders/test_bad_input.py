@@ -10,7 +10,7 @@ from google.type.money_pb2 import Money
 
 from chassis.kernel.refusal import Kind
 from chassis.testing.service import refused
-from parley.orders.v1 import audit_pb2, error_reason_pb2, fulfilment_pb2, order_pb2, refund_pb2
+from parley.orders.v1 import audit_pb2, error_reason_pb2, fulfilment_pb2, order_pb2, payment_pb2, refund_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as pb
 from parley.orders.v1 import payment_methods_pb2 as money
@@ -20,6 +20,7 @@ from tests.component.orders.market import ACME, ANA, REVIEWED, Market, place_req
 from tests.unit.orders.purchases import PACKAGE, SELLER
 
 UNKNOWN: Any = 99
+MOVED = money.SettlePaymentRequest.OUTCOME_MOVED
 INVALID = "VALIDATION_FAILED"
 NAMED: dict[str, Any] = {
     "GetOrder": pb.GetOrderRequest,
@@ -41,6 +42,8 @@ NAMED: dict[str, Any] = {
     ),
     "ListPayments": lambda name, **more: pb.ListPaymentsRequest(parent=name, **more),
     "ListAuditEntries": lambda name, **more: audit_pb2.ListAuditEntriesRequest(parent=name, **more),
+    "MarkPaid": lambda **more: money.MarkPaidRequest(**{"means": payment_pb2.Payment.MEANS_CASH, **more}),
+    "UnmarkPaid": money.UnmarkPaidRequest,
     "RefundPayment": lambda name, **more: money.RefundPaymentRequest(
         **{"name": f"{name}/payments/x" if name else "", "reason": refund_pb2.Refund.REASON_OTHER, **more}
     ),
@@ -95,6 +98,10 @@ MALFORMED = [
         pb.RetryPaymentRequest(name="orders/x/payments/y", payment_token="x" * 201),
         "payment_token",
     ),
+    ("MarkPaid", money.MarkPaidRequest(name="orders/x"), "means"),
+    ("SettlePayment", money.SettlePaymentRequest(name="orders/x/payments/y", note="x"), "outcome"),
+    ("SettlePayment", money.SettlePaymentRequest(name="orders/x/payments/y", outcome=MOVED), "note"),
+    ("SettlePayment", money.SettlePaymentRequest(name="orders/x", outcome=MOVED, note="x"), "name"),
     ("RefundPayment", money.RefundPaymentRequest(name="orders/x/payments/y"), "reason"),
     ("RefundPayment", NAMED["RefundPayment"]("orders/x", reason=UNKNOWN), "reason"),
     ("RefundPayment", NAMED["RefundPayment"]("orders/x", text="x" * 2001), "text"),

@@ -76,7 +76,7 @@ async def ready_for(market: Market, method: str) -> str:
 
 async def test_the_work_is_started_delivered_changed_and_accepted(market: Market) -> None:
     name = (await market.place()).name
-    assert list((await market.get(name)).allowed_actions) == ["start", "cancel"]
+    assert list((await market.get(name)).allowed_actions) == ["start", "cancel", "markPaid"]
     begun = await do(market, "StartOrder", name)
     assert (begun.state, begun.folder) == (Order.STATE_IN_PROGRESS, Order.FOLDER_CONFIRMED)
     assert begun.begin_time.ToDatetime(NOW.tzinfo) == NOW
@@ -203,7 +203,7 @@ async def test_a_step_out_of_turn_names_what_is_possible(market: Market) -> None
         "resource": name,
         "state": "CONFIRMED",
         "action": "deliver",
-        "allowed_actions": "start,cancel",
+        "allowed_actions": "start,cancel,markPaid",
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Kind, Refusal
-from services.orders.domain import fulfilment
+from services.orders.domain import fulfilment, offline
 from services.orders.domain import order as orders
 from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.order import DeclineReason, Order, PaymentState, State
@@ -41,6 +41,9 @@ COMMANDS: dict[str, Callable[[Order, Actor], tuple[Order, object]]] = {
     "cancel": lambda order, actor: fulfilment.cancel(
         order, None, actor=actor, reason=CancelReason.OTHER, text="Sorry", now=LATER
     )[::2],
+    "markPaid": lambda order, actor: offline.mark(
+        order, None, actor=actor, means=offline.Means.CASH, payment_id="p", now=LATER
+    )[::2],
 }
 
 # The specification once more, written as a table of its own: (state, command, actor) -> state after.
@@ -67,6 +70,10 @@ ALLOWED = {
         (state, "cancel", actor): State.CANCELLED
         for state in (State.CONFIRMED, State.IN_PROGRESS, State.DELIVERED)
         for actor in (S, B, Actor.OPERATOR)
+    },
+    **{
+        (state, "markPaid", S): state
+        for state in (State.CONFIRMED, State.IN_PROGRESS, State.DELIVERED, State.COMPLETED)
     },
 }
 EVER = {(command, actor) for _, command, actor in ALLOWED}
@@ -114,7 +121,7 @@ def test_after_confirmation_only_a_declined_charge_opens_the_payment_method_to_t
 def test_what_is_missing_is_explained_and_internal_events_are_no_actions() -> None:
     for state, actor in itertools.product(State, Actor):
         for one in orders.explain(in_state(state), actor):
-            assert one.action in COMMANDS
+            assert one.action in {*COMMANDS, "unmarkPaid"}
             assert one.allowed or one.reason == "TRANSITION_FORBIDDEN"
     assert orders.explain(in_state(State.PENDING), Actor.TIMER) == ()
     assert orders.explain(in_state(State.CONFIRMED), Actor.SERVICE) == ()

@@ -113,6 +113,7 @@ def test_events_are_declared_and_carry_no_words_contact_data_or_means_of_payment
         events.OrderPaymentFailed: ("orders/o/payments/p", payment.Outcome.HARD_DECLINE),
         events.OrderPaymentRetried: ("orders/o/payments/p",),
         events.OrderPaymentVoided: ("orders/o/payments/p",),
+        events.OrderPaymentUnmarked: ("orders/o/payments/p",),
         events.OrderRefunded: ("orders/o/payments/p", 1, eur(5)),
         events.OrderRefundFailed: ("orders/o/payments/p", 1, eur(5)),
         events.OrderStarted: (True,),

@@ -185,6 +185,8 @@ class TimelineEvent(_message.Message):
         """Money went back to the buyer; `amount` says how much."""
         TYPE_ORDER_REFUND_FAILED: TimelineEvent._Type.ValueType  # 61
         """The provider refused to give money back; `amount` says how much was to go back."""
+        TYPE_ORDER_PAYMENT_UNMARKED: TimelineEvent._Type.ValueType  # 62
+        """The seller took back that he was paid."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What happened."""
@@ -269,6 +271,8 @@ class TimelineEvent(_message.Message):
     """Money went back to the buyer; `amount` says how much."""
     TYPE_ORDER_REFUND_FAILED: TimelineEvent.Type.ValueType  # 61
     """The provider refused to give money back; `amount` says how much was to go back."""
+    TYPE_ORDER_PAYMENT_UNMARKED: TimelineEvent.Type.ValueType  # 62
+    """The seller took back that he was paid."""
 
     TYPE_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int

@@ -665,3 +665,31 @@ class OrderRefundFailed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OrderRefundFailed: _TypeAlias = OrderRefundFailed  # noqa: Y015
+
+@_typing.final
+class OrderPaymentUnmarked(_message.Message):
+    """The seller takes back that he was paid without a provider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    payment: _builtins.str
+    """The payment."""
+    @_builtins.property
+    def order(self) -> Global___OrderFacts:
+        """The order after the change."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___OrderFacts | None = ...,
+        payment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderPaymentUnmarked: _TypeAlias = OrderPaymentUnmarked  # noqa: Y015

@@ -125,6 +125,21 @@ class OrdersServiceStub:
                 request_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.ListLedgerEntriesRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.ListLedgerEntriesResponse.FromString,
                 _registered_method=True)
+        self.MarkPaid = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/MarkPaid',
+                request_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.MarkPaidRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.MarkPaidResponse.FromString,
+                _registered_method=True)
+        self.UnmarkPaid = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/UnmarkPaid',
+                request_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.UnmarkPaidRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.UnmarkPaidResponse.FromString,
+                _registered_method=True)
+        self.SettlePayment = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/SettlePayment',
+                request_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.SettlePaymentRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.SettlePaymentResponse.FromString,
+                _registered_method=True)
         self.StartOrder = channel.unary_unary(
                 '/parley.orders.v1.OrdersService/StartOrder',
                 request_serializer=parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2.StartOrderRequest.SerializeToString,
@@ -300,6 +315,30 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MarkPaid(self, request, context):
+        """Says that the seller was paid without a provider: by bank transfer, in cash, on an invoice. Only for orders with
+        PAYMENT_METHOD_OFFLINE that are confirmed and not cancelled. The payment state becomes PAID, and the books show it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnmarkPaid(self, request, context):
+        """Takes back what MarkPaid said: the payment state becomes OFFLINE again, and the books show the reversal. What the seller gave
+        back to a buyer who had paid him is settled between the two and no reversal.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SettlePayment(self, request, context):
+        """Decides what became of a charge or a refund that the provider did not tell about until after the last enquiry, a good five days
+        after it was submitted; before, TRANSITION_FORBIDDEN. Final: what the provider says later changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def StartOrder(self, request, context):
         """Begins the work on a confirmed order. Where a start was agreed, the order begins by itself at `clock_start_time`; the seller
         may begin earlier, which moves neither the delivery clock nor `delivery_due_time`.
@@ -445,6 +484,21 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.ListLedgerEntries,
                     request_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.ListLedgerEntriesRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.ListLedgerEntriesResponse.SerializeToString,
+            ),
+            'MarkPaid': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkPaid,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.MarkPaidRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.MarkPaidResponse.SerializeToString,
+            ),
+            'UnmarkPaid': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnmarkPaid,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.UnmarkPaidRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.UnmarkPaidResponse.SerializeToString,
+            ),
+            'SettlePayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.SettlePayment,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.SettlePaymentRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.SettlePaymentResponse.SerializeToString,
             ),
             'StartOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.StartOrder,
@@ -925,6 +979,87 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/ListLedgerEntries',
             parley_dot_orders_dot_v1_dot_payment__methods__pb2.ListLedgerEntriesRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_payment__methods__pb2.ListLedgerEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkPaid(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/MarkPaid',
+            parley_dot_orders_dot_v1_dot_payment__methods__pb2.MarkPaidRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_payment__methods__pb2.MarkPaidResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnmarkPaid(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/UnmarkPaid',
+            parley_dot_orders_dot_v1_dot_payment__methods__pb2.UnmarkPaidRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_payment__methods__pb2.UnmarkPaidResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SettlePayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/SettlePayment',
+            parley_dot_orders_dot_v1_dot_payment__methods__pb2.SettlePaymentRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_payment__methods__pb2.SettlePaymentResponse.FromString,
             options,
             channel_credentials,
             insecure,

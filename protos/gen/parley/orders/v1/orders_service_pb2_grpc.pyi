@@ -97,6 +97,18 @@ class OrdersServiceStub:
     """Lists the lines of a seller's books, newest first. They agree with his payments at every moment: each capture, refund and
     payment marked as received is booked in the transaction that records it.
     """
+    MarkPaid: _grpc.UnaryUnaryMultiCallable[_payment_methods_pb2.MarkPaidRequest, _payment_methods_pb2.MarkPaidResponse]
+    """Says that the seller was paid without a provider: by bank transfer, in cash, on an invoice. Only for orders with
+    PAYMENT_METHOD_OFFLINE that are confirmed and not cancelled. The payment state becomes PAID, and the books show it.
+    """
+    UnmarkPaid: _grpc.UnaryUnaryMultiCallable[_payment_methods_pb2.UnmarkPaidRequest, _payment_methods_pb2.UnmarkPaidResponse]
+    """Takes back what MarkPaid said: the payment state becomes OFFLINE again, and the books show the reversal. What the seller gave
+    back to a buyer who had paid him is settled between the two and no reversal.
+    """
+    SettlePayment: _grpc.UnaryUnaryMultiCallable[_payment_methods_pb2.SettlePaymentRequest, _payment_methods_pb2.SettlePaymentResponse]
+    """Decides what became of a charge or a refund that the provider did not tell about until after the last enquiry, a good five days
+    after it was submitted; before, TRANSITION_FORBIDDEN. Final: what the provider says later changes nothing.
+    """
     StartOrder: _grpc.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.StartOrderRequest, _fulfilment_methods_pb2.StartOrderResponse]
     """Begins the work on a confirmed order. Where a start was agreed, the order begins by itself at `clock_start_time`; the seller
     may begin earlier, which moves neither the delivery clock nor `delivery_due_time`.
@@ -188,6 +200,18 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     ListLedgerEntries: _aio.UnaryUnaryMultiCallable[_payment_methods_pb2.ListLedgerEntriesRequest, _payment_methods_pb2.ListLedgerEntriesResponse]  # type: ignore[assignment]
     """Lists the lines of a seller's books, newest first. They agree with his payments at every moment: each capture, refund and
     payment marked as received is booked in the transaction that records it.
+    """
+    MarkPaid: _aio.UnaryUnaryMultiCallable[_payment_methods_pb2.MarkPaidRequest, _payment_methods_pb2.MarkPaidResponse]  # type: ignore[assignment]
+    """Says that the seller was paid without a provider: by bank transfer, in cash, on an invoice. Only for orders with
+    PAYMENT_METHOD_OFFLINE that are confirmed and not cancelled. The payment state becomes PAID, and the books show it.
+    """
+    UnmarkPaid: _aio.UnaryUnaryMultiCallable[_payment_methods_pb2.UnmarkPaidRequest, _payment_methods_pb2.UnmarkPaidResponse]  # type: ignore[assignment]
+    """Takes back what MarkPaid said: the payment state becomes OFFLINE again, and the books show the reversal. What the seller gave
+    back to a buyer who had paid him is settled between the two and no reversal.
+    """
+    SettlePayment: _aio.UnaryUnaryMultiCallable[_payment_methods_pb2.SettlePaymentRequest, _payment_methods_pb2.SettlePaymentResponse]  # type: ignore[assignment]
+    """Decides what became of a charge or a refund that the provider did not tell about until after the last enquiry, a good five days
+    after it was submitted; before, TRANSITION_FORBIDDEN. Final: what the provider says later changes nothing.
     """
     StartOrder: _aio.UnaryUnaryMultiCallable[_fulfilment_methods_pb2.StartOrderRequest, _fulfilment_methods_pb2.StartOrderResponse]  # type: ignore[assignment]
     """Begins the work on a confirmed order. Where a start was agreed, the order begins by itself at `clock_start_time`; the seller
@@ -373,6 +397,36 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payment_methods_pb2.ListLedgerEntriesResponse, _abc.Awaitable[_payment_methods_pb2.ListLedgerEntriesResponse]]:
         """Lists the lines of a seller's books, newest first. They agree with his payments at every moment: each capture, refund and
         payment marked as received is booked in the transaction that records it.
+        """
+
+    @_abc_1.abstractmethod
+    def MarkPaid(
+        self,
+        request: _payment_methods_pb2.MarkPaidRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_methods_pb2.MarkPaidResponse, _abc.Awaitable[_payment_methods_pb2.MarkPaidResponse]]:
+        """Says that the seller was paid without a provider: by bank transfer, in cash, on an invoice. Only for orders with
+        PAYMENT_METHOD_OFFLINE that are confirmed and not cancelled. The payment state becomes PAID, and the books show it.
+        """
+
+    @_abc_1.abstractmethod
+    def UnmarkPaid(
+        self,
+        request: _payment_methods_pb2.UnmarkPaidRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_methods_pb2.UnmarkPaidResponse, _abc.Awaitable[_payment_methods_pb2.UnmarkPaidResponse]]:
+        """Takes back what MarkPaid said: the payment state becomes OFFLINE again, and the books show the reversal. What the seller gave
+        back to a buyer who had paid him is settled between the two and no reversal.
+        """
+
+    @_abc_1.abstractmethod
+    def SettlePayment(
+        self,
+        request: _payment_methods_pb2.SettlePaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_methods_pb2.SettlePaymentResponse, _abc.Awaitable[_payment_methods_pb2.SettlePaymentResponse]]:
+        """Decides what became of a charge or a refund that the provider did not tell about until after the last enquiry, a good five days
+        after it was submitted; before, TRANSITION_FORBIDDEN. Final: what the provider says later changes nothing.
         """
 
     @_abc_1.abstractmethod

@@ -26,11 +26,12 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 from parley.orders.v1 import ledger_pb2 as parley_dot_orders_dot_v1_dot_ledger__pb2
+from parley.orders.v1 import order_pb2 as parley_dot_orders_dot_v1_dot_order__pb2
 from parley.orders.v1 import payment_pb2 as parley_dot_orders_dot_v1_dot_payment__pb2
 from parley.orders.v1 import refund_pb2 as parley_dot_orders_dot_v1_dot_refund__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&parley/orders/v1/payment_methods.proto\x12\x10parley.orders.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\x1a\x1dparley/orders/v1/ledger.proto\x1a\x1eparley/orders/v1/payment.proto\x1a\x1dparley/orders/v1/refund.proto\"\x9c\x02\n\x14RefundPaymentRequest\x12I\n\x04name\x18\x01 \x01(\tB;\xe2\x41\x01\x02\xbaH4r2\x18\xac\x02\x32-^(orders|subscriptions)/[^/]+/payments/[^/]+$\x12\"\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12?\n\x06reason\x18\x03 \x01(\x0e\x32\x1f.parley.orders.v1.Refund.ReasonB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x16\n\x04text\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x15\n\x04\x65tag\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12%\n\nrequest_id\x18\x06 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"C\n\x15RefundPaymentResponse\x12*\n\x07payment\x18\x01 \x01(\x0b\x32\x19.parley.orders.v1.Payment\"\xd3\x01\n\x18ListLedgerEntriesRequest\x12-\n\x06parent\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xbaH\x16r\x14\x18\xac\x02\x32\x0f^sellers/[^/]+$\x12K\n\x07payment\x18\x02 \x01(\tB:\xbaH7r5\x18\xac\x02\x32\x30^((orders|subscriptions)/[^/]+/payments/[^/]+)?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"k\n\x19ListLedgerEntriesResponse\x12\x35\n\x0eledger_entries\x18\x01 \x03(\x0b\x32\x1d.parley.orders.v1.LedgerEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&parley/orders/v1/payment_methods.proto\x12\x10parley.orders.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\x1a\x1dparley/orders/v1/ledger.proto\x1a\x1cparley/orders/v1/order.proto\x1a\x1eparley/orders/v1/payment.proto\x1a\x1dparley/orders/v1/refund.proto\"\x9c\x02\n\x14RefundPaymentRequest\x12I\n\x04name\x18\x01 \x01(\tB;\xe2\x41\x01\x02\xbaH4r2\x18\xac\x02\x32-^(orders|subscriptions)/[^/]+/payments/[^/]+$\x12\"\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12?\n\x06reason\x18\x03 \x01(\x0e\x32\x1f.parley.orders.v1.Refund.ReasonB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x16\n\x04text\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x15\n\x04\x65tag\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12%\n\nrequest_id\x18\x06 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"C\n\x15RefundPaymentResponse\x12*\n\x07payment\x18\x01 \x01(\x0b\x32\x19.parley.orders.v1.Payment\"\xd3\x01\n\x18ListLedgerEntriesRequest\x12-\n\x06parent\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xbaH\x16r\x14\x18\xac\x02\x32\x0f^sellers/[^/]+$\x12K\n\x07payment\x18\x02 \x01(\tB:\xbaH7r5\x18\xac\x02\x32\x30^((orders|subscriptions)/[^/]+/payments/[^/]+)?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"k\n\x19ListLedgerEntriesResponse\x12\x35\n\x0eledger_entries\x18\x01 \x03(\x0b\x32\x1d.parley.orders.v1.LedgerEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbb\x01\n\x0fMarkPaidRequest\x12*\n\x04name\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xbaH\x15r\x13\x18\xac\x02\x32\x0e^orders/[^/]+$\x12>\n\x05means\x18\x02 \x01(\x0e\x32\x1f.parley.orders.v1.Payment.MeansB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x15\n\x04\x65tag\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12%\n\nrequest_id\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\":\n\x10MarkPaidResponse\x12&\n\x05order\x18\x01 \x01(\x0b\x32\x17.parley.orders.v1.Order\"}\n\x11UnmarkPaidRequest\x12*\n\x04name\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xbaH\x15r\x13\x18\xac\x02\x32\x0e^orders/[^/]+$\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12%\n\nrequest_id\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"<\n\x12UnmarkPaidResponse\x12&\n\x05order\x18\x01 \x01(\x0b\x32\x17.parley.orders.v1.Order\"\xfe\x02\n\x14SettlePaymentRequest\x12I\n\x04name\x18\x01 \x01(\tB;\xe2\x41\x01\x02\xbaH4r2\x18\xac\x02\x32-^(orders|subscriptions)/[^/]+/payments/[^/]+$\x12 \n\rrefund_number\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12O\n\x07outcome\x18\x03 \x01(\x0e\x32..parley.orders.v1.SettlePaymentRequest.OutcomeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\x04note\x18\x04 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x15\n\x04\x65tag\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12%\n\nrequest_id\x18\x06 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"L\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x11\n\rOUTCOME_MOVED\x10\x01\x12\x15\n\x11OUTCOME_NOT_MOVED\x10\x02\"C\n\x15SettlePaymentResponse\x12*\n\x07payment\x18\x01 \x01(\x0b\x32\x19.parley.orders.v1.Paymentb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,12 +56,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\020'
-  _globals['_REFUNDPAYMENTREQUEST']._serialized_start=242
-  _globals['_REFUNDPAYMENTREQUEST']._serialized_end=526
-  _globals['_REFUNDPAYMENTRESPONSE']._serialized_start=528
-  _globals['_REFUNDPAYMENTRESPONSE']._serialized_end=595
-  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_start=598
-  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_end=809
-  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_start=811
-  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_end=918
+  _globals['_MARKPAIDREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_MARKPAIDREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\025r\023\030\254\0022\016^orders/[^/]+$'
+  _globals['_MARKPAIDREQUEST'].fields_by_name['means']._loaded_options = None
+  _globals['_MARKPAIDREQUEST'].fields_by_name['means']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
+  _globals['_MARKPAIDREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_MARKPAIDREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_MARKPAIDREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_MARKPAIDREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\016r\014\030@2\010^[!-~]*$'
+  _globals['_UNMARKPAIDREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_UNMARKPAIDREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\025r\023\030\254\0022\016^orders/[^/]+$'
+  _globals['_UNMARKPAIDREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UNMARKPAIDREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_UNMARKPAIDREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UNMARKPAIDREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\016r\014\030@2\010^[!-~]*$'
+  _globals['_SETTLEPAYMENTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_SETTLEPAYMENTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H4r2\030\254\0022-^(orders|subscriptions)/[^/]+/payments/[^/]+$'
+  _globals['_SETTLEPAYMENTREQUEST'].fields_by_name['refund_number']._loaded_options = None
+  _globals['_SETTLEPAYMENTREQUEST'].fields_by_name['refund_number']._serialized_options = b'\272H\006\032\004\030d(\000'
+  _globals['_SETTLEPAYMENTREQUEST'].fields_by_name['outcome']._loaded_options = None
+  _globals['_SETTLEPAYMENTREQUEST'].fields_by_name['outcome']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
+  _globals['_SETTLEPAYMENTREQUEST'].fields_by_name['note']._loaded_options = None
+  _globals['_SETTLEPAYMENTREQUEST'].fields_by_name['note']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\320\017'
+  _globals['_SETTLEPAYMENTREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_SETTLEPAYMENTREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_SETTLEPAYMENTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SETTLEPAYMENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\016r\014\030@2\010^[!-~]*$'
+  _globals['_REFUNDPAYMENTREQUEST']._serialized_start=272
+  _globals['_REFUNDPAYMENTREQUEST']._serialized_end=556
+  _globals['_REFUNDPAYMENTRESPONSE']._serialized_start=558
+  _globals['_REFUNDPAYMENTRESPONSE']._serialized_end=625
+  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_start=628
+  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_end=839
+  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_start=841
+  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_end=948
+  _globals['_MARKPAIDREQUEST']._serialized_start=951
+  _globals['_MARKPAIDREQUEST']._serialized_end=1138
+  _globals['_MARKPAIDRESPONSE']._serialized_start=1140
+  _globals['_MARKPAIDRESPONSE']._serialized_end=1198
+  _globals['_UNMARKPAIDREQUEST']._serialized_start=1200
+  _globals['_UNMARKPAIDREQUEST']._serialized_end=1325
+  _globals['_UNMARKPAIDRESPONSE']._serialized_start=1327
+  _globals['_UNMARKPAIDRESPONSE']._serialized_end=1387
+  _globals['_SETTLEPAYMENTREQUEST']._serialized_start=1390
+  _globals['_SETTLEPAYMENTREQUEST']._serialized_end=1772
+  _globals['_SETTLEPAYMENTREQUEST_OUTCOME']._serialized_start=1696
+  _globals['_SETTLEPAYMENTREQUEST_OUTCOME']._serialized_end=1772
+  _globals['_SETTLEPAYMENTRESPONSE']._serialized_start=1774
+  _globals['_SETTLEPAYMENTRESPONSE']._serialized_end=1841
 # @@protoc_insertion_point(module_scope)

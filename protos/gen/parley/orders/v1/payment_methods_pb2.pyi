@@ -7,8 +7,10 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import money_pb2 as _money_pb2
 from parley.orders.v1 import ledger_pb2 as _ledger_pb2
+from parley.orders.v1 import order_pb2 as _order_pb2
 from parley.orders.v1 import payment_pb2 as _payment_pb2
 from parley.orders.v1 import refund_pb2 as _refund_pb2
 import builtins as _builtins
@@ -151,3 +153,204 @@ class ListLedgerEntriesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListLedgerEntriesResponse: _TypeAlias = ListLedgerEntriesResponse  # noqa: Y015
+
+@_typing.final
+class MarkPaidRequest(_message.Message):
+    """What MarkPaid needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MEANS_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`orders/{order}`."""
+    means: _payment_pb2.Payment.Means.ValueType
+    """How the seller was paid."""
+    etag: _builtins.str
+    """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        means: _payment_pb2.Payment.Means.ValueType = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "means", b"means", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkPaidRequest: _TypeAlias = MarkPaidRequest  # noqa: Y015
+
+@_typing.final
+class MarkPaidResponse(_message.Message):
+    """The order after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order after the call."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkPaidResponse: _TypeAlias = MarkPaidResponse  # noqa: Y015
+
+@_typing.final
+class UnmarkPaidRequest(_message.Message):
+    """What UnmarkPaid needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`orders/{order}`."""
+    etag: _builtins.str
+    """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnmarkPaidRequest: _TypeAlias = UnmarkPaidRequest  # noqa: Y015
+
+@_typing.final
+class UnmarkPaidResponse(_message.Message):
+    """The order after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order after the call."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnmarkPaidResponse: _TypeAlias = UnmarkPaidResponse  # noqa: Y015
+
+@_typing.final
+class SettlePaymentRequest(_message.Message):
+    """What SettlePayment needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Outcome:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SettlePaymentRequest._Outcome.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        OUTCOME_UNSPECIFIED: SettlePaymentRequest._Outcome.ValueType  # 0
+        """Not chosen."""
+        OUTCOME_MOVED: SettlePaymentRequest._Outcome.ValueType  # 1
+        """It moved: the charge was captured, or the refund went back."""
+        OUTCOME_NOT_MOVED: SettlePaymentRequest._Outcome.ValueType  # 2
+        """It did not move and never will."""
+
+    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
+        """What became of the money."""
+
+    OUTCOME_UNSPECIFIED: SettlePaymentRequest.Outcome.ValueType  # 0
+    """Not chosen."""
+    OUTCOME_MOVED: SettlePaymentRequest.Outcome.ValueType  # 1
+    """It moved: the charge was captured, or the refund went back."""
+    OUTCOME_NOT_MOVED: SettlePaymentRequest.Outcome.ValueType  # 2
+    """It did not move and never will."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REFUND_NUMBER_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`orders/{order}/payments/{payment}` or `subscriptions/{subscription}/payments/{payment}`."""
+    refund_number: _builtins.int
+    """Which refund of the payment; 0: its charge."""
+    outcome: Global___SettlePaymentRequest.Outcome.ValueType
+    """What became of the money."""
+    note: _builtins.str
+    """How the operator knows, up to 2,000 characters. Kept with the payment."""
+    etag: _builtins.str
+    """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        refund_number: _builtins.int = ...,
+        outcome: Global___SettlePaymentRequest.Outcome.ValueType = ...,
+        note: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "note", b"note", "outcome", b"outcome", "refund_number", b"refund_number", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettlePaymentRequest: _TypeAlias = SettlePaymentRequest  # noqa: Y015
+
+@_typing.final
+class SettlePaymentResponse(_message.Message):
+    """The payment after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payment(self) -> _payment_pb2.Payment:
+        """The payment."""
+
+    def __init__(
+        self,
+        *,
+        payment: _payment_pb2.Payment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettlePaymentResponse: _TypeAlias = SettlePaymentResponse  # noqa: Y015

@@ -101,6 +101,37 @@ class Payment(_message.Message):
     PURPOSE_PLAN_CHANGE: Payment.Purpose.ValueType  # 3
     """What a change of plan within a running period costs; `sequence` numbers the changes of a subscription."""
 
+    class _Means:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _MeansEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Payment._Means.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        MEANS_UNSPECIFIED: Payment._Means.ValueType  # 0
+        """Never sent, or paid through a provider."""
+        MEANS_BANK_TRANSFER: Payment._Means.ValueType  # 1
+        """By bank transfer."""
+        MEANS_CASH: Payment._Means.ValueType  # 2
+        """In cash."""
+        MEANS_INVOICE: Payment._Means.ValueType  # 3
+        """On an invoice."""
+        MEANS_OTHER: Payment._Means.ValueType  # 4
+        """In another way."""
+
+    class Means(_Means, metaclass=_MeansEnumTypeWrapper):
+        """How a seller was paid without a provider."""
+
+    MEANS_UNSPECIFIED: Payment.Means.ValueType  # 0
+    """Never sent, or paid through a provider."""
+    MEANS_BANK_TRANSFER: Payment.Means.ValueType  # 1
+    """By bank transfer."""
+    MEANS_CASH: Payment.Means.ValueType  # 2
+    """In cash."""
+    MEANS_INVOICE: Payment.Means.ValueType  # 3
+    """On an invoice."""
+    MEANS_OTHER: Payment.Means.ValueType  # 4
+    """In another way."""
+
     NAME_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
@@ -117,6 +148,7 @@ class Payment(_message.Message):
     REFUNDS_FIELD_NUMBER: _builtins.int
     REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
     REFUNDABLE_AMOUNT_FIELD_NUMBER: _builtins.int
+    MEANS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orders/{order}/payments/{payment}` or `subscriptions/{subscription}/payments/{payment}`."""
     purpose: Global___Payment.Purpose.ValueType
@@ -124,11 +156,13 @@ class Payment(_message.Message):
     state: Global___Payment.State.ValueType
     """Where it stands."""
     provider: _builtins.str
-    """The provider, for example `sandbox`."""
+    """The provider, for example `sandbox`; `offline` where the seller says that he was paid without one."""
     etag: _builtins.str
     """The version, for optimistic concurrency."""
     sequence: _builtins.int
     """Which one of its purpose: 1, 2, 3 … for the periods or the plan changes of a subscription; 0 for the total of an order."""
+    means: Global___Payment.Means.ValueType
+    """How the seller was paid; unspecified where a provider took the money."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """How much."""
@@ -188,10 +222,11 @@ class Payment(_message.Message):
         refunds: _abc.Iterable[_refund_pb2.Refund] | None = ...,
         refunded_amount: _money_pb2.Money | None = ...,
         refundable_amount: _money_pb2.Money | None = ...,
+        means: Global___Payment.Means.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "capture_time", b"capture_time", "create_time", b"create_time", "refundable_amount", b"refundable_amount", "refunded_amount", b"refunded_amount", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "amount", b"amount", "attempts", b"attempts", "capture_time", b"capture_time", "create_time", b"create_time", "etag", b"etag", "name", b"name", "provider", b"provider", "purpose", b"purpose", "refundable_amount", b"refundable_amount", "refunded_amount", b"refunded_amount", "refunds", b"refunds", "sequence", b"sequence", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "amount", b"amount", "attempts", b"attempts", "capture_time", b"capture_time", "create_time", b"create_time", "etag", b"etag", "means", b"means", "name", b"name", "provider", b"provider", "purpose", b"purpose", "refundable_amount", b"refundable_amount", "refunded_amount", b"refunded_amount", "refunds", b"refunds", "sequence", b"sequence", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -239,12 +274,15 @@ class PaymentAttempt(_message.Message):
     DECLINE_CODE_FIELD_NUMBER: _builtins.int
     SUBMIT_TIME_FIELD_NUMBER: _builtins.int
     RESOLVE_TIME_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """1, 2, 3 …"""
     outcome: Global___PaymentAttempt.Outcome.ValueType
     """What the provider said."""
     decline_code: _builtins.str
     """The provider's code for a decline, for example `insufficient_funds`; else empty."""
+    note: _builtins.str
+    """How the operator knew, where he decided in place of the provider. Empty for the buyer."""
     @_builtins.property
     def submit_time(self) -> _timestamp_pb2.Timestamp:
         """When it was sent to the provider."""
@@ -261,10 +299,11 @@ class PaymentAttempt(_message.Message):
         decline_code: _builtins.str = ...,
         submit_time: _timestamp_pb2.Timestamp | None = ...,
         resolve_time: _timestamp_pb2.Timestamp | None = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resolve_time", b"resolve_time", "submit_time", b"submit_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decline_code", b"decline_code", "number", b"number", "outcome", b"outcome", "resolve_time", b"resolve_time", "submit_time", b"submit_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decline_code", b"decline_code", "note", b"note", "number", b"number", "outcome", b"outcome", "resolve_time", b"resolve_time", "submit_time", b"submit_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dparley/orders/v1/refund.proto\x12\x10parley.orders.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xe8\x04\n\x06Refund\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\"\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.parley.orders.v1.Refund.State\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.parley.orders.v1.Refund.Reason\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x14\n\x0c\x66\x61ilure_code\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cresolve_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x81\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_CREATED\x10\x01\x12\x14\n\x10STATE_SUBMITTING\x10\x02\x12\x11\n\rSTATE_UNKNOWN\x10\x03\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\"\xbe\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10REASON_CANCELLED\x10\x01\x12\x18\n\x14REASON_NOT_DELIVERED\x10\x02\x12\x18\n\x14REASON_NOT_AS_AGREED\x10\x03\x12\x14\n\x10REASON_DUPLICATE\x10\x04\x12\x15\n\x11REASON_FRAUDULENT\x10\x05\x12\x13\n\x0fREASON_GOODWILL\x10\x06\x12\x10\n\x0cREASON_OTHER\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dparley/orders/v1/refund.proto\x12\x10parley.orders.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xf6\x04\n\x06Refund\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\"\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.parley.orders.v1.Refund.State\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.parley.orders.v1.Refund.Reason\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x14\n\x0c\x66\x61ilure_code\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cresolve_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\t \x01(\t\"\x81\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_CREATED\x10\x01\x12\x14\n\x10STATE_SUBMITTING\x10\x02\x12\x11\n\rSTATE_UNKNOWN\x10\x03\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\"\xbe\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10REASON_CANCELLED\x10\x01\x12\x18\n\x14REASON_NOT_DELIVERED\x10\x02\x12\x18\n\x14REASON_NOT_AS_AGREED\x10\x03\x12\x14\n\x10REASON_DUPLICATE\x10\x04\x12\x15\n\x11REASON_FRAUDULENT\x10\x05\x12\x13\n\x0fREASON_GOODWILL\x10\x06\x12\x10\n\x0cREASON_OTHER\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.orders.v1.refund_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REFUND']._serialized_start=110
-  _globals['_REFUND']._serialized_end=726
-  _globals['_REFUND_STATE']._serialized_start=404
-  _globals['_REFUND_STATE']._serialized_end=533
-  _globals['_REFUND_REASON']._serialized_start=536
-  _globals['_REFUND_REASON']._serialized_end=726
+  _globals['_REFUND']._serialized_end=740
+  _globals['_REFUND_STATE']._serialized_start=418
+  _globals['_REFUND_STATE']._serialized_end=547
+  _globals['_REFUND_REASON']._serialized_start=550
+  _globals['_REFUND_REASON']._serialized_end=740
 # @@protoc_insertion_point(module_scope)

@@ -111,6 +111,7 @@ class Refund(_message.Message):
     FAILURE_CODE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     RESOLVE_TIME_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """1, 2, 3 … within the payment."""
     state: Global___Refund.State.ValueType
@@ -121,6 +122,8 @@ class Refund(_message.Message):
     """The words to it, up to 2,000 characters. Visible to the two parties and the operator."""
     failure_code: _builtins.str
     """The provider's code for a failure, for example `expired_or_canceled_card`; else empty."""
+    note: _builtins.str
+    """How the operator knew, where he decided in place of the provider. Empty for the buyer."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """How much, in the currency of the payment."""
@@ -144,10 +147,11 @@ class Refund(_message.Message):
         failure_code: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         resolve_time: _timestamp_pb2.Timestamp | None = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "resolve_time", b"resolve_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "failure_code", b"failure_code", "number", b"number", "reason", b"reason", "resolve_time", b"resolve_time", "state", b"state", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "failure_code", b"failure_code", "note", b"note", "number", b"number", "reason", b"reason", "resolve_time", b"resolve_time", "state", b"state", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
