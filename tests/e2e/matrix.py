@@ -214,6 +214,7 @@ ORDERS: Mapping[str, Row] = {
     "ListOrders": Row(lambda f: orders.ListOrdersRequest(seller=f.seller)),
     "GetFolderCounts": Row(lambda f: desk.GetFolderCountsRequest(seller=f.seller)),
     "SetLabels": Row(lambda f: desk.SetLabelsRequest(name=f.order, labels=["mine"])),
+    "MarkOrderRead": Row(lambda f: desk.MarkOrderReadRequest(name=f.order)),
     "CreateNote": Row(lambda f: desk.CreateNoteRequest(parent=f.order, text="Mine")),
     "ListNotes": Row(lambda f: desk.ListNotesRequest(parent=f.order)),
     "MarkProcessing": Row(lambda f: orders.MarkProcessingRequest(name=f.order)),

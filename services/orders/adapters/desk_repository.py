@@ -41,6 +41,11 @@ _FORGET_LABELS: Final = sa.delete(labels).where(
 _SET_LABELS: Final = (
     sa.update(orders).where(orders.c.id == sa.bindparam("order")).values(labels=sa.bindparam("all"))
 )
+_SET_READ: Final = (
+    sa.update(orders)
+    .where(orders.c.id == sa.bindparam("order"))
+    .values(unread=sa.bindparam("team"), buyer_unread=sa.bindparam("by_buyer"))
+)
 _NOTES: Final = sa.select(notes).where(notes.c.order_id == sa.bindparam("order"))
 _COUNT_NOTES: Final = sa.select(sa.func.count()).where(notes.c.order_id == sa.bindparam("order"))
 
@@ -69,6 +74,11 @@ class DeskRepository:
         rows = [{"seller": order.seller, "label": one, "order_id": order.id} for one in order.labels]
         if rows:
             await tx.execute(sa.insert(labels), rows)
+
+    async def set_read(self, tx: Transaction, order: Order) -> None:
+        """Keeps what both sides have not read of a locked order, and nothing else of it."""
+        row = {"order": order.id, "team": order.unread, "by_buyer": order.buyer_unread}
+        await tx.execute(_SET_READ, row)
 
     async def add_note(self, tx: Transaction, note: Note) -> None:
         """Stores a new note."""

@@ -61,6 +61,7 @@ orders: Final = sa.Table(
     _json("billing_address", nullable=True),
     _json("delivery_address", nullable=True),
     sa.Column("unread", sa.Integer, nullable=False),
+    sa.Column("buyer_unread", sa.Integer, nullable=False, server_default=sa.text("0")),
     sa.Column("refunded", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     _instant("begin_time", nullable=True),
     sa.Column("deliveries", JSONB, nullable=False, server_default=sa.text("'[]'")),

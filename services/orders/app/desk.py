@@ -14,7 +14,7 @@ from chassis.kernel.refusal import not_found, stale_etag
 from services.orders.app.loading import load_for_change
 from services.orders.app.ports import Repository
 from services.orders.app.views import OrderView
-from services.orders.domain import labels
+from services.orders.domain import buyer_side, labels
 from services.orders.domain import note as notes
 from services.orders.domain.desk import FolderCount, folder_counts
 from services.orders.domain.note import Note
@@ -40,6 +40,10 @@ class Desk(Protocol):
 
     async def set_labels(self, tx: Transaction, order: Order) -> None:
         """Keeps the labels of a locked order, and nothing else of it."""
+        ...
+
+    async def set_read(self, tx: Transaction, order: Order) -> None:
+        """Keeps what both sides have not read of a locked order, and nothing else of it."""
         ...
 
     async def add_note(self, tx: Transaction, note: Note) -> None:
@@ -81,7 +85,7 @@ class ListNotes:
 
 
 class DeskCommands:
-    """What the team does for itself. Nobody else learns of it: no event, no new version of the order."""
+    """What each side does for itself. The other is not told: no event, no new version of the order."""
 
     def __init__(
         self, database: Database, repository: Repository, desk: Desk, *, clock: Clock, ids: Ids
@@ -103,6 +107,18 @@ class DeskCommands:
             changed = replace(order, labels=command.labels)
             if changed != order:
                 await self._desk.set_labels(tx, changed)
+            return OrderView(changed, actor)
+
+        return await self._database.command(call, work)
+
+    async def mark_read(self, call: Call, name: str) -> OrderView:
+        """The caller's side has read everything; the buyer for himself, a member of the team for the team."""
+
+        async def work(tx: Transaction) -> OrderView:
+            order, actor = await load_for_change(self._repository, tx, call, name=name, etag="")
+            changed = buyer_side.mark_read(order, actor)
+            if changed != order:
+                await self._desk.set_read(tx, changed)
             return OrderView(changed, actor)
 
         return await self._database.command(call, work)

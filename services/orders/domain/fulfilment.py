@@ -22,7 +22,7 @@ _PARTIES: Final = {
 
 def start(order: Order, *, actor: Actor, now: datetime) -> tuple[Order, events.OrderStarted]:
     """The seller begins the work. The delivery clock stays what it is, also when he begins early."""
-    return _started(order, moved(order, "start", actor), now, automatic=False)
+    return _started(order, moved(order, "start", actor), now, by=actor)
 
 
 def start_came(order: Order, *, now: datetime) -> tuple[Order, events.OrderStarted | None]:
@@ -30,14 +30,12 @@ def start_came(order: Order, *, now: datetime) -> tuple[Order, events.OrderStart
     due = order.automatic_start_time
     if due is None or now < due:
         return order, None
-    return _started(order, moved(order, "startCame", Actor.TIMER), now, automatic=True)
+    return _started(order, moved(order, "startCame", Actor.TIMER), now, by=Actor.TIMER)
 
 
-def _started(
-    order: Order, state: State, now: datetime, *, automatic: bool
-) -> tuple[Order, events.OrderStarted]:
-    changed = replace(next_version(order, now), state=state, begin_time=now)
-    return changed, events.OrderStarted(changed, automatic)
+def _started(order: Order, state: State, now: datetime, *, by: Actor) -> tuple[Order, events.OrderStarted]:
+    changed = replace(next_version(order, now, by=by), state=state, begin_time=now)
+    return changed, events.OrderStarted(changed, by is Actor.TIMER)
 
 
 def deliver(
@@ -47,7 +45,7 @@ def deliver(
     state = moved(order, "deliver", actor)
     delivery = Delivery(len(order.deliveries) + 1, text, now)
     changed = replace(
-        next_version(order, now),
+        next_version(order, now, by=actor),
         state=state,
         deliveries=(*order.deliveries, delivery),
         auto_complete_time=now + patience,
@@ -62,7 +60,7 @@ def request_changes(
     state = moved(order, "requestChanges", actor)
     sent_back = replace(order.deliveries[-1], changes_text=text, changes_time=now)
     changed = replace(
-        next_version(order, now),
+        next_version(order, now, by=actor),
         state=state,
         deliveries=(*order.deliveries[:-1], sent_back),
         auto_complete_time=None,
@@ -72,7 +70,7 @@ def request_changes(
 
 def complete(order: Order, *, actor: Actor, now: datetime) -> tuple[Order, events.OrderCompleted]:
     """The buyer accepts the delivery."""
-    return _completed(order, moved(order, "complete", actor), now, automatic=False)
+    return _completed(order, moved(order, "complete", actor), now, by=actor)
 
 
 def time_ran_out(order: Order, *, now: datetime) -> tuple[Order, events.OrderCompleted | None]:
@@ -80,14 +78,15 @@ def time_ran_out(order: Order, *, now: datetime) -> tuple[Order, events.OrderCom
     due = order.auto_complete_time
     if due is None or now < due:
         return order, None
-    return _completed(order, moved(order, "timeRanOut", Actor.TIMER), now, automatic=True)
+    return _completed(order, moved(order, "timeRanOut", Actor.TIMER), now, by=Actor.TIMER)
 
 
 def _completed(
-    order: Order, state: State, now: datetime, *, automatic: bool
+    order: Order, state: State, now: datetime, *, by: Actor
 ) -> tuple[Order, events.OrderCompleted]:
-    changed = replace(next_version(order, now), state=state, auto_complete_time=None, complete_time=now)
-    return changed, events.OrderCompleted(changed, automatic)
+    later = next_version(order, now, by=by)
+    changed = replace(later, state=state, auto_complete_time=None, complete_time=now)
+    return changed, events.OrderCompleted(changed, by is Actor.TIMER)
 
 
 def cancel(
@@ -102,7 +101,7 @@ def cancel(
     cancellation = Cancellation(reason, _PARTIES[actor], text, now)
     under_way = payment is not None and payment.state in UNRESOLVED
     changed = replace(
-        next_version(order, now),
+        next_version(order, now, by=actor),
         state=state,
         auto_complete_time=None,
         cancellation=cancellation,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from chassis.kernel.machine import Actor
 from services.orders.domain import quotes
@@ -22,6 +23,8 @@ from services.orders.domain.order import (
 from services.orders.domain.quotes import OfferFact, OfferState
 
 QuoteEvent = OrderQuoteSent | OrderQuoteAnswered
+
+_BUYERS_ANSWERS: Final = (OfferState.ACCEPTED, OfferState.DECLINED)
 
 
 def from_offer(
@@ -58,6 +61,7 @@ def from_offer(
         origin_conversation=fact.conversation,
         billing_address=billing_address,
         delivery_address=delivery_address,
+        unread=1,
     )
     order = with_confirmation(order, at=accepted.accept_time)
     return order, OrderPlaced(order)
@@ -97,7 +101,7 @@ def _sent(order: Order, fact: OfferFact, *, now: datetime) -> tuple[Order, Order
     if order.state is State.AWAITING_ANSWER and order.offer == fact.offer:
         return order, None
     state = moved(order, "quoteSent", Actor.SERVICE)
-    changed = replace(next_version(order, now), state=state, offer=fact.offer, unread=0)
+    changed = replace(next_version(order, now), state=state, offer=fact.offer, unread=0, buyer_unread=1)
     return changed, OrderQuoteSent(changed)
 
 
@@ -110,6 +114,8 @@ def _answered(
         state=moved(order, "quoteAnswered", Actor.SERVICE),
         offer=fact.offer,
         unread=(order.unread if was_open else 0) + 1,
+        # The newest quote stands for all that the buyer has not read; his answer shows that he has.
+        buyer_unread=0 if fact.state in _BUYERS_ANSWERS else 1,
     )
     return changed, OrderQuoteAnswered(changed)
 

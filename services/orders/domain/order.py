@@ -146,7 +146,7 @@ ACTIONS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A purchase. `quotes`, `unread` and `labels` are the seller's own affair and no public facts."""
+    """A purchase. `quotes`, `unread` and `labels` are the seller's own affair, `buyer_unread` the buyer's."""
 
     id: str
     version: int
@@ -181,6 +181,7 @@ class Order:
     billing_address: Address | None = None
     delivery_address: Address | None = None
     unread: int = 0
+    buyer_unread: int = 0
     begin_time: datetime | None = None
     deliveries: tuple[Delivery, ...] = ()
     auto_complete_time: datetime | None = None
@@ -286,9 +287,18 @@ def moved(order: Order, event: str, actor: Actor) -> State:
     return MACHINE.move(order.state, event, actor, name=order.name)
 
 
-def next_version(order: Order, now: datetime) -> Order:
-    """The same order, one version later."""
-    return replace(order, version=order.version + 1, update_time=now)
+def next_version(order: Order, now: datetime, *, by: Actor | None = None) -> Order:
+    """The same order, one version later. Whoever did it (`by`) has read everything, and the other side has
+    something to read; nobody has where `by` is None.
+    """
+    later = replace(order, version=order.version + 1, update_time=now)
+    if by is None:
+        return later
+    return replace(
+        later,
+        unread=0 if by is Actor.SELLER else order.unread + 1,
+        buyer_unread=0 if by is Actor.BUYER else order.buyer_unread + 1,
+    )
 
 
 def mark_processing(
@@ -315,7 +325,8 @@ def confirm(order: Order, *, actor: Actor, now: datetime) -> tuple[Order, events
     """The seller confirms; a by-quote order without an accepted quote is flagged."""
     state = moved(order, "confirm", actor)
     elsewhere = order.intake is Intake.BY_QUOTE and not order.quote_accepted
-    changed = replace(next_version(order, now), state=state, unread=0, price_agreed_elsewhere=elsewhere)
+    later = next_version(order, now, by=actor)
+    changed = replace(later, state=state, price_agreed_elsewhere=elsewhere)
     changed = with_confirmation(changed, at=now)
     return changed, events.OrderConfirmed(changed)
 
@@ -326,7 +337,7 @@ def decline(
     """The seller declines. Not a cancellation."""
     state = moved(order, "decline", actor)
     changed = replace(
-        next_version(order, now), state=state, unread=0, decline_reason=reason, decline_text=text
+        next_version(order, now, by=actor), state=state, decline_reason=reason, decline_text=text
     )
     return changed, events.OrderDeclined(changed)
 
@@ -334,7 +345,7 @@ def decline(
 def withdraw(order: Order, *, actor: Actor, now: datetime) -> tuple[Order, events.OrderWithdrawn]:
     """The buyer takes it back before it is confirmed."""
     state = moved(order, "withdraw", actor)
-    changed = replace(next_version(order, now), state=state)
+    changed = replace(next_version(order, now, by=actor), state=state)
     return changed, events.OrderWithdrawn(changed)
 
 
@@ -354,7 +365,7 @@ def change_payment_method(
     means = means if online else ""
     if not confirmed and (method, means) == (order.payment_method, order.payment_token):
         return order, None
-    changed = replace(next_version(order, now), payment_method=method, payment_token=means)
+    changed = replace(next_version(order, now, by=actor), payment_method=method, payment_token=means)
     if confirmed:
         changed = replace(changed, payment_state=due_state(changed))
     return changed, events.OrderPaymentMethodChanged(changed)

@@ -335,7 +335,8 @@ def settled(
     moved(order, "paymentFailed", Actor.TIMER)
     is_cancelled = order.state is OrderState.CANCELLED
     state = PaymentState.VOIDED if is_cancelled else PaymentState.FAILED
-    failed = replace(next_order(order, now), payment_state=state)
+    later = next_order(order, now, by=None if is_cancelled else Actor.TIMER)
+    failed = replace(later, payment_state=state)
     return failed, events.OrderPaymentFailed(failed, payment.name, outcome)
 
 

@@ -103,7 +103,7 @@ def place(
         requirements=wish.requirements,
         billing_address=wish.billing_address,
         delivery_address=wish.delivery_address,
-        unread=0 if instant else 1,
+        unread=1,
         options=chosen,
     )
     if instant:

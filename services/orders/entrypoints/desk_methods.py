@@ -35,6 +35,11 @@ class DeskMethods:
         command = wire.set_labels_command(request)
         return await respond(context, command, self._desk.commands.set_labels, wire.set_labels_response)
 
+    async def MarkOrderRead(self, request: pb.MarkOrderReadRequest, context: Any) -> pb.MarkOrderReadResponse:
+        return await respond(
+            context, request.name, self._desk.commands.mark_read, wire.mark_order_read_response
+        )
+
     async def CreateNote(self, request: pb.CreateNoteRequest, context: Any) -> pb.CreateNoteResponse:
         command = wire.create_note_command(request)
         return await respond(context, command, self._desk.commands.create_note, wire.create_note_response)

@@ -14,7 +14,7 @@ from parley.orders.v1 import (
     recurring_charge_pb2,
 )
 from services.orders.app.views import OrdersView, OrderView, PaymentsView, PaymentView
-from services.orders.domain import labels
+from services.orders.domain import buyer_side, labels
 from services.orders.domain import order as orders
 from services.orders.domain.order import DeclineReason, Folder, Intake, Order, PaymentState, State
 from services.orders.domain.recurring import RecurringCharge, recurring_charge
@@ -37,6 +37,9 @@ CANCEL_REASONS = {
     one: fulfilment_pb2.Cancellation.Reason.Value(f"REASON_{one.value}") for one in CancelReason
 }
 PARTIES = {one: fulfilment_pb2.Cancellation.Party.Value(f"PARTY_{one.value}") for one in Party}
+_BUYER_STATES = {
+    one: order_pb2.Order.BuyerState.Value(f"BUYER_STATE_{one.value}") for one in buyer_side.BuyerState
+}
 _SYSTEM_LABELS = {
     one: order_pb2.Order.SystemLabel.Value(f"SYSTEM_LABEL_{one.value}") for one in labels.SystemLabel
 }
@@ -187,6 +190,9 @@ def order_message(order: Order, actor: Actor) -> order_pb2.Order:
     if actor is not Actor.BUYER:
         message.folder = FOLDERS[order.folder]
         message.unread_count = order.unread
+    message.buyer_state = _BUYER_STATES[buyer_side.buyer_state(order)]
+    if actor is Actor.BUYER:
+        message.buyer_unread_count = order.buyer_unread
     if actor is Actor.SELLER:
         message.labels.extend(order.labels)
         message.labels_etag = labels.etag(order.labels)

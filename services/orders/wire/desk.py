@@ -1,4 +1,4 @@
-"""The seller's desk on the wire. Only its team ever asks for it."""
+"""The desks of both sides on the wire."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def set_labels_command(request: desk_methods_pb2.SetLabelsRequest) -> SetLabels:
 def set_labels_response(view: OrderView) -> desk_methods_pb2.SetLabelsResponse:
     """The order after the call."""
     return desk_methods_pb2.SetLabelsResponse(order=order_message(view.order, Actor.SELLER))
+
+
+def mark_order_read_response(view: OrderView) -> desk_methods_pb2.MarkOrderReadResponse:
+    """The order after the call."""
+    return desk_methods_pb2.MarkOrderReadResponse(order=order_message(view.order, view.actor))
 
 
 def create_note_command(request: desk_methods_pb2.CreateNoteRequest) -> CreateNote:

@@ -93,12 +93,12 @@ def assert_told(found: list[Any], order: str, payment: str) -> None:
         for one in found[1:]
     ]
     paid = payment.removeprefix(order)
-    declined = {"payment_state": ("PENDING", "FAILED")}
+    declined = {"payment_state": ("PENDING", "FAILED"), "unread": ("1", "2")}
     assert ("payment.charge", paid, {"state": ("CREATED", "SUBMITTING")}) in told
     assert ("payment.charge", paid, {"state": ("SUBMITTING", "DECLINED")}) in told
     assert ("payment.charge", "", declined) in told
     assert ("RetryPayment", "", {"payment_state": ("FAILED", "PENDING")}) in told
-    assert ("StartOrder", "", {"state": ("CONFIRMED", "IN_PROGRESS")}) in told
+    assert ("StartOrder", "", {"state": ("CONFIRMED", "IN_PROGRESS"), "unread": ("2", "0")}) in told
     assert told[-1][:2] == ("order.accept", "")
     assert found[-1].cause.kind == Cause.KIND_TIMER
     assert found[-1].cause.party == Cause.PARTY_SYSTEM

@@ -70,6 +70,7 @@ def full_order() -> Order:
         billing_address=ADDRESS,
         delivery_address=dataclasses.replace(ADDRESS, organization=""),
         unread=4,
+        buyer_unread=3,
         refunded=Money("EUR", 40),
         labels=("gift", "rush"),
         begin_time=NOW,

@@ -58,7 +58,7 @@ def test_an_instant_order_is_confirmed_at_once_and_keeps_the_decision() -> None:
     assert (order.total, order.payment_state) == (eur(30_000), PaymentState.PENDING)
     assert order.clock_start_time == order.confirm_time == NOW
     assert order.delivery_due_time == NOW + timedelta(days=7)
-    assert order.unread == 0
+    assert order.unread == 1
 
 
 @pytest.mark.covers("B03", "B23")

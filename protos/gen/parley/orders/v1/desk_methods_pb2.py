@@ -29,7 +29,7 @@ from parley.orders.v1 import order_pb2 as parley_dot_orders_dot_v1_dot_order__pb
 from parley.type.v1 import audience_pb2 as parley_dot_type_dot_v1_dot_audience__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#parley/orders/v1/desk_methods.proto\x12\x10parley.orders.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bparley/orders/v1/desk.proto\x1a\x1cparley/orders/v1/order.proto\x1a\x1dparley/type/v1/audience.proto\"G\n\x16GetFolderCountsRequest\x12-\n\x06seller\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xbaH\x16r\x14\x18\xac\x02\x32\x0f^sellers/[^/]+$\"I\n\x17GetFolderCountsResponse\x12.\n\x07\x66olders\x18\x01 \x03(\x0b\x32\x1d.parley.orders.v1.FolderCount\"\xaa\x01\n\x10SetLabelsRequest\x12*\n\x04name\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xbaH\x15r\x13\x18\xac\x02\x32\x0e^orders/[^/]+$\x12%\n\x06labels\x18\x02 \x03(\tB\x15\xbaH\x0e\x92\x01\x0b\x10\x14\"\x07r\x05\x10\x01\x18\xc8\x01\xf8\xe0\x18\x01\x12\x1c\n\x0blabels_etag\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12%\n\nrequest_id\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\";\n\x11SetLabelsResponse\x12&\n\x05order\x18\x01 \x01(\x0b\x32\x17.parley.orders.v1.Order\"\x8a\x01\n\x11\x43reateNoteRequest\x12,\n\x06parent\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xbaH\x15r\x13\x18\xac\x02\x32\x0e^orders/[^/]+$\x12 \n\x04text\x18\x02 \x01(\tB\x12\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x88\'\xf8\xe0\x18\x01\x12%\n\nrequest_id\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\":\n\x12\x43reateNoteResponse\x12$\n\x04note\x18\x01 \x01(\x0b\x32\x16.parley.orders.v1.Note\"}\n\x10ListNotesRequest\x12,\n\x06parent\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xbaH\x15r\x13\x18\xac\x02\x32\x0e^orders/[^/]+$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"S\n\x11ListNotesResponse\x12%\n\x05notes\x18\x01 \x03(\x0b\x32\x16.parley.orders.v1.Note\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#parley/orders/v1/desk_methods.proto\x12\x10parley.orders.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bparley/orders/v1/desk.proto\x1a\x1cparley/orders/v1/order.proto\x1a\x1dparley/type/v1/audience.proto\"G\n\x16GetFolderCountsRequest\x12-\n\x06seller\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xbaH\x16r\x14\x18\xac\x02\x32\x0f^sellers/[^/]+$\"I\n\x17GetFolderCountsResponse\x12.\n\x07\x66olders\x18\x01 \x03(\x0b\x32\x1d.parley.orders.v1.FolderCount\"\xaa\x01\n\x10SetLabelsRequest\x12*\n\x04name\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xbaH\x15r\x13\x18\xac\x02\x32\x0e^orders/[^/]+$\x12%\n\x06labels\x18\x02 \x03(\tB\x15\xbaH\x0e\x92\x01\x0b\x10\x14\"\x07r\x05\x10\x01\x18\xc8\x01\xf8\xe0\x18\x01\x12\x1c\n\x0blabels_etag\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12%\n\nrequest_id\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\";\n\x11SetLabelsResponse\x12&\n\x05order\x18\x01 \x01(\x0b\x32\x17.parley.orders.v1.Order\"i\n\x14MarkOrderReadRequest\x12*\n\x04name\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xbaH\x15r\x13\x18\xac\x02\x32\x0e^orders/[^/]+$\x12%\n\nrequest_id\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"?\n\x15MarkOrderReadResponse\x12&\n\x05order\x18\x01 \x01(\x0b\x32\x17.parley.orders.v1.Order\"\x8a\x01\n\x11\x43reateNoteRequest\x12,\n\x06parent\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xbaH\x15r\x13\x18\xac\x02\x32\x0e^orders/[^/]+$\x12 \n\x04text\x18\x02 \x01(\tB\x12\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x88\'\xf8\xe0\x18\x01\x12%\n\nrequest_id\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\":\n\x12\x43reateNoteResponse\x12$\n\x04note\x18\x01 \x01(\x0b\x32\x16.parley.orders.v1.Note\"}\n\x10ListNotesRequest\x12,\n\x06parent\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xbaH\x15r\x13\x18\xac\x02\x32\x0e^orders/[^/]+$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"S\n\x11ListNotesResponse\x12%\n\x05notes\x18\x01 \x03(\x0b\x32\x16.parley.orders.v1.Note\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETLABELSREQUEST'].fields_by_name['labels_etag']._serialized_options = b'\272H\004r\002\030@'
   _globals['_SETLABELSREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_SETLABELSREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\016r\014\030@2\010^[!-~]*$'
+  _globals['_MARKORDERREADREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_MARKORDERREADREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\025r\023\030\254\0022\016^orders/[^/]+$'
+  _globals['_MARKORDERREADREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_MARKORDERREADREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\016r\014\030@2\010^[!-~]*$'
   _globals['_CREATENOTEREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_CREATENOTEREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\272H\025r\023\030\254\0022\016^orders/[^/]+$'
   _globals['_CREATENOTEREQUEST'].fields_by_name['text']._loaded_options = None
@@ -66,12 +70,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETLABELSREQUEST']._serialized_end=528
   _globals['_SETLABELSRESPONSE']._serialized_start=530
   _globals['_SETLABELSRESPONSE']._serialized_end=589
-  _globals['_CREATENOTEREQUEST']._serialized_start=592
-  _globals['_CREATENOTEREQUEST']._serialized_end=730
-  _globals['_CREATENOTERESPONSE']._serialized_start=732
-  _globals['_CREATENOTERESPONSE']._serialized_end=790
-  _globals['_LISTNOTESREQUEST']._serialized_start=792
-  _globals['_LISTNOTESREQUEST']._serialized_end=917
-  _globals['_LISTNOTESRESPONSE']._serialized_start=919
-  _globals['_LISTNOTESRESPONSE']._serialized_end=1002
+  _globals['_MARKORDERREADREQUEST']._serialized_start=591
+  _globals['_MARKORDERREADREQUEST']._serialized_end=696
+  _globals['_MARKORDERREADRESPONSE']._serialized_start=698
+  _globals['_MARKORDERREADRESPONSE']._serialized_end=761
+  _globals['_CREATENOTEREQUEST']._serialized_start=764
+  _globals['_CREATENOTEREQUEST']._serialized_end=902
+  _globals['_CREATENOTERESPONSE']._serialized_start=904
+  _globals['_CREATENOTERESPONSE']._serialized_end=962
+  _globals['_LISTNOTESREQUEST']._serialized_start=964
+  _globals['_LISTNOTESREQUEST']._serialized_end=1089
+  _globals['_LISTNOTESRESPONSE']._serialized_start=1091
+  _globals['_LISTNOTESRESPONSE']._serialized_end=1174
 # @@protoc_insertion_point(module_scope)

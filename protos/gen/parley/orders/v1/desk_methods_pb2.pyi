@@ -129,6 +129,56 @@ class SetLabelsResponse(_message.Message):
 Global___SetLabelsResponse: _TypeAlias = SetLabelsResponse  # noqa: Y015
 
 @_typing.final
+class MarkOrderReadRequest(_message.Message):
+    """What MarkOrderRead needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`orders/{order}`."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkOrderReadRequest: _TypeAlias = MarkOrderReadRequest  # noqa: Y015
+
+@_typing.final
+class MarkOrderReadResponse(_message.Message):
+    """The order after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order after the call."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkOrderReadResponse: _TypeAlias = MarkOrderReadResponse  # noqa: Y015
+
+@_typing.final
 class CreateNoteRequest(_message.Message):
     """What CreateNote needs."""
 

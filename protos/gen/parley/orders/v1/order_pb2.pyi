@@ -201,6 +201,57 @@ class Order(_message.Message):
     PAYMENT_STATE_VOIDED: Order.PaymentState.ValueType  # 7
     """The order was cancelled before anything was taken; it is never charged."""
 
+    class _BuyerState:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _BuyerStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Order._BuyerState.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        BUYER_STATE_UNSPECIFIED: Order._BuyerState.ValueType  # 0
+        """Never sent."""
+        BUYER_STATE_WAITING: Order._BuyerState.ValueType  # 1
+        """The seller decides."""
+        BUYER_STATE_QUOTED: Order._BuyerState.ValueType  # 2
+        """A quote waits for the buyer's answer."""
+        BUYER_STATE_CONFIRMED: Order._BuyerState.ValueType  # 3
+        """Confirmed."""
+        BUYER_STATE_IN_PROGRESS: Order._BuyerState.ValueType  # 4
+        """The work has begun."""
+        BUYER_STATE_DELIVERED: Order._BuyerState.ValueType  # 5
+        """Delivered; the buyer accepts it or asks for changes."""
+        BUYER_STATE_COMPLETED: Order._BuyerState.ValueType  # 6
+        """The delivery was accepted."""
+        BUYER_STATE_DECLINED: Order._BuyerState.ValueType  # 7
+        """The seller declined."""
+        BUYER_STATE_WITHDRAWN: Order._BuyerState.ValueType  # 8
+        """The buyer withdrew."""
+        BUYER_STATE_CANCELLED: Order._BuyerState.ValueType  # 9
+        """Cancelled after the confirmation."""
+
+    class BuyerState(_BuyerState, metaclass=_BuyerStateEnumTypeWrapper):
+        """Where the order stands, as its buyer has to know it: how the seller's team organizes its decision makes no difference."""
+
+    BUYER_STATE_UNSPECIFIED: Order.BuyerState.ValueType  # 0
+    """Never sent."""
+    BUYER_STATE_WAITING: Order.BuyerState.ValueType  # 1
+    """The seller decides."""
+    BUYER_STATE_QUOTED: Order.BuyerState.ValueType  # 2
+    """A quote waits for the buyer's answer."""
+    BUYER_STATE_CONFIRMED: Order.BuyerState.ValueType  # 3
+    """Confirmed."""
+    BUYER_STATE_IN_PROGRESS: Order.BuyerState.ValueType  # 4
+    """The work has begun."""
+    BUYER_STATE_DELIVERED: Order.BuyerState.ValueType  # 5
+    """Delivered; the buyer accepts it or asks for changes."""
+    BUYER_STATE_COMPLETED: Order.BuyerState.ValueType  # 6
+    """The delivery was accepted."""
+    BUYER_STATE_DECLINED: Order.BuyerState.ValueType  # 7
+    """The seller declined."""
+    BUYER_STATE_WITHDRAWN: Order.BuyerState.ValueType  # 8
+    """The buyer withdrew."""
+    BUYER_STATE_CANCELLED: Order.BuyerState.ValueType  # 9
+    """Cancelled after the confirmation."""
+
     class _SystemLabel:
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
@@ -301,6 +352,8 @@ class Order(_message.Message):
     OPTIONS_FIELD_NUMBER: _builtins.int
     RECURRING_CHARGE_FIELD_NUMBER: _builtins.int
     REFUNDED_TOTAL_FIELD_NUMBER: _builtins.int
+    BUYER_UNREAD_COUNT_FIELD_NUMBER: _builtins.int
+    BUYER_STATE_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     LABELS_ETAG_FIELD_NUMBER: _builtins.int
     SYSTEM_LABELS_FIELD_NUMBER: _builtins.int
@@ -315,7 +368,9 @@ class Order(_message.Message):
     intake: Global___Order.Intake.ValueType
     """How it came into existence."""
     state: Global___Order.State.ValueType
-    """Where it stands."""
+    """Where it stands: the workflow, which both parties follow. What the team keeps beside it for itself is `folder`, `unread_count`,
+    `labels`, `system_labels` and notes.
+    """
     payment_method: _commerce_pb2.PaymentMethod.ValueType
     """How it is paid."""
     payment_state: Global___Order.PaymentState.ValueType
@@ -339,9 +394,17 @@ class Order(_message.Message):
     folder: Global___Order.Folder.ValueType
     """The folder it lies in. Empty for the buyer."""
     unread_count: _builtins.int
-    """How much of it the seller's team has not looked at. Zero for the buyer."""
+    """How much of it the seller's team has not looked at: a new order, answers to quotes, changes by the buyer, what time did, a declined
+    charge. The team's own moves, its first public message and MarkOrderRead reset it. Zero for the buyer.
+    """
     etag: _builtins.str
     """The version, for optimistic concurrency."""
+    buyer_unread_count: _builtins.int
+    """How much of it the buyer has not looked at: confirmation or refusal, quotes, changes by the seller, deliveries, what time did, a
+    declined charge. His own moves and MarkOrderRead reset it. Zero for everybody else.
+    """
+    buyer_state: Global___Order.BuyerState.ValueType
+    """Where it stands, as its buyer has to know it."""
     labels_etag: _builtins.str
     """The version of `labels`, for optimistic concurrency of SetLabels: `etag` and `update_time` do not tell of them. Visible to the
     seller's team only.
@@ -496,13 +559,15 @@ class Order(_message.Message):
         options: _abc.Iterable[_option_choice_pb2.ChosenOption] | None = ...,
         recurring_charge: _recurring_charge_pb2.RecurringCharge | None = ...,
         refunded_total: _money_pb2.Money | None = ...,
+        buyer_unread_count: _builtins.int = ...,
+        buyer_state: Global___Order.BuyerState.ValueType = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
         labels_etag: _builtins.str = ...,
         system_labels: _abc.Iterable[Global___Order.SystemLabel.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "create_time", b"create_time", "delivery_address", b"delivery_address", "delivery_due_time", b"delivery_due_time", "gate_decision", b"gate_decision", "plan", b"plan", "recurring_charge", b"recurring_charge", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "start_time", b"start_time", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "buyer", b"buyer", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "deliveries", b"deliveries", "delivery_address", b"delivery_address", "delivery_days", b"delivery_days", "delivery_due_time", b"delivery_due_time", "etag", b"etag", "folder", b"folder", "gate_decision", b"gate_decision", "intake", b"intake", "labels", b"labels", "labels_etag", b"labels_etag", "line_items", b"line_items", "name", b"name", "offer", b"offer", "options", b"options", "order_request", b"order_request", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "recurring_charge", b"recurring_charge", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "requirements", b"requirements", "seller", b"seller", "start_time", b"start_time", "state", b"state", "system_labels", b"system_labels", "total", b"total", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "buyer", b"buyer", "buyer_state", b"buyer_state", "buyer_unread_count", b"buyer_unread_count", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "deliveries", b"deliveries", "delivery_address", b"delivery_address", "delivery_days", b"delivery_days", "delivery_due_time", b"delivery_due_time", "etag", b"etag", "folder", b"folder", "gate_decision", b"gate_decision", "intake", b"intake", "labels", b"labels", "labels_etag", b"labels_etag", "line_items", b"line_items", "name", b"name", "offer", b"offer", "options", b"options", "order_request", b"order_request", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "recurring_charge", b"recurring_charge", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "requirements", b"requirements", "seller", b"seller", "start_time", b"start_time", "state", b"state", "system_labels", b"system_labels", "total", b"total", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

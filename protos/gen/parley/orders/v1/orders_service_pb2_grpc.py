@@ -70,6 +70,11 @@ class OrdersServiceStub:
                 request_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.SetLabelsRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.SetLabelsResponse.FromString,
                 _registered_method=True)
+        self.MarkOrderRead = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/MarkOrderRead',
+                request_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.MarkOrderReadRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.MarkOrderReadResponse.FromString,
+                _registered_method=True)
         self.CreateNote = channel.unary_unary(
                 '/parley.orders.v1.OrdersService/CreateNote',
                 request_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.CreateNoteRequest.SerializeToString,
@@ -225,6 +230,15 @@ class OrdersServiceServicer:
     def SetLabels(self, request, context):
         """Puts the team's own labels on an order, in any state. Nobody else learns of it: no event, and neither `etag` nor `update_time`
         changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkOrderRead(self, request, context):
+        """Says that the caller's side has looked at everything: the buyer for `buyer_unread_count`, a member of the team for
+        `unread_count`, in any state. Reading alone marks nothing. The other side is not told: no event, and neither `etag` nor
+        `update_time` changes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -429,6 +443,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.SetLabels,
                     request_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.SetLabelsRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.SetLabelsResponse.SerializeToString,
+            ),
+            'MarkOrderRead': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkOrderRead,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.MarkOrderReadRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_desk__methods__pb2.MarkOrderReadResponse.SerializeToString,
             ),
             'CreateNote': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateNote,
@@ -682,6 +701,33 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/SetLabels',
             parley_dot_orders_dot_v1_dot_desk__methods__pb2.SetLabelsRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_desk__methods__pb2.SetLabelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkOrderRead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/MarkOrderRead',
+            parley_dot_orders_dot_v1_dot_desk__methods__pb2.MarkOrderReadRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_desk__methods__pb2.MarkOrderReadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,6 +61,11 @@ class OrdersServiceStub:
     """Puts the team's own labels on an order, in any state. Nobody else learns of it: no event, and neither `etag` nor `update_time`
     changes.
     """
+    MarkOrderRead: _grpc.UnaryUnaryMultiCallable[_desk_methods_pb2.MarkOrderReadRequest, _desk_methods_pb2.MarkOrderReadResponse]
+    """Says that the caller's side has looked at everything: the buyer for `buyer_unread_count`, a member of the team for
+    `unread_count`, in any state. Reading alone marks nothing. The other side is not told: no event, and neither `etag` nor
+    `update_time` changes.
+    """
     CreateNote: _grpc.UnaryUnaryMultiCallable[_desk_methods_pb2.CreateNoteRequest, _desk_methods_pb2.CreateNoteResponse]
     """Writes a note about an order, in any state, for the team only. It starts no processing and nobody else learns of it.
     Errors: TOO_MANY_NOTES.
@@ -164,6 +169,11 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     SetLabels: _aio.UnaryUnaryMultiCallable[_desk_methods_pb2.SetLabelsRequest, _desk_methods_pb2.SetLabelsResponse]  # type: ignore[assignment]
     """Puts the team's own labels on an order, in any state. Nobody else learns of it: no event, and neither `etag` nor `update_time`
     changes.
+    """
+    MarkOrderRead: _aio.UnaryUnaryMultiCallable[_desk_methods_pb2.MarkOrderReadRequest, _desk_methods_pb2.MarkOrderReadResponse]  # type: ignore[assignment]
+    """Says that the caller's side has looked at everything: the buyer for `buyer_unread_count`, a member of the team for
+    `unread_count`, in any state. Reading alone marks nothing. The other side is not told: no event, and neither `etag` nor
+    `update_time` changes.
     """
     CreateNote: _aio.UnaryUnaryMultiCallable[_desk_methods_pb2.CreateNoteRequest, _desk_methods_pb2.CreateNoteResponse]  # type: ignore[assignment]
     """Writes a note about an order, in any state, for the team only. It starts no processing and nobody else learns of it.
@@ -295,6 +305,17 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_desk_methods_pb2.SetLabelsResponse, _abc.Awaitable[_desk_methods_pb2.SetLabelsResponse]]:
         """Puts the team's own labels on an order, in any state. Nobody else learns of it: no event, and neither `etag` nor `update_time`
         changes.
+        """
+
+    @_abc_1.abstractmethod
+    def MarkOrderRead(
+        self,
+        request: _desk_methods_pb2.MarkOrderReadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_methods_pb2.MarkOrderReadResponse, _abc.Awaitable[_desk_methods_pb2.MarkOrderReadResponse]]:
+        """Says that the caller's side has looked at everything: the buyer for `buyer_unread_count`, a member of the team for
+        `unread_count`, in any state. Reading alone marks nothing. The other side is not told: no event, and neither `etag` nor
+        `update_time` changes.
         """
 
     @_abc_1.abstractmethod
