@@ -187,6 +187,40 @@ class TimelineEvent(_message.Message):
         """The provider refused to give money back; `amount` says how much was to go back."""
         TYPE_ORDER_PAYMENT_UNMARKED: TimelineEvent._Type.ValueType  # 62
         """The seller took back that he was paid."""
+        TYPE_SUBSCRIPTION_CREATED: TimelineEvent._Type.ValueType  # 70
+        """The order leads to a subscription."""
+        TYPE_SUBSCRIPTION_ACTIVATED: TimelineEvent._Type.ValueType  # 71
+        """The scheduled subscription began."""
+        TYPE_SUBSCRIPTION_RENEWED: TimelineEvent._Type.ValueType  # 72
+        """A period of the subscription began."""
+        TYPE_SUBSCRIPTION_PAID: TimelineEvent._Type.ValueType  # 73
+        """A payment of the subscription was collected."""
+        TYPE_SUBSCRIPTION_RECOVERED: TimelineEvent._Type.ValueType  # 74
+        """Everything that was unpaid is collected."""
+        TYPE_SUBSCRIPTION_PAYMENT_FAILED: TimelineEvent._Type.ValueType  # 75
+        """A payment of the subscription was declined."""
+        TYPE_SUBSCRIPTION_PAYMENT_RETRIED: TimelineEvent._Type.ValueType  # 76
+        """A declined payment of the subscription is tried again."""
+        TYPE_SUBSCRIPTION_PLAN_CHANGED: TimelineEvent._Type.ValueType  # 77
+        """Another plan holds."""
+        TYPE_SUBSCRIPTION_PLAN_CHANGE_SCHEDULED: TimelineEvent._Type.ValueType  # 78
+        """Another plan will hold from the next period on, or a scheduled change was taken back."""
+        TYPE_SUBSCRIPTION_CANCELLATION_SCHEDULED: TimelineEvent._Type.ValueType  # 79
+        """The subscription will end with the present period."""
+        TYPE_SUBSCRIPTION_PAUSE_SCHEDULED: TimelineEvent._Type.ValueType  # 80
+        """The beginning or the end of a pause was set."""
+        TYPE_SUBSCRIPTION_PAUSE_REVOKED: TimelineEvent._Type.ValueType  # 81
+        """A scheduled pause was taken back."""
+        TYPE_SUBSCRIPTION_PAUSED: TimelineEvent._Type.ValueType  # 82
+        """The subscription is paused."""
+        TYPE_SUBSCRIPTION_RESUMED: TimelineEvent._Type.ValueType  # 83
+        """The subscription goes on."""
+        TYPE_SUBSCRIPTION_ENDED: TimelineEvent._Type.ValueType  # 84
+        """The subscription is over."""
+        TYPE_SUBSCRIPTION_REFUNDED: TimelineEvent._Type.ValueType  # 85
+        """Money of a payment of the subscription went back to the buyer; `amount` says how much."""
+        TYPE_SUBSCRIPTION_REFUND_FAILED: TimelineEvent._Type.ValueType  # 86
+        """The provider refused to give money of the subscription back; `amount` says how much was to go back."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What happened."""
@@ -273,6 +307,40 @@ class TimelineEvent(_message.Message):
     """The provider refused to give money back; `amount` says how much was to go back."""
     TYPE_ORDER_PAYMENT_UNMARKED: TimelineEvent.Type.ValueType  # 62
     """The seller took back that he was paid."""
+    TYPE_SUBSCRIPTION_CREATED: TimelineEvent.Type.ValueType  # 70
+    """The order leads to a subscription."""
+    TYPE_SUBSCRIPTION_ACTIVATED: TimelineEvent.Type.ValueType  # 71
+    """The scheduled subscription began."""
+    TYPE_SUBSCRIPTION_RENEWED: TimelineEvent.Type.ValueType  # 72
+    """A period of the subscription began."""
+    TYPE_SUBSCRIPTION_PAID: TimelineEvent.Type.ValueType  # 73
+    """A payment of the subscription was collected."""
+    TYPE_SUBSCRIPTION_RECOVERED: TimelineEvent.Type.ValueType  # 74
+    """Everything that was unpaid is collected."""
+    TYPE_SUBSCRIPTION_PAYMENT_FAILED: TimelineEvent.Type.ValueType  # 75
+    """A payment of the subscription was declined."""
+    TYPE_SUBSCRIPTION_PAYMENT_RETRIED: TimelineEvent.Type.ValueType  # 76
+    """A declined payment of the subscription is tried again."""
+    TYPE_SUBSCRIPTION_PLAN_CHANGED: TimelineEvent.Type.ValueType  # 77
+    """Another plan holds."""
+    TYPE_SUBSCRIPTION_PLAN_CHANGE_SCHEDULED: TimelineEvent.Type.ValueType  # 78
+    """Another plan will hold from the next period on, or a scheduled change was taken back."""
+    TYPE_SUBSCRIPTION_CANCELLATION_SCHEDULED: TimelineEvent.Type.ValueType  # 79
+    """The subscription will end with the present period."""
+    TYPE_SUBSCRIPTION_PAUSE_SCHEDULED: TimelineEvent.Type.ValueType  # 80
+    """The beginning or the end of a pause was set."""
+    TYPE_SUBSCRIPTION_PAUSE_REVOKED: TimelineEvent.Type.ValueType  # 81
+    """A scheduled pause was taken back."""
+    TYPE_SUBSCRIPTION_PAUSED: TimelineEvent.Type.ValueType  # 82
+    """The subscription is paused."""
+    TYPE_SUBSCRIPTION_RESUMED: TimelineEvent.Type.ValueType  # 83
+    """The subscription goes on."""
+    TYPE_SUBSCRIPTION_ENDED: TimelineEvent.Type.ValueType  # 84
+    """The subscription is over."""
+    TYPE_SUBSCRIPTION_REFUNDED: TimelineEvent.Type.ValueType  # 85
+    """Money of a payment of the subscription went back to the buyer; `amount` says how much."""
+    TYPE_SUBSCRIPTION_REFUND_FAILED: TimelineEvent.Type.ValueType  # 86
+    """The provider refused to give money of the subscription back; `amount` says how much was to go back."""
 
     TYPE_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
@@ -284,7 +352,7 @@ class TimelineEvent(_message.Message):
     side: _conversation_pb2.Side.ValueType
     """Which side caused it."""
     resource: _builtins.str
-    """What it happened to: an order request, an offer or an order."""
+    """What it happened to: an order request, an offer, an order or a subscription."""
     revision: _builtins.int
     """The revision of the offer that it is about; else 0."""
     @_builtins.property

@@ -83,6 +83,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The order has as many notes as it can have.
     Metadata: `{"order": "orders/0198…", "limit": "1000"}`.
     """
+    ERROR_REASON_CANCELLATION_SCHEDULED: _ErrorReason.ValueType  # 30
+    """FAILED_PRECONDITION. The subscription ends with the present period: nothing about its future can be changed.
+    Metadata: `{"subscription": "subscriptions/0198…", "cancel_time": "2026-07-01T00:00:00Z"}`.
+    """
+    ERROR_REASON_PAYMENT_OPEN: _ErrorReason.ValueType  # 31
+    """FAILED_PRECONDITION. A payment of the subscription is not settled yet, or just due: try again in a moment, or settle it first.
+    Metadata: `{"subscription": "subscriptions/0198…"}`.
+    """
+    ERROR_REASON_PREVIEW_REQUIRED: _ErrorReason.ValueType  # 32
+    """INVALID_ARGUMENT. A change of plan now is made only as PreviewPlanChange showed it before.
+    Metadata: `{"subscription": "subscriptions/0198…"}`.
+    """
+    ERROR_REASON_PREVIEW_STALE: _ErrorReason.ValueType  # 33
+    """ABORTED. The change of plan would not do any more what was shown: preview it again.
+    Metadata: `{"subscription": "subscriptions/0198…", "amount_due": "12.34 EUR"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the orders service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -149,5 +165,21 @@ Metadata: `{"payment": "orders/0198…/payments/0198…", "asked": "60.00 EUR", 
 ERROR_REASON_TOO_MANY_NOTES: ErrorReason.ValueType  # 50
 """FAILED_PRECONDITION. The order has as many notes as it can have.
 Metadata: `{"order": "orders/0198…", "limit": "1000"}`.
+"""
+ERROR_REASON_CANCELLATION_SCHEDULED: ErrorReason.ValueType  # 30
+"""FAILED_PRECONDITION. The subscription ends with the present period: nothing about its future can be changed.
+Metadata: `{"subscription": "subscriptions/0198…", "cancel_time": "2026-07-01T00:00:00Z"}`.
+"""
+ERROR_REASON_PAYMENT_OPEN: ErrorReason.ValueType  # 31
+"""FAILED_PRECONDITION. A payment of the subscription is not settled yet, or just due: try again in a moment, or settle it first.
+Metadata: `{"subscription": "subscriptions/0198…"}`.
+"""
+ERROR_REASON_PREVIEW_REQUIRED: ErrorReason.ValueType  # 32
+"""INVALID_ARGUMENT. A change of plan now is made only as PreviewPlanChange showed it before.
+Metadata: `{"subscription": "subscriptions/0198…"}`.
+"""
+ERROR_REASON_PREVIEW_STALE: ErrorReason.ValueType  # 33
+"""ABORTED. The change of plan would not do any more what was shown: preview it again.
+Metadata: `{"subscription": "subscriptions/0198…", "amount_due": "12.34 EUR"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

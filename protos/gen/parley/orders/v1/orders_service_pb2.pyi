@@ -627,7 +627,7 @@ class RetryPaymentRequest(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`orders/{order}/payments/{payment}`."""
+    """`orders/{order}/payments/{payment}` or `subscriptions/{subscription}/payments/{payment}`."""
     payment_token: _builtins.str
     """Another means of payment; empty: the same. Up to 200 characters."""
     etag: _builtins.str

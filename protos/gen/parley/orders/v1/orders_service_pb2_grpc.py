@@ -9,6 +9,7 @@ from parley.orders.v1 import desk_methods_pb2 as parley_dot_orders_dot_v1_dot_de
 from parley.orders.v1 import fulfilment_methods_pb2 as parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2
 from parley.orders.v1 import orders_service_pb2 as parley_dot_orders_dot_v1_dot_orders__service__pb2
 from parley.orders.v1 import payment_methods_pb2 as parley_dot_orders_dot_v1_dot_payment__methods__pb2
+from parley.orders.v1 import subscription_methods_pb2 as parley_dot_orders_dot_v1_dot_subscription__methods__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -185,6 +186,46 @@ class OrdersServiceStub:
                 request_serializer=parley_dot_orders_dot_v1_dot_analytics__pb2.ListSalesOrdersRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_analytics__pb2.ListSalesOrdersResponse.FromString,
                 _registered_method=True)
+        self.GetSubscription = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/GetSubscription',
+                request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.GetSubscriptionRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.GetSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.ListSubscriptions = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/ListSubscriptions',
+                request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionsRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionsResponse.FromString,
+                _registered_method=True)
+        self.PreviewPlanChange = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/PreviewPlanChange',
+                request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.PreviewPlanChangeRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.PreviewPlanChangeResponse.FromString,
+                _registered_method=True)
+        self.ChangePlan = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/ChangePlan',
+                request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ChangePlanRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ChangePlanResponse.FromString,
+                _registered_method=True)
+        self.CancelSubscription = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/CancelSubscription',
+                request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.CancelSubscriptionRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.CancelSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.PauseSubscription = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/PauseSubscription',
+                request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.PauseSubscriptionRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.PauseSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.ResumeSubscription = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/ResumeSubscription',
+                request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ResumeSubscriptionRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ResumeSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.ListSubscriptionPayments = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/ListSubscriptionPayments',
+                request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionPaymentsRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionPaymentsResponse.FromString,
+                _registered_method=True)
 
 
 class OrdersServiceServicer:
@@ -304,7 +345,8 @@ class OrdersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryPayment(self, request, context):
-        """Tries a declined payment again. After a hard decline another means of payment is needed.
+        """Tries a declined payment of an order or a subscription again. After a hard decline another means of payment is needed; for
+        a subscription it counts for the later payments too.
         Errors: PAYMENT_MEANS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -411,6 +453,70 @@ class OrdersServiceServicer:
 
     def ListSalesOrders(self, request, context):
         """Lists the orders behind a number of GetSalesAnalytics, oldest first. Errors: VALIDATION_FAILED for a listing of another seller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSubscription(self, request, context):
+        """Returns a subscription to one of its parties.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSubscriptions(self, request, context):
+        """Lists subscriptions, newest first: as a buyer his own, as a seller those of the team that `seller` names.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewPlanChange(self, request, context):
+        """Shows what ChangePlan would do now, to the minor unit. Changes nothing.
+        Errors: CANCELLATION_SCHEDULED, PAYMENT_OPEN, CURRENCY_MISMATCH, AMOUNT_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePlan(self, request, context):
+        """Changes the plan, now or from the next period on. Now: the unused days of the old plan are credited and those of the new one charged,
+        as previewed; a plan of another interval begins a new period today. A subscription before its first charge just gets the new plan.
+        The plan that holds already takes back a change that is scheduled. States: SCHEDULED, ACTIVE; not while a cancellation is scheduled.
+        Errors: PREVIEW_REQUIRED, PREVIEW_STALE, CANCELLATION_SCHEDULED, PAYMENT_OPEN, CURRENCY_MISMATCH, AMOUNT_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelSubscription(self, request, context):
+        """Ends a subscription, now or with the present period. Declined payments are not tried again from then on. Moves no money back.
+        States: SCHEDULED, ACTIVE, OVERDUE, PAUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseSubscription(self, request, context):
+        """Pauses a subscription, now or later. Its days stand still: nothing is charged, and the present period ends as much later as the pause is
+        long. A scheduled pause that comes while something is unpaid begins once it is paid. Another call replaces what is scheduled.
+        States: ACTIVE; not while a cancellation is scheduled. Errors: CANCELLATION_SCHEDULED, PAYMENT_OPEN, TIME_OUT_OF_RANGE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeSubscription(self, request, context):
+        """Ends a pause, now or later. Before a scheduled pause: takes it back, or sets its end.
+        States: PAUSED; ACTIVE and OVERDUE with a scheduled pause. Errors: TIME_OUT_OF_RANGE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSubscriptionPayments(self, request, context):
+        """Lists the payments of a subscription, oldest first: those that were collected and those that are due.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -558,6 +664,46 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.ListSalesOrders,
                     request_deserializer=parley_dot_orders_dot_v1_dot_analytics__pb2.ListSalesOrdersRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_analytics__pb2.ListSalesOrdersResponse.SerializeToString,
+            ),
+            'GetSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSubscription,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.GetSubscriptionRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.GetSubscriptionResponse.SerializeToString,
+            ),
+            'ListSubscriptions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSubscriptions,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionsRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionsResponse.SerializeToString,
+            ),
+            'PreviewPlanChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewPlanChange,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.PreviewPlanChangeRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.PreviewPlanChangeResponse.SerializeToString,
+            ),
+            'ChangePlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePlan,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ChangePlanRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ChangePlanResponse.SerializeToString,
+            ),
+            'CancelSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelSubscription,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.CancelSubscriptionRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.CancelSubscriptionResponse.SerializeToString,
+            ),
+            'PauseSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseSubscription,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.PauseSubscriptionRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.PauseSubscriptionResponse.SerializeToString,
+            ),
+            'ResumeSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeSubscription,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ResumeSubscriptionRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ResumeSubscriptionResponse.SerializeToString,
+            ),
+            'ListSubscriptionPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSubscriptionPayments,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionPaymentsRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionPaymentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1322,6 +1468,222 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/ListSalesOrders',
             parley_dot_orders_dot_v1_dot_analytics__pb2.ListSalesOrdersRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_analytics__pb2.ListSalesOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/GetSubscription',
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.GetSubscriptionRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.GetSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSubscriptions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ListSubscriptions',
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionsRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewPlanChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/PreviewPlanChange',
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.PreviewPlanChangeRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.PreviewPlanChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ChangePlan',
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ChangePlanRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ChangePlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/CancelSubscription',
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.CancelSubscriptionRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.CancelSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/PauseSubscription',
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.PauseSubscriptionRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.PauseSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ResumeSubscription',
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ResumeSubscriptionRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ResumeSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSubscriptionPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ListSubscriptionPayments',
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionPaymentsRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionPaymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

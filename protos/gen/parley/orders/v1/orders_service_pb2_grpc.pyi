@@ -11,6 +11,7 @@ from parley.orders.v1 import desk_methods_pb2 as _desk_methods_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as _fulfilment_methods_pb2
 from parley.orders.v1 import orders_service_pb2 as _orders_service_pb2
 from parley.orders.v1 import payment_methods_pb2 as _payment_methods_pb2
+from parley.orders.v1 import subscription_methods_pb2 as _subscription_methods_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -89,7 +90,8 @@ class OrdersServiceStub:
     ListPayments: _grpc.UnaryUnaryMultiCallable[_orders_service_pb2.ListPaymentsRequest, _orders_service_pb2.ListPaymentsResponse]
     """Lists the payments of an order, oldest first."""
     RetryPayment: _grpc.UnaryUnaryMultiCallable[_orders_service_pb2.RetryPaymentRequest, _orders_service_pb2.RetryPaymentResponse]
-    """Tries a declined payment again. After a hard decline another means of payment is needed.
+    """Tries a declined payment of an order or a subscription again. After a hard decline another means of payment is needed; for
+    a subscription it counts for the later payments too.
     Errors: PAYMENT_MEANS_REFUSED.
     """
     RefundPayment: _grpc.UnaryUnaryMultiCallable[_payment_methods_pb2.RefundPaymentRequest, _payment_methods_pb2.RefundPaymentResponse]
@@ -141,6 +143,35 @@ class OrdersServiceStub:
     """
     ListSalesOrders: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.ListSalesOrdersRequest, _analytics_pb2.ListSalesOrdersResponse]
     """Lists the orders behind a number of GetSalesAnalytics, oldest first. Errors: VALIDATION_FAILED for a listing of another seller."""
+    GetSubscription: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.GetSubscriptionRequest, _subscription_methods_pb2.GetSubscriptionResponse]
+    """Returns a subscription to one of its parties."""
+    ListSubscriptions: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.ListSubscriptionsRequest, _subscription_methods_pb2.ListSubscriptionsResponse]
+    """Lists subscriptions, newest first: as a buyer his own, as a seller those of the team that `seller` names."""
+    PreviewPlanChange: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.PreviewPlanChangeRequest, _subscription_methods_pb2.PreviewPlanChangeResponse]
+    """Shows what ChangePlan would do now, to the minor unit. Changes nothing.
+    Errors: CANCELLATION_SCHEDULED, PAYMENT_OPEN, CURRENCY_MISMATCH, AMOUNT_INVALID.
+    """
+    ChangePlan: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.ChangePlanRequest, _subscription_methods_pb2.ChangePlanResponse]
+    """Changes the plan, now or from the next period on. Now: the unused days of the old plan are credited and those of the new one charged,
+    as previewed; a plan of another interval begins a new period today. A subscription before its first charge just gets the new plan.
+    The plan that holds already takes back a change that is scheduled. States: SCHEDULED, ACTIVE; not while a cancellation is scheduled.
+    Errors: PREVIEW_REQUIRED, PREVIEW_STALE, CANCELLATION_SCHEDULED, PAYMENT_OPEN, CURRENCY_MISMATCH, AMOUNT_INVALID.
+    """
+    CancelSubscription: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.CancelSubscriptionRequest, _subscription_methods_pb2.CancelSubscriptionResponse]
+    """Ends a subscription, now or with the present period. Declined payments are not tried again from then on. Moves no money back.
+    States: SCHEDULED, ACTIVE, OVERDUE, PAUSED.
+    """
+    PauseSubscription: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.PauseSubscriptionRequest, _subscription_methods_pb2.PauseSubscriptionResponse]
+    """Pauses a subscription, now or later. Its days stand still: nothing is charged, and the present period ends as much later as the pause is
+    long. A scheduled pause that comes while something is unpaid begins once it is paid. Another call replaces what is scheduled.
+    States: ACTIVE; not while a cancellation is scheduled. Errors: CANCELLATION_SCHEDULED, PAYMENT_OPEN, TIME_OUT_OF_RANGE.
+    """
+    ResumeSubscription: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.ResumeSubscriptionRequest, _subscription_methods_pb2.ResumeSubscriptionResponse]
+    """Ends a pause, now or later. Before a scheduled pause: takes it back, or sets its end.
+    States: PAUSED; ACTIVE and OVERDUE with a scheduled pause. Errors: TIME_OUT_OF_RANGE.
+    """
+    ListSubscriptionPayments: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.ListSubscriptionPaymentsRequest, _subscription_methods_pb2.ListSubscriptionPaymentsResponse]
+    """Lists the payments of a subscription, oldest first: those that were collected and those that are due."""
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -198,7 +229,8 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     ListPayments: _aio.UnaryUnaryMultiCallable[_orders_service_pb2.ListPaymentsRequest, _orders_service_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """Lists the payments of an order, oldest first."""
     RetryPayment: _aio.UnaryUnaryMultiCallable[_orders_service_pb2.RetryPaymentRequest, _orders_service_pb2.RetryPaymentResponse]  # type: ignore[assignment]
-    """Tries a declined payment again. After a hard decline another means of payment is needed.
+    """Tries a declined payment of an order or a subscription again. After a hard decline another means of payment is needed; for
+    a subscription it counts for the later payments too.
     Errors: PAYMENT_MEANS_REFUSED.
     """
     RefundPayment: _aio.UnaryUnaryMultiCallable[_payment_methods_pb2.RefundPaymentRequest, _payment_methods_pb2.RefundPaymentResponse]  # type: ignore[assignment]
@@ -250,6 +282,35 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """
     ListSalesOrders: _aio.UnaryUnaryMultiCallable[_analytics_pb2.ListSalesOrdersRequest, _analytics_pb2.ListSalesOrdersResponse]  # type: ignore[assignment]
     """Lists the orders behind a number of GetSalesAnalytics, oldest first. Errors: VALIDATION_FAILED for a listing of another seller."""
+    GetSubscription: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.GetSubscriptionRequest, _subscription_methods_pb2.GetSubscriptionResponse]  # type: ignore[assignment]
+    """Returns a subscription to one of its parties."""
+    ListSubscriptions: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.ListSubscriptionsRequest, _subscription_methods_pb2.ListSubscriptionsResponse]  # type: ignore[assignment]
+    """Lists subscriptions, newest first: as a buyer his own, as a seller those of the team that `seller` names."""
+    PreviewPlanChange: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.PreviewPlanChangeRequest, _subscription_methods_pb2.PreviewPlanChangeResponse]  # type: ignore[assignment]
+    """Shows what ChangePlan would do now, to the minor unit. Changes nothing.
+    Errors: CANCELLATION_SCHEDULED, PAYMENT_OPEN, CURRENCY_MISMATCH, AMOUNT_INVALID.
+    """
+    ChangePlan: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.ChangePlanRequest, _subscription_methods_pb2.ChangePlanResponse]  # type: ignore[assignment]
+    """Changes the plan, now or from the next period on. Now: the unused days of the old plan are credited and those of the new one charged,
+    as previewed; a plan of another interval begins a new period today. A subscription before its first charge just gets the new plan.
+    The plan that holds already takes back a change that is scheduled. States: SCHEDULED, ACTIVE; not while a cancellation is scheduled.
+    Errors: PREVIEW_REQUIRED, PREVIEW_STALE, CANCELLATION_SCHEDULED, PAYMENT_OPEN, CURRENCY_MISMATCH, AMOUNT_INVALID.
+    """
+    CancelSubscription: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.CancelSubscriptionRequest, _subscription_methods_pb2.CancelSubscriptionResponse]  # type: ignore[assignment]
+    """Ends a subscription, now or with the present period. Declined payments are not tried again from then on. Moves no money back.
+    States: SCHEDULED, ACTIVE, OVERDUE, PAUSED.
+    """
+    PauseSubscription: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.PauseSubscriptionRequest, _subscription_methods_pb2.PauseSubscriptionResponse]  # type: ignore[assignment]
+    """Pauses a subscription, now or later. Its days stand still: nothing is charged, and the present period ends as much later as the pause is
+    long. A scheduled pause that comes while something is unpaid begins once it is paid. Another call replaces what is scheduled.
+    States: ACTIVE; not while a cancellation is scheduled. Errors: CANCELLATION_SCHEDULED, PAYMENT_OPEN, TIME_OUT_OF_RANGE.
+    """
+    ResumeSubscription: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.ResumeSubscriptionRequest, _subscription_methods_pb2.ResumeSubscriptionResponse]  # type: ignore[assignment]
+    """Ends a pause, now or later. Before a scheduled pause: takes it back, or sets its end.
+    States: PAUSED; ACTIVE and OVERDUE with a scheduled pause. Errors: TIME_OUT_OF_RANGE.
+    """
+    ListSubscriptionPayments: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.ListSubscriptionPaymentsRequest, _subscription_methods_pb2.ListSubscriptionPaymentsResponse]  # type: ignore[assignment]
+    """Lists the payments of a subscription, oldest first: those that were collected and those that are due."""
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders from placement to payment, delivery and completion.
@@ -394,7 +455,8 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_service_pb2.RetryPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orders_service_pb2.RetryPaymentResponse, _abc.Awaitable[_orders_service_pb2.RetryPaymentResponse]]:
-        """Tries a declined payment again. After a hard decline another means of payment is needed.
+        """Tries a declined payment of an order or a subscription again. After a hard decline another means of payment is needed; for
+        a subscription it counts for the later payments too.
         Errors: PAYMENT_MEANS_REFUSED.
         """
 
@@ -524,5 +586,82 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_analytics_pb2.ListSalesOrdersResponse, _abc.Awaitable[_analytics_pb2.ListSalesOrdersResponse]]:
         """Lists the orders behind a number of GetSalesAnalytics, oldest first. Errors: VALIDATION_FAILED for a listing of another seller."""
+
+    @_abc_1.abstractmethod
+    def GetSubscription(
+        self,
+        request: _subscription_methods_pb2.GetSubscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_methods_pb2.GetSubscriptionResponse, _abc.Awaitable[_subscription_methods_pb2.GetSubscriptionResponse]]:
+        """Returns a subscription to one of its parties."""
+
+    @_abc_1.abstractmethod
+    def ListSubscriptions(
+        self,
+        request: _subscription_methods_pb2.ListSubscriptionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_methods_pb2.ListSubscriptionsResponse, _abc.Awaitable[_subscription_methods_pb2.ListSubscriptionsResponse]]:
+        """Lists subscriptions, newest first: as a buyer his own, as a seller those of the team that `seller` names."""
+
+    @_abc_1.abstractmethod
+    def PreviewPlanChange(
+        self,
+        request: _subscription_methods_pb2.PreviewPlanChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_methods_pb2.PreviewPlanChangeResponse, _abc.Awaitable[_subscription_methods_pb2.PreviewPlanChangeResponse]]:
+        """Shows what ChangePlan would do now, to the minor unit. Changes nothing.
+        Errors: CANCELLATION_SCHEDULED, PAYMENT_OPEN, CURRENCY_MISMATCH, AMOUNT_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangePlan(
+        self,
+        request: _subscription_methods_pb2.ChangePlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_methods_pb2.ChangePlanResponse, _abc.Awaitable[_subscription_methods_pb2.ChangePlanResponse]]:
+        """Changes the plan, now or from the next period on. Now: the unused days of the old plan are credited and those of the new one charged,
+        as previewed; a plan of another interval begins a new period today. A subscription before its first charge just gets the new plan.
+        The plan that holds already takes back a change that is scheduled. States: SCHEDULED, ACTIVE; not while a cancellation is scheduled.
+        Errors: PREVIEW_REQUIRED, PREVIEW_STALE, CANCELLATION_SCHEDULED, PAYMENT_OPEN, CURRENCY_MISMATCH, AMOUNT_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelSubscription(
+        self,
+        request: _subscription_methods_pb2.CancelSubscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_methods_pb2.CancelSubscriptionResponse, _abc.Awaitable[_subscription_methods_pb2.CancelSubscriptionResponse]]:
+        """Ends a subscription, now or with the present period. Declined payments are not tried again from then on. Moves no money back.
+        States: SCHEDULED, ACTIVE, OVERDUE, PAUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def PauseSubscription(
+        self,
+        request: _subscription_methods_pb2.PauseSubscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_methods_pb2.PauseSubscriptionResponse, _abc.Awaitable[_subscription_methods_pb2.PauseSubscriptionResponse]]:
+        """Pauses a subscription, now or later. Its days stand still: nothing is charged, and the present period ends as much later as the pause is
+        long. A scheduled pause that comes while something is unpaid begins once it is paid. Another call replaces what is scheduled.
+        States: ACTIVE; not while a cancellation is scheduled. Errors: CANCELLATION_SCHEDULED, PAYMENT_OPEN, TIME_OUT_OF_RANGE.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeSubscription(
+        self,
+        request: _subscription_methods_pb2.ResumeSubscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_methods_pb2.ResumeSubscriptionResponse, _abc.Awaitable[_subscription_methods_pb2.ResumeSubscriptionResponse]]:
+        """Ends a pause, now or later. Before a scheduled pause: takes it back, or sets its end.
+        States: PAUSED; ACTIVE and OVERDUE with a scheduled pause. Errors: TIME_OUT_OF_RANGE.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSubscriptionPayments(
+        self,
+        request: _subscription_methods_pb2.ListSubscriptionPaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_methods_pb2.ListSubscriptionPaymentsResponse, _abc.Awaitable[_subscription_methods_pb2.ListSubscriptionPaymentsResponse]]:
+        """Lists the payments of a subscription, oldest first: those that were collected and those that are due."""
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
