@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from chassis.inbox import Subscription, on
 from services.messaging import wire
 from services.messaging.app.reactions import Reactions
+from services.messaging.wire.subscriptions import SUBSCRIPTION_EVENTS, subscription_report
 
 
 def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
@@ -14,5 +15,8 @@ def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
     return {
         "gating": [on(event, wire.request_report, reactions.note) for event in wire.REQUEST_EVENTS],
         "offers": [on(event, wire.offer_report, reactions.note) for event in wire.OFFER_EVENTS],
-        "orders": [on(event, wire.order_report, reactions.note) for event in wire.ORDER_EVENTS],
+        "orders": [
+            *(on(event, wire.order_report, reactions.note) for event in wire.ORDER_EVENTS),
+            *(on(event, subscription_report, reactions.note) for event in SUBSCRIPTION_EVENTS),
+        ],
     }

@@ -1,4 +1,4 @@
-"""Between the protos and the domain of messaging: the only file that speaks both."""
+"""Between the protos and the domain of messaging: the only room that speaks both."""
 
 from __future__ import annotations
 
@@ -289,7 +289,7 @@ def offer_report(message: Any) -> Report:
     if facts.order_request:
         subjects.append(Subject(facts.order_request))
     if facts.order:
-        subjects.append(Subject(facts.order, _origin_of(facts.order_request, facts.conversation)))
+        subjects.append(Subject(facts.order, origin_of(facts.order_request, facts.conversation)))
     return Report(
         happening=Happening(kind, side, facts.name, facts.revision, money(facts.total, field="total")),
         seller=facts.seller,
@@ -311,7 +311,7 @@ def order_report(message: Any) -> Report:
         happening=Happening(kind, side, facts.name, amount=_amount_of(message)),
         seller=facts.seller,
         buyer=facts.buyer,
-        subjects=(Subject(facts.name, _origin_of(facts.order_request, facts.origin_conversation)),),
+        subjects=(Subject(facts.name, origin_of(facts.order_request, facts.origin_conversation)),),
     )
 
 
@@ -322,7 +322,7 @@ def _amount_of(message: Any) -> Money:
     return money(message.order.total, field="total")
 
 
-def _origin_of(order_request: str, inquiry: str) -> str:
+def origin_of(order_request: str, inquiry: str) -> str:
     """The conversation from which an order came."""
     if order_request:
         return f"conversations/{order_request.rpartition('/')[2]}"
