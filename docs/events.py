@@ -4,7 +4,7 @@
     python docs/events.py --write     rewrite docs/events.md
     python docs/events.py --check     exit 1 if docs/events.md is not what the protos and services say
 
-Events, subjects and comments come from the descriptors of `protos/parley/*/v1/events.proto`; who reads an
+Events, subjects and comments come from the descriptors of `protos/parley/*/v1/*events.proto`; who reads an
 event comes from the `on(Message, ...)` calls in `services/*/entrypoints`, read without importing them.
 """
 
@@ -56,7 +56,7 @@ Readers = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One events.proto: its descriptor and the comments of its elements by source path."""
+    """A file of events: its descriptor and the comments of its elements by source path."""
 
     file: descriptor_pb2.FileDescriptorProto
     comments: Comments
@@ -66,6 +66,13 @@ class Document:
         for index, message in enumerate(self.file.message_type):
             if message.options.HasExtension(event_pb2.event) == events:
                 yield index, message
+
+    @property
+    def title(self) -> str:
+        """The service, and what the file is about where it is one of several."""
+        service = self.file.package.split(".")[1]
+        topic = Path(self.file.name).stem.removesuffix("events").strip("_")
+        return f"{service}: {topic}" if topic else service
 
     def comment(self, *path: int) -> str:
         """The comment of an element on one line."""
@@ -107,7 +114,7 @@ def render(found: Sequence[Document], who: Readers) -> str:
         package = document.file.package
         service = package.split(".")[1]
         parts.append(
-            f"\n## {service}\n\nStream `PARLEY_{service.upper()}`, subjects `{package}.>`.\n\n"
+            f"\n## {document.title}\n\nStream `PARLEY_{service.upper()}`, subjects `{package}.>`.\n\n"
             "| event | subject | when | carries | read by |\n|---|---|---|---|---|\n"
         )
         parts.extend(
@@ -154,7 +161,7 @@ def type_name(field: descriptor_pb2.FieldDescriptorProto) -> str:
 
 
 def documents() -> list[Document]:
-    """Every events.proto of the contract, by service."""
+    """Every file of the contract that has events, by service."""
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder, "protos.binpb")
         subprocess.run([sys.executable, str(GENERATOR), "image", "--output", str(image)], check=True)
@@ -166,7 +173,7 @@ def documents() -> list[Document]:
         ):
             comments = {tuple(place.path): place.leading_comments for place in file.source_code_info.location}
             found.append(Document(file, comments))
-    return sorted(found, key=lambda document: document.file.package)
+    return sorted(found, key=lambda document: document.title)
 
 
 def readers(services: Path) -> Readers:

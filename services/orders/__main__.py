@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 from chassis.serve import Definition, Runtime, Service, UpkeepCommand, main
+from chassis.timers import Handler
 from parley.orders.v1.orders_service_pb2_grpc import add_OrdersServiceServicer_to_server
 from services.orders.adapters.audit_repository import AuditRepository
 from services.orders.adapters.desk_repository import DeskRepository
@@ -15,7 +16,9 @@ from services.orders.adapters.offers_client import OffersClient
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sales_repository import SalesRepository
 from services.orders.adapters.sandbox import SandboxProvider
+from services.orders.adapters.subscription_repository import SubscriptionRepository
 from services.orders.app import fulfilment, refunds, timers
+from services.orders.app.account_reactions import AccountReactions
 from services.orders.app.analytics import SalesQueries, Zones, keep_folding, rebuild_analytics
 from services.orders.app.audit import AuditQueries
 from services.orders.app.commands import OrderCommands
@@ -27,12 +30,17 @@ from services.orders.app.ports import Gate, Offers, PaymentProvider
 from services.orders.app.queries import OrderQueries
 from services.orders.app.reactions import Reactions
 from services.orders.app.settlement import SettlementCommands
+from services.orders.app.subscription_book import DUE, SubscriptionBook
+from services.orders.app.subscription_timers import SubscriptionOwners, SubscriptionTimers
+from services.orders.app.subscriptions import SubscriptionCommands, SubscriptionQueries
 from services.orders.config import OrdersConfig
+from services.orders.domain.subscription.dunning import Dunning
 from services.orders.entrypoints.desk_methods import DeskRooms
 from services.orders.entrypoints.events import broadcasts, subscriptions
 from services.orders.entrypoints.grpc import OrdersServicer
 from services.orders.entrypoints.payment_methods import PaymentRooms
 from services.orders.entrypoints.report_methods import ReportRooms
+from services.orders.entrypoints.subscription_methods import SubscriptionRooms
 from services.orders.wire.events import event_record
 
 
@@ -50,38 +58,39 @@ def build(
     gating = GatingClient(runtime.peers["gating"])
     gate, zones = gate or gating, zones or gating
     provider = provider or SandboxProvider(database, clock)
-    repository, desk = Repository(), DeskRepository()
+    repository, desk, subscribed = Repository(), DeskRepository(), SubscriptionRepository()
+    book = SubscriptionBook(repository, subscribed, provider=provider.name, clock=clock)
     listings = ListingCatalog(database, clock, offers.listing)
     commands = OrderCommands(
-        database, repository, listings=listings, gate=gate, provider=provider.name, clock=clock, ids=ids
+        database,
+        repository,
+        listings=listings,
+        gate=gate,
+        book=book,
+        provider=provider.name,
+        clock=clock,
+        ids=ids,
     )
     reactions = Reactions(
-        database, repository, listings=listings, offers=offers, provider=provider.name, clock=clock, ids=ids
+        database,
+        repository,
+        listings=listings,
+        offers=offers,
+        book=book,
+        provider=provider.name,
+        clock=clock,
+        ids=ids,
     )
-    patience = timers.Patience(
-        timedelta(seconds=config.payment_answer_seconds), timedelta(seconds=config.payment_janitor_seconds)
-    )
-    owners = AllOwners({"orders": OrderOwners(repository)})
-    payments = timers.PaymentTimers(database, repository, provider, clock, owners=owners, patience=patience)
-    addresses = timers.AddressTimer(database, repository, offers)
+    owners = _owners(config, repository, subscribed, book)
     work = fulfilment.FulfilmentCommands(
-        database, repository, clock=clock, patience=timedelta(hours=config.auto_accept_hours)
+        database, repository, book=book, clock=clock, patience=timedelta(hours=config.auto_accept_hours)
     )
     work_timers = fulfilment.FulfilmentTimers(database, repository, clock)
-    refund_timers = refunds.RefundTimers(
-        database, repository, provider, clock, owners=owners, patience=patience
-    )
-    money = PaymentRooms(
-        refunds.RefundCommands(database, repository, owners=owners, clock=clock),
-        LedgerQueries(database, repository),
-        OfflineCommands(database, repository, clock=clock, ids=ids),
-        SettlementCommands(database, repository, owners=owners, clock=clock),
-    )
     servicer = OrdersServicer(
         commands,
         work,
         OrderQueries(database, repository),
-        money=money,
+        money=_payment_rooms(runtime, repository, owners),
         desk=DeskRooms(
             DeskCommands(database, repository, desk, clock=clock, ids=ids),
             DeskQueries(database, repository, desk),
@@ -90,21 +99,71 @@ def build(
             AuditQueries(database, repository, AuditRepository()),
             SalesQueries(database, SalesRepository(), zones=zones, clock=clock),
         ),
+        subscriptions=_subscription_rooms(runtime, repository, subscribed, book),
     )
     return Service(
         partial(add_OrdersServiceServicer_to_server, servicer),
-        subscriptions=subscriptions(reactions),
+        subscriptions=subscriptions(reactions, AccountReactions(database, subscribed)),
         broadcasts=broadcasts(listings),
         timers={
-            timers.CHARGE: payments.charge,
-            timers.ENQUIRE: payments.enquire,
-            refunds.SUBMIT: refund_timers.submit,
-            refunds.ENQUIRE: refund_timers.enquire,
-            timers.ADDRESSES: addresses.fetch,
+            **_payment_timers(runtime, repository, provider, owners),
+            DUE: SubscriptionTimers(database, subscribed, book, clock=clock, ids=ids).due,
+            timers.ADDRESSES: timers.AddressTimer(database, repository, offers).fetch,
             fulfilment.START: work_timers.start,
             fulfilment.ACCEPT: work_timers.accept,
         },
         background={"sales": partial(keep_folding, database, SalesRepository())},
+    )
+
+
+def _subscription_rooms(
+    runtime: Runtime[OrdersConfig],
+    repository: Repository,
+    subscribed: SubscriptionRepository,
+    book: SubscriptionBook,
+) -> SubscriptionRooms:
+    database, clock = runtime.database, runtime.clock
+    return SubscriptionRooms(
+        SubscriptionCommands(database, repository, subscribed, book, clock=clock, ids=runtime.ids),
+        SubscriptionQueries(database, repository, subscribed, clock),
+    )
+
+
+def _payment_rooms(runtime: Runtime[OrdersConfig], repository: Repository, owners: AllOwners) -> PaymentRooms:
+    return PaymentRooms(
+        refunds.RefundCommands(runtime.database, repository, owners=owners, clock=runtime.clock),
+        LedgerQueries(runtime.database, repository),
+        OfflineCommands(runtime.database, repository, clock=runtime.clock, ids=runtime.ids),
+        SettlementCommands(runtime.database, repository, owners=owners, clock=runtime.clock),
+    )
+
+
+def _payment_timers(
+    runtime: Runtime[OrdersConfig], repository: Repository, provider: PaymentProvider, owners: AllOwners
+) -> dict[str, Handler]:
+    config, clock, database = runtime.config, runtime.clock, runtime.database
+    patience = timers.Patience(
+        timedelta(seconds=config.payment_answer_seconds), timedelta(seconds=config.payment_janitor_seconds)
+    )
+    charges = timers.PaymentTimers(database, repository, provider, clock, owners=owners, patience=patience)
+    back = refunds.RefundTimers(database, repository, provider, clock, owners=owners, patience=patience)
+    return {
+        timers.CHARGE: charges.charge,
+        timers.ENQUIRE: charges.enquire,
+        refunds.SUBMIT: back.submit,
+        refunds.ENQUIRE: back.enquire,
+    }
+
+
+def _owners(
+    config: OrdersConfig, repository: Repository, subscribed: SubscriptionRepository, book: SubscriptionBook
+) -> AllOwners:
+    dunning = Dunning(tuple(int(day) for day in config.dunning_retry_days), config.dunning_grace_days)
+    return AllOwners(
+        {
+            "orders": OrderOwners(repository),
+            "subscriptions": SubscriptionOwners(subscribed, book, dunning),
+        }
     )
 
 

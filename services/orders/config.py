@@ -18,6 +18,16 @@ class OrdersConfig(ServiceConfig):
     auto_accept_hours: float = setting(
         72.0, minimum=1, maximum=8_760, shape="hours after which a delivery counts as accepted"
     )
+    dunning_retry_days: tuple[str, ...] = setting(
+        ("1", "3", "5", "7"),
+        shape="rising days after the first decline on which a payment of a subscription is tried again",
+    )
+    dunning_grace_days: int = setting(
+        3,
+        minimum=0,
+        maximum=90,
+        shape="days after the last try until a subscription whose payment failed is cancelled",
+    )
     payment_answer_seconds: float = setting(
         10.0, minimum=0.1, maximum=60, shape="seconds to wait for the answer of the payment provider"
     )

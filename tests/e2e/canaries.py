@@ -26,7 +26,7 @@ from parley.type.v1 import audience_pb2, authorization_pb2
 from stack.demo.api import Api, Json, Party, Refused
 from tests.e2e.calling import http_call, methods
 from tests.e2e.matrix import Foreign
-from tests.e2e.shop import Shop, accept, fresh, open_shop, order_body, paid, request, seen, terms
+from tests.e2e.shop import PLAN, Shop, accept, fresh, open_shop, order_body, paid, request, seen, terms
 
 METHODS: Mapping[str, MethodDescriptor] = {method.full_name: method for method in methods()}
 
@@ -174,6 +174,7 @@ async def plant(api: Api) -> tuple[Negotiation, Foreign]:
         offer=declined,
         order=order["name"],
         payment=payment["name"],
+        subscription=done["subscription"],
         conversation=order["conversation"],
         message=message,
     )
@@ -182,7 +183,7 @@ async def plant(api: Api) -> tuple[Negotiation, Foreign]:
 async def _reviewed_offer(found: Negotiation, package: str) -> Json:
     """An offer that went through the owner's hands; sent."""
     wish = await request(found.buyer, package)
-    body = {"orderRequest": wish["name"], "terms": terms(package)}
+    body = {"orderRequest": wish["name"], "terms": {**terms(package), "plan": PLAN}}
     name = (await found.agent.post("offers", body))["offer"]["name"]
     await found.team(
         "offers", "SubmitOffer", offers.SubmitOfferRequest(name=name, text=SUBMITTED), by=found.agent

@@ -19,11 +19,20 @@ from parley.gating.v1 import gating_service_pb2 as gating
 from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2, offer_template_pb2
 from parley.offers.v1 import offers_service_pb2 as offers
-from parley.orders.v1 import analytics_pb2, audit_pb2, fulfilment_pb2, order_pb2, payment_pb2, refund_pb2
+from parley.orders.v1 import (
+    analytics_pb2,
+    audit_pb2,
+    fulfilment_pb2,
+    order_pb2,
+    payment_pb2,
+    refund_pb2,
+    subscription_pb2,
+)
 from parley.orders.v1 import desk_methods_pb2 as desk
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as orders
 from parley.orders.v1 import payment_methods_pb2 as money
+from parley.orders.v1 import subscription_methods_pb2 as subscribing
 from parley.type.v1 import commerce_pb2
 
 
@@ -40,6 +49,7 @@ class Foreign:
     offer: str
     order: str
     payment: str
+    subscription: str
     conversation: str
     message: str
 
@@ -61,6 +71,10 @@ class Row:
 
 def _money(units: int) -> money_pb2.Money:
     return money_pb2.Money(currency_code="EUR", units=units)
+
+
+def _plan() -> commerce_pb2.Plan:
+    return commerce_pb2.Plan(price=_money(10), interval=commerce_pb2.Plan.INTERVAL_MONTH, interval_count=1)
 
 
 def _terms(foreign: Foreign) -> offer_pb2.OfferTerms:
@@ -253,6 +267,28 @@ ORDERS: Mapping[str, Row] = {
         )
     ),
     "ListLedgerEntries": Row(lambda f: money.ListLedgerEntriesRequest(parent=f.seller)),
+    "GetSubscription": Row(lambda f: subscribing.GetSubscriptionRequest(name=f.subscription)),
+    "ListSubscriptions": Row(lambda f: subscribing.ListSubscriptionsRequest(seller=f.seller)),
+    "PreviewPlanChange": Row(
+        lambda f: subscribing.PreviewPlanChangeRequest(
+            name=f.subscription, plan=_plan(), when=subscription_pb2.Subscription.WHEN_NOW
+        )
+    ),
+    "ChangePlan": Row(
+        lambda f: subscribing.ChangePlanRequest(
+            name=f.subscription, plan=_plan(), when=subscription_pb2.Subscription.WHEN_PERIOD_END
+        )
+    ),
+    "CancelSubscription": Row(
+        lambda f: subscribing.CancelSubscriptionRequest(
+            name=f.subscription, when=subscription_pb2.Subscription.WHEN_NOW
+        )
+    ),
+    "PauseSubscription": Row(lambda f: subscribing.PauseSubscriptionRequest(name=f.subscription)),
+    "ResumeSubscription": Row(lambda f: subscribing.ResumeSubscriptionRequest(name=f.subscription)),
+    "ListSubscriptionPayments": Row(
+        lambda f: subscribing.ListSubscriptionPaymentsRequest(parent=f.subscription)
+    ),
 }
 
 MESSAGING: Mapping[str, Row] = {

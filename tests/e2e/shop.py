@@ -111,6 +111,14 @@ def order_body(package: str, *, online: bool = True, **more: Any) -> Json:
     return {"package": package, **(method if online else {"paymentMethod": "PAYMENT_METHOD_OFFLINE"}), **more}
 
 
+PLAN = {
+    "price": {"currencyCode": "EUR", "units": "9"},
+    "interval": "INTERVAL_MONTH",
+    "intervalCount": 1,
+}
+"""What is charged again and again."""
+
+
 def terms(
     package: str, price: str = "120.00 EUR", *, expire_seconds: float | None = None, online: bool = True
 ) -> Json:

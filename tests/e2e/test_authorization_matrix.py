@@ -10,7 +10,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from stack.demo.api import Api, Party, Refused
 from tests.e2e.calling import http_call, methods
 from tests.e2e.matrix import MATRIX, OK, Foreign
-from tests.e2e.shop import accept, fresh, listing_body, offer, open_shop, paid, request, seen, terms
+from tests.e2e.shop import PLAN, accept, fresh, listing_body, offer, open_shop, paid, request, seen, terms
 from tests.e2e.target import Target
 
 METHODS = {method.full_name: method for method in methods()}
@@ -40,7 +40,7 @@ async def _foreign(api: Api) -> Foreign:
     package = f"{gated}/packages/basic"
     await shop.gate(scope={"packages": [package, f"{gated}/packages/plus"]})
     agreed = await request(buyer, package)
-    found = await offer(shop, {"orderRequest": agreed["name"]}, terms(package))
+    found = await offer(shop, {"orderRequest": agreed["name"]}, {**terms(package), "plan": PLAN})
     order = await paid(buyer, (await accept(buyer, found))["order"])
     pending = await request(buyer, package)
     opened = await offer(shop, {"orderRequest": pending["name"]}, terms(package))
@@ -58,6 +58,7 @@ async def _foreign(api: Api) -> Foreign:
         offer=opened["name"],
         order=order["name"],
         payment=payment["name"],
+        subscription=order["subscription"],
         conversation=conversation,
         message=message["name"],
     )

@@ -17,6 +17,7 @@ from services.orders.app import timers
 from services.orders.app.fulfilment import schedule_start, start_timers
 from services.orders.app.loading import ChangeOrder, load_for_change
 from services.orders.app.ports import Gate, Listings, Repository
+from services.orders.app.subscription_book import SubscriptionBook, due_timers
 from services.orders.app.views import OrderView, PaymentView
 from services.orders.domain import order as orders
 from services.orders.domain import payment as payments
@@ -76,11 +77,13 @@ class OrderCommands:
         *,
         listings: Listings,
         gate: Gate,
+        book: SubscriptionBook,
         provider: str,
         clock: Clock,
         ids: Ids,
     ) -> None:
         """`provider` is the name of the payment provider that new payments go to."""
+        self._book = book
         self._database = database
         self._repository = repository
         self._listings = listings
@@ -96,13 +99,15 @@ class OrderCommands:
         except Refusal as refusal:
             await self._refuse(call, refusal)
         payment = self._payment_of(order)
+        subscription, begun = self._book.begun(order)
         now = self._clock.now()
         single = Single(
             OrderView(order, Actor.BUYER),
-            self._repository.inserts(order, payment),
-            events=(event,),
+            (*self._repository.inserts(order, payment), *self._book.inserts(subscription)),
+            events=(event, *begun),
             timers=(
                 *start_timers(order),
+                *due_timers(subscription),
                 *((timers.charge_timer(payment, now),) if payment is not None else ()),
             ),
         )
@@ -166,6 +171,7 @@ class OrderCommands:
                 await self._repository.add_payment(tx, payment)
                 timers.schedule_charge(tx, payment, now)
             schedule_start(tx, confirmed)
+            await self._book.begin(tx, confirmed)
             tx.record(event)
             warnings = (AGREED_ELSEWHERE,) if confirmed.price_agreed_elsewhere else ()
             return OrderView(confirmed, actor, warnings)

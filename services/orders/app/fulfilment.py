@@ -13,6 +13,7 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
 from services.orders.app.loading import ChangeOrder, load_for_change
 from services.orders.app.ports import Repository
+from services.orders.app.subscription_book import SubscriptionBook
 from services.orders.app.views import OrderView
 from services.orders.domain import fulfilment
 from services.orders.domain.events import OrderEvent
@@ -70,9 +71,16 @@ class FulfilmentCommands:
     """The commands from the confirmation to the end."""
 
     def __init__(
-        self, database: Database, repository: Repository, *, clock: Clock, patience: timedelta
+        self,
+        database: Database,
+        repository: Repository,
+        *,
+        book: SubscriptionBook,
+        clock: Clock,
+        patience: timedelta,
     ) -> None:
         """`patience` is how long after a delivery it counts as accepted."""
+        self._book = book
         self._database = database
         self._repository = repository
         self._clock = clock
@@ -129,6 +137,7 @@ class FulfilmentCommands:
             if payment is not None and voided is not None and voided is not payment:
                 await self._repository.save_payment(tx, voided, expected=payment.version)
             await self._keep(tx, order, changed, event)
+            await self._book.order_cancelled(tx, changed, actor)
             return OrderView(changed, actor)
 
         return await self._database.command(call, work)

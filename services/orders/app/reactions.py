@@ -14,6 +14,7 @@ from chassis.kernel.refusal import Refusal
 from services.orders.app import timers
 from services.orders.app.fulfilment import schedule_start
 from services.orders.app.ports import Listings, Offers, Repository
+from services.orders.app.subscription_book import SubscriptionBook
 from services.orders.domain import negotiation
 from services.orders.domain import order as orders
 from services.orders.domain import payment as payments
@@ -43,10 +44,12 @@ class Reactions:
         *,
         listings: Listings,
         offers: Offers,
+        book: SubscriptionBook,
         provider: str,
         clock: Clock,
         ids: Ids,
     ) -> None:
+        self._book = book
         self._database = database
         self._repository = repository
         self._listings = listings
@@ -92,6 +95,7 @@ class Reactions:
         if payment is not None:
             timers.schedule_charge(tx, payment, now)
         schedule_start(tx, order)
+        await self._book.begin(tx, order)
         if addresses is None:
             timers.schedule_addresses(tx, order, now)
         tx.record(event)

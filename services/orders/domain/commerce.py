@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -40,6 +40,15 @@ class Plan:
     period_count: int = 0
     anchor_day: int = 0
     start_time: datetime | None = None
+
+    def times(self, quantity: int) -> Plan:
+        """What is charged for `quantity` of what the plan is for."""
+        return replace(self, price=self.price.times(quantity))
+
+    @property
+    def undated(self) -> Plan:
+        """What holds from the first charge on: without trial, anchor and start."""
+        return replace(self, trial_days=0, anchor_day=0, start_time=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,8 @@ def check(
         raise refusals.time_out_of_range("start_time")
     _, items = _customised(wish, listing, package)
     total = total_of(items)
-    if wish.payment_method is PaymentMethod.ONLINE and total.is_positive and not wish.payment_token:
+    charged = total.is_positive or package.plan is not None
+    if wish.payment_method is PaymentMethod.ONLINE and charged and not wish.payment_token:
         raise refusals.payment_token_required()
     if wish.expected_total is not None and wish.expected_total != total:
         raise refusals.price_changed(wish.package, wish.expected_total, total)
@@ -91,7 +92,7 @@ def place(
         state=State.PENDING,
         line_items=items,
         total=total_of(items),
-        plan=package.plan,
+        plan=package.plan.times(wish.quantity) if package.plan is not None else None,
         payment_method=wish.payment_method,
         payment_token=wish.payment_token if wish.payment_method is PaymentMethod.ONLINE else "",
         payment_state=PaymentState.NOT_DUE,

@@ -27,10 +27,16 @@ class Reason(StrEnum):
     OPTION_OUT_OF_RANGE = "OPTION_OUT_OF_RANGE"
     REFUND_EXCEEDS_PAYMENT = "REFUND_EXCEEDS_PAYMENT"
     TOO_MANY_NOTES = "TOO_MANY_NOTES"
+    CANCELLATION_SCHEDULED = "CANCELLATION_SCHEDULED"
+    PAYMENT_OPEN = "PAYMENT_OPEN"
+    PREVIEW_REQUIRED = "PREVIEW_REQUIRED"
+    PREVIEW_STALE = "PREVIEW_STALE"
 
 
 EXPLANATIONS = {
     Reason.PAYMENT_MEANS_REFUSED.value: "the provider declined for good; name another means of payment",
+    Reason.CANCELLATION_SCHEDULED.value: "it ends with the present period",
+    Reason.PAYMENT_OPEN.value: "a payment of the subscription is not settled yet",
 }
 """English for the reasons that can stand beside an unavailable action."""
 
@@ -149,6 +155,43 @@ def refund_exceeds_payment(payment: str, asked: Money, left: Money) -> Refusal:
 def time_out_of_range(field: str) -> Refusal:
     """An instant in the past or too far away."""
     return invalid(field, "is in the past or too far away", reason=Reason.TIME_OUT_OF_RANGE)
+
+
+def cancellation_scheduled(name: str, cancel_at: datetime) -> Refusal:
+    """The subscription ends anyway."""
+    return precondition(
+        Reason.CANCELLATION_SCHEDULED,
+        f"{name} ends with the present period",
+        subscription=name,
+        cancel_time=_text(cancel_at),
+    )
+
+
+def payment_open(name: str) -> Refusal:
+    """Until it is known what the buyer has paid, nothing can be computed from it."""
+    return precondition(
+        Reason.PAYMENT_OPEN, f"a payment of {name} is not settled yet, or just due", subscription=name
+    )
+
+
+def preview_required(name: str) -> Refusal:
+    """A change of plan that costs money at once is made only as it was shown before."""
+    refusal = invalid(
+        "preview_token",
+        "is needed for a change now: ask PreviewPlanChange what it costs",
+        reason=Reason.PREVIEW_REQUIRED,
+    )
+    return _with(refusal, subscription=name)
+
+
+def preview_stale(name: str, amount_due: Money) -> Refusal:
+    """What was shown is not what the change would cost now."""
+    return Refusal(
+        Kind.STALE,
+        Reason.PREVIEW_STALE,
+        f"the change of {name} is not what was previewed any more: {amount_due} would be due now",
+        metadata={"subscription": name, "amount_due": str(amount_due)},
+    )
 
 
 def transition_forbidden(name: str, state: str, action: str, allowed: tuple[str, ...]) -> Refusal:

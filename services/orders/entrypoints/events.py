@@ -6,16 +6,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from chassis.envelope import Order
 from chassis.inbox import Subscription, on
+from parley.gating.v1 import events_pb2 as gating
 from parley.messaging.v1 import events_pb2 as messaging
 from parley.offers.v1 import events_pb2 as offers
+from services.orders.app.account_reactions import AccountReactions
 from services.orders.app.ports import Listings
 from services.orders.app.reactions import Reactions
-from services.orders.wire.events import acceptance_fact, listing_fact, message_fact, offer_fact
+from services.orders.wire.events import acceptance_fact, listing_fact, message_fact, offer_fact, zone_fact
 
 LISTING_SUBJECTS = "parley.offers.v1.listing.>"
 
 
-def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
+def subscriptions(reactions: Reactions, accounts: AccountReactions) -> Mapping[str, Sequence[Subscription]]:
     """By producer. Facts about offers come EACH, because the order itself knows which of them are news."""
     return {
         "offers": (
@@ -32,6 +34,7 @@ def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
             on(offers.OfferWithdrawn, offer_fact, reactions.quote_changed, order=Order.EACH),
             on(offers.OfferExpired, offer_fact, reactions.quote_changed, order=Order.EACH),
         ),
+        "gating": (on(gating.OrderSettingsSaved, zone_fact, accounts.zone_changed, order=Order.LATEST),),
         "messaging": (on(messaging.MessageSent, message_fact, reactions.message_sent, order=Order.EACH),),
     }
 

@@ -13,10 +13,11 @@ from services.orders.app.queries import OrderQueries
 from services.orders.entrypoints.desk_methods import DeskMethods, DeskRooms
 from services.orders.entrypoints.payment_methods import PaymentMethods, PaymentRooms
 from services.orders.entrypoints.report_methods import ReportMethods, ReportRooms
+from services.orders.entrypoints.subscription_methods import SubscriptionMethods, SubscriptionRooms
 from services.orders.wire import answers, requests
 
 
-class OrdersServicer(DeskMethods, PaymentMethods, ReportMethods):
+class OrdersServicer(DeskMethods, PaymentMethods, ReportMethods, SubscriptionMethods):
     """parley.orders.v1.OrdersService."""
 
     def __init__(
@@ -28,7 +29,9 @@ class OrdersServicer(DeskMethods, PaymentMethods, ReportMethods):
         desk: DeskRooms,
         money: PaymentRooms,
         reports: ReportRooms,
+        subscriptions: SubscriptionRooms,
     ) -> None:
+        self._subscriptions = subscriptions
         self._money = money
         self._commands = commands
         self._fulfilment = fulfilment
@@ -88,6 +91,8 @@ class OrdersServicer(DeskMethods, PaymentMethods, ReportMethods):
         )
 
     async def RetryPayment(self, request: pb.RetryPaymentRequest, context: Any) -> pb.RetryPaymentResponse:
+        if request.name.startswith("subscriptions/"):
+            return await self.retry_subscription_payment(request, context)
         command = requests.retry_payment_command(request)
         return await respond(context, command, self._commands.retry_payment, answers.retry_payment_response)
 

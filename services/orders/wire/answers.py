@@ -184,6 +184,7 @@ def order_message(order: Order, actor: Actor) -> order_pb2.Order:
         options=[wire_chosen_option(one) for one in order.options],
         recurring_charge=_recurring_message(recurring_charge(order)),
         refunded_total=wire_money(order.refunded) if order.refunded is not None else None,
+        subscription=order.subscription,
     )
     if order.decline_reason is not None:
         message.decline_reason = _DECLINE_REASONS[order.decline_reason]

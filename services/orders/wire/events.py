@@ -10,19 +10,23 @@ from google.protobuf.message import Message
 from chassis.envelope import EventRecord, record_for
 from chassis.kernel.ids import Ids
 from chassis.wire import instant, money, optional_instant, optional_timestamp, timestamp, wire_money
+from parley.gating.v1 import events_pb2 as gating_events
 from parley.messaging.v1 import conversation_pb2, timeline_pb2
 from parley.messaging.v1 import events_pb2 as messaging_events
 from parley.offers.v1 import events_pb2 as offers_events
 from parley.offers.v1 import offer_pb2
 from parley.orders.v1 import events_pb2
+from services.orders.app.account_reactions import ZoneFact
 from services.orders.app.reactions import MessageFact
 from services.orders.domain import events
 from services.orders.domain.listing import Listing
 from services.orders.domain.order import Order
 from services.orders.domain.quotes import Acceptance, OfferFact, OfferState
+from services.orders.domain.subscription.events import SubscriptionEvent
 from services.orders.wire import values
 from services.orders.wire.answers import CANCEL_REASONS, INTAKES, PARTIES, PAYMENT_STATES, STATES
 from services.orders.wire.payments import OUTCOMES
+from services.orders.wire.subscription_events import subscription_record
 
 _OFFER_STATES = {offer_pb2.Offer.State.Value(f"STATE_{one.value}"): one for one in OfferState}
 
@@ -63,6 +67,14 @@ def message_fact(message: messaging_events.MessageSent) -> MessageFact:
         message.conversation.subject,
         message.side == conversation_pb2.SIDE_SELLER,
         message.kind == timeline_pb2.Message.KIND_PUBLIC,
+    )
+
+
+def zone_fact(message: gating_events.OrderSettingsSaved) -> ZoneFact:
+    """Where a seller's days begin."""
+    settings = message.order_settings
+    return ZoneFact(
+        settings.name.removesuffix("/orderSettings"), settings.time_zone, settings.settings_version
     )
 
 
@@ -168,8 +180,10 @@ def _details(event: events.OrderEvent) -> dict[str, Any]:
             return {}
 
 
-def event_record(event: events.OrderEvent, *, ids: Ids) -> EventRecord:
+def event_record(event: events.OrderEvent | SubscriptionEvent, *, ids: Ids) -> EventRecord:
     """What is stored in the outbox."""
+    if isinstance(event, SubscriptionEvent):
+        return subscription_record(event, ids=ids)
     order = event.order
     return record_for(
         event_message(event), aggregate=order.name, version=order.version, ids=ids, time=order.update_time

@@ -102,6 +102,13 @@ def _ledger_entry_message(line: LedgerLine) -> ledger_pb2.LedgerEntry:
 
 def payment_message(payment: Payment, order: Order | None, actor: Actor) -> payment_pb2.Payment:
     """The payment as `actor` sees it. Means of payment and keys stay inside."""
+    message = payment_facts(payment, actor)
+    write_actions(message, payments.explain_payment(payment, order, actor), explanations=EXPLANATIONS)
+    return message
+
+
+def payment_facts(payment: Payment, actor: Actor) -> payment_pb2.Payment:
+    """What `actor` sees of a payment, whatever it is for."""
     message = payment_pb2.Payment(
         name=payment.name,
         purpose=_PURPOSES[payment.purpose],
@@ -121,7 +128,6 @@ def payment_message(payment: Payment, order: Order | None, actor: Actor) -> paym
     if payment.state is payments.State.CAPTURED:
         message.refunded_amount.CopyFrom(wire_money(payment.refunded))
         message.refundable_amount.CopyFrom(wire_money(payment.refundable))
-    write_actions(message, payments.explain_payment(payment, order, actor), explanations=EXPLANATIONS)
     return message
 
 

@@ -16,10 +16,12 @@ from chassis.timers import LEASE, TimerRunner
 from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sandbox import SandboxProvider
+from services.orders.adapters.subscription_repository import SubscriptionRepository
 from services.orders.app import refunds, timers
 from services.orders.app.commands import OrderCommands
 from services.orders.app.loading import ChangeOrder
 from services.orders.app.payment_owners import AllOwners, OrderOwners
+from services.orders.app.subscription_book import SubscriptionBook
 from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.order import Order, PaymentState
 from services.orders.domain.order import State as OrderState
@@ -132,6 +134,9 @@ class World:
             self.repository,
             listings=listings,
             gate=FakeGate(),
+            book=SubscriptionBook(
+                self.repository, SubscriptionRepository(), provider="sandbox", clock=self.clock
+            ),
             provider="sandbox",
             clock=self.clock,
             ids=self.ids,

@@ -201,7 +201,7 @@ class Market:
 
 
 def _aggregate(message: Any) -> str:
-    for name in ("offer", "listing", "conversation"):
+    for name in ("offer", "listing", "conversation", "order_settings"):
         if name in message.DESCRIPTOR.fields_by_name:
             aggregate: str = getattr(message, name).name
             return aggregate

@@ -1,0 +1,1 @@
+"""Subscriptions: what an order with a plan leads to, period after period."""
