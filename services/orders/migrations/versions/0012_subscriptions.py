@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from chassis import audit
 from chassis.audit import Followed
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 
 _BUCKET = (
     "CASE WHEN ended_at IS NOT NULL THEN 'INACTIVE' WHEN activate_time IS NULL THEN 'SCHEDULED' "
