@@ -132,6 +132,40 @@ async def test_the_payment_method_changes_until_the_confirmation(market: Market)
         assert refusal.metadata["state"] == "CONFIRMED"
 
 
+@pytest.mark.covers("B10")
+async def test_a_change_of_the_payment_method_comes_before_the_confirmation_or_not_at_all(
+    market: Market,
+) -> None:
+    change: dict[str, Any] = {"payment_method": ONLINE, "payment_token": "sandbox_success"}
+    orders = [await market.place(package=REVIEWED) for _ in range(6)]
+    raced = await asyncio.gather(
+        *(
+            call
+            for order in orders
+            for call in (
+                market.stub(ACME).ConfirmOrder(pb.ConfirmOrderRequest(name=order.name)),
+                market.stub(ANA).ChangePaymentMethod(
+                    pb.ChangePaymentMethodRequest(name=order.name, **change)
+                ),
+            )
+        ),
+        return_exceptions=True,
+    )
+    await market.service.settle()
+    charged = 0
+    for order, confirmed, changed in zip(orders, raced[::2], raced[1::2], strict=True):
+        assert not isinstance(confirmed, BaseException)
+        late = isinstance(changed, BaseException)
+        if isinstance(changed, BaseException):
+            assert (await refused(_raising(changed))).reason == "TRANSITION_FORBIDDEN"
+        seen = await market.get(order.name)
+        assert (seen.payment_method, seen.payment_state) == (
+            (OFFLINE, Order.PAYMENT_STATE_OFFLINE) if late else (ONLINE, Order.PAYMENT_STATE_PAID)
+        )
+        charged += not late
+    assert len(await market.charges()) == charged
+
+
 @pytest.mark.covers("X06")
 async def test_a_stranger_finds_nothing_and_a_party_is_told_what_it_may_not(market: Market) -> None:
     order = await market.place(package=REVIEWED, payment_method=ONLINE, payment_token="sandbox_success")
