@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from chassis.kernel.refusal import invalid
 from chassis.kernel.timetable import local_time, zone_of
 from services.offers.domain.terms import Expiry, LocalDay, Terms, check_undated, total_of
+
+TERMS_PATH: Final = "offer_template.terms"
+"""Where the terms stand in a request about a template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,9 @@ def terms_of(template: OfferTemplate, *, zone: str, now: datetime) -> Terms:
 
 
 def _check(content: TemplateContent) -> None:
-    total_of(content.terms)
+    total_of(content.terms, path=TERMS_PATH)
     if content.terms.start_time is not None:
-        raise invalid("terms.start_time", "belongs to one offer, not to a template")
-    check_undated(content.terms.plan, field="terms.plan")
+        raise invalid(f"{TERMS_PATH}.start_time", "belongs to one offer, not to a template")
+    check_undated(content.terms.plan, field=f"{TERMS_PATH}.plan")
     if content.terms.expiry != Expiry():
-        raise invalid("terms.expire_time", "belongs to one offer; a template has valid_days")
+        raise invalid(f"{TERMS_PATH}.expire_time", "belongs to one offer; a template has valid_days")

@@ -114,14 +114,14 @@ class Address:
     postal_code: str = ""
 
 
-def total_of(terms: Terms) -> Money:
-    """The sum of the positions.
+def total_of(terms: Terms, *, path: str = "terms") -> Money:
+    """The sum of the positions; `path` leads to the terms in the request.
 
     Refusals AMOUNT_INVALID (a negative price, a sum of nothing or too large), CURRENCY_MISMATCH.
     """
     total = Money(terms.line_items[0].unit_price.currency, 0)
     for index, item in enumerate(terms.line_items):
-        field = f"terms.line_items[{index}].unit_price"
+        field = f"{path}.line_items[{index}].unit_price"
         price = item.unit_price
         if price.currency != total.currency:
             raise currency_mismatch(field, expected=total.currency, actual=price.currency)
@@ -132,8 +132,8 @@ def total_of(terms: Terms) -> Money:
         except Refusal:
             raise amount_invalid(field, "makes the total too large", price) from None
     if not total.is_positive:
-        raise amount_invalid("terms.line_items", "must add up to more than nothing", total)
-    check_plan(terms.plan, currency=total.currency, field="terms.plan")
+        raise amount_invalid(f"{path}.line_items", "must add up to more than nothing", total)
+    check_plan(terms.plan, currency=total.currency, field=f"{path}.plan")
     return total
 
 

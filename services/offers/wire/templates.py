@@ -19,7 +19,7 @@ from services.offers.app.templates import (
     ListTemplates,
     UpdateTemplate,
 )
-from services.offers.domain.template import OfferTemplate, TemplateContent
+from services.offers.domain.template import TERMS_PATH, OfferTemplate, TemplateContent
 from services.offers.domain.terms import check_text
 from services.offers.wire.values import read_terms, seller_name, wire_terms
 
@@ -130,7 +130,7 @@ def _wire_content(template: OfferTemplate) -> offer_template_pb2.OfferTemplate:
 def _read_content(message: offer_template_pb2.OfferTemplate) -> TemplateContent:
     return TemplateContent(
         title=check_text(message.title, field="offer_template.title"),
-        terms=read_terms(message.terms),
+        terms=read_terms(message.terms, path=TERMS_PATH),
         note=check_text(message.note, field="offer_template.note"),
         valid_days=message.valid_days,
     )

@@ -71,13 +71,13 @@ def read_money(message: WireMoney, *, field: str) -> Money:
         ) from None
 
 
-def read_terms(message: offer_pb2.OfferTerms) -> Terms:
-    """The proposal of a request. Refusals AMOUNT_INVALID, TIME_OUT_OF_RANGE, VALIDATION_FAILED."""
+def read_terms(message: offer_pb2.OfferTerms, *, path: str = "terms") -> Terms:
+    """The proposal at `path` of a request. Refusals AMOUNT_INVALID, TIME_OUT_OF_RANGE, VALIDATION_FAILED."""
     if message.package:
-        parse_name(message.package, "sellers/*/listings/*/packages/*", field="terms.package")
+        parse_name(message.package, "sellers/*/listings/*/packages/*", field=f"{path}.package")
     items = []
     for index, item in enumerate(message.line_items):
-        field = f"terms.line_items[{index}]"
+        field = f"{path}.line_items[{index}]"
         price = read_money(item.unit_price, field=f"{field}.unit_price")
         items.append(LineItem(check_text(item.title, field=f"{field}.title"), item.quantity, price))
     return Terms(
@@ -87,10 +87,10 @@ def read_terms(message: offer_pb2.OfferTerms) -> Terms:
             commerce_pb2.PaymentMethod.Name(message.payment_method).removeprefix(_PAYMENT_PREFIX)
         ),
         package=message.package,
-        scope=check_text(message.scope, field="terms.scope"),
-        start_time=read_instant(message, "start_time", path="terms.start_time"),
-        plan=read_plan(message, field="terms.plan"),
-    ).with_expiry(read_expiry(message, path="terms."))
+        scope=check_text(message.scope, field=f"{path}.scope"),
+        start_time=read_instant(message, "start_time", path=f"{path}.start_time"),
+        plan=read_plan(message, field=f"{path}.plan"),
+    ).with_expiry(read_expiry(message, path=f"{path}."))
 
 
 def read_expiry(

@@ -20,7 +20,7 @@ from services.orders.domain.order import (
     next_version,
     with_confirmation,
 )
-from services.orders.domain.quotes import OfferFact, OfferState
+from services.orders.domain.quotes import OfferFact, OfferState, Quote
 
 QuoteEvent = OrderQuoteSent | OrderQuoteAnswered
 
@@ -76,7 +76,7 @@ def apply_quote(
     """
     if not quotes.is_news(order.quotes, fact):
         return order, None
-    was_open = quotes.is_open(order.quotes, fact.offer)
+    before = quotes.known(order.quotes, fact.offer)
     order = replace(order, quotes=quotes.noted(order.quotes, fact, at=at))
     overtaken = quotes.is_overtaken(order.quotes, fact.offer, at=at)
     if order.state not in UNDECIDED:
@@ -94,7 +94,7 @@ def apply_quote(
         return order, None
     if fact.state is OfferState.OPEN:
         return _sent(order, fact, now=now)
-    return _answered(order, fact, was_open=was_open, now=now)
+    return _answered(order, fact, before=before, now=now)
 
 
 def _sent(order: Order, fact: OfferFact, *, now: datetime) -> tuple[Order, OrderQuoteSent | None]:
@@ -106,16 +106,28 @@ def _sent(order: Order, fact: OfferFact, *, now: datetime) -> tuple[Order, Order
 
 
 def _answered(
-    order: Order, fact: OfferFact, *, was_open: bool, now: datetime
-) -> tuple[Order, OrderQuoteAnswered]:
-    # Where the sending was not seen, it would have reset `unread`: the result is the same in every order.
+    order: Order, fact: OfferFact, *, before: Quote | None, now: datetime
+) -> tuple[Order, OrderQuoteAnswered | None]:
+    """The order waits for the seller, with something unread: an answer, or a new wish after it."""
+    # The newest quote stands for all that the buyer has not read; his answer shows that he has.
+    buyer_unread = 0 if fact.state in _BUYERS_ANSWERS else 1
+    if before is None:
+        # The sending was not seen, and would have reset `unread`: the result is the same in every order.
+        unread = 1
+    elif before.state is OfferState.OPEN:
+        unread = order.unread + 1
+    else:
+        # Something more about a quote that ended: it is unread, but no second answer.
+        unread, buyer_unread = max(order.unread, 1), order.buyer_unread
+    state = moved(order, "quoteAnswered", Actor.SERVICE)
+    if (state, fact.offer, unread) == (order.state, order.offer, order.unread) and before is not None:
+        return order, None
     changed = replace(
         next_version(order, now),
-        state=moved(order, "quoteAnswered", Actor.SERVICE),
+        state=state,
         offer=fact.offer,
-        unread=(order.unread if was_open else 0) + 1,
-        # The newest quote stands for all that the buyer has not read; his answer shows that he has.
-        buyer_unread=0 if fact.state in _BUYERS_ANSWERS else 1,
+        unread=unread,
+        buyer_unread=buyer_unread,
     )
     return changed, OrderQuoteAnswered(changed)
 

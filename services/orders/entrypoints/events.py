@@ -33,6 +33,7 @@ def subscriptions(reactions: Reactions, accounts: AccountReactions) -> Mapping[s
             on(offers.OfferDeclined, offer_fact, reactions.quote_changed, order=Order.EACH),
             on(offers.OfferWithdrawn, offer_fact, reactions.quote_changed, order=Order.EACH),
             on(offers.OfferExpired, offer_fact, reactions.quote_changed, order=Order.EACH),
+            on(offers.OfferNewQuoteRequested, offer_fact, reactions.quote_changed, order=Order.EACH),
         ),
         "gating": (on(gating.OrderSettingsSaved, zone_fact, accounts.zone_changed, order=Order.LATEST),),
         "messaging": (on(messaging.MessageSent, message_fact, reactions.message_sent, order=Order.EACH),),

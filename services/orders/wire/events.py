@@ -40,6 +40,7 @@ QuoteMessage = (
     | offers_events.OfferWithdrawn
     | offers_events.OfferExpired
     | offers_events.OfferRevived
+    | offers_events.OfferNewQuoteRequested
 )
 
 

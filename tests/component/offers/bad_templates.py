@@ -34,8 +34,11 @@ def offered(**fields: Any) -> Callable[[Any], Any]:
     return lambda ground: pb.CreateOfferRequest(order_request=ground.request, **fields)
 
 
-def _bad(method: str, make: Callable[[Any], Any], reason: str = "VALIDATION_FAILED") -> Bad:
-    return Bad(method, ACME, make, NOT_FOUND if reason == "NOT_FOUND" else INVALID, reason)
+def _bad(
+    method: str, make: Callable[[Any], Any], reason: str = "VALIDATION_FAILED", *, field: str = ""
+) -> Bad:
+    path = f"offer_template.terms.{field}" if field else ""
+    return Bad(method, ACME, make, NOT_FOUND if reason == "NOT_FOUND" else INVALID, reason, field=path)
 
 
 def _strangers(method: str, make: Callable[[Any], Any]) -> list[Bad]:
@@ -56,10 +59,16 @@ TEMPLATE_CALLS = [
     _bad("CreateOfferTemplate", made(title="\x00")),
     _bad("CreateOfferTemplate", made(terms=None)),
     _bad("CreateOfferTemplate", made(terms=terms(delivery_days=366))),
-    _bad("CreateOfferTemplate", made(terms=terms(0)), "AMOUNT_INVALID"),
-    _bad("CreateOfferTemplate", made(terms=terms(start_time=timestamp(NOW + HOUR)))),
-    _bad("CreateOfferTemplate", made(terms=terms(expires_in=HOUR))),
-    _bad("CreateOfferTemplate", made(terms=terms(plan=plan(start_time=timestamp(NOW + HOUR))))),
+    _bad("CreateOfferTemplate", made(terms=terms(0)), "AMOUNT_INVALID", field="line_items"),
+    _bad("CreateOfferTemplate", made(terms=terms(start_time=timestamp(NOW + HOUR))), field="start_time"),
+    _bad("CreateOfferTemplate", made(terms=terms(expires_in=HOUR)), field="expire_time"),
+    _bad(
+        "CreateOfferTemplate",
+        made(terms=terms(plan=plan(start_time=timestamp(NOW + HOUR)))),
+        field="plan.start_time",
+    ),
+    _bad("CreateOfferTemplate", made(terms=terms(scope="\x00")), field="scope"),
+    _bad("CreateOfferTemplate", made(terms=terms(plan=plan(0))), "AMOUNT_INVALID", field="plan.price"),
     _bad("CreateOfferTemplate", made(valid_days=366)),
     _bad("CreateOfferTemplate", made(note="x" * 2001)),
     _bad("GetOfferTemplate", lambda ground: pb.GetOfferTemplateRequest(name="sellers/acme")),

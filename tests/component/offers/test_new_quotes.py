@@ -69,6 +69,18 @@ async def test_another_offer_is_an_answer_too(scene: Scene) -> None:
     assert (await ask(scene, offer.name)).new_quote.revision == 1
 
 
+async def test_nobody_asks_for_what_is_not_sold_any_more(scene: Scene) -> None:
+    made = await scene.listing()
+    package = made.packages[0].name
+    offer = await scene.offer(expire_time=timestamp(NOW + HOUR), package=package)
+    await scene.service.advance(HOUR)
+    await scene.by(ACME).RetireListing(pb.RetireListingRequest(name=made.name))
+    before = await scene.written()
+    refusal = await refused(scene.by(ANA).RequestNewQuote(pb.RequestNewQuoteRequest(name=offer.name)))
+    assert (refusal.reason, refusal.metadata) == ("PACKAGE_RETIRED", {"package": package})
+    assert await scene.written() == before
+
+
 async def test_who_has_an_open_offer_answers_that_one(scene: Scene) -> None:
     offer = await expired(scene)
     better = await scene.offer(offer.order_request, amount=90)

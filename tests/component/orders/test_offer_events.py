@@ -155,6 +155,20 @@ async def test_a_quote_that_ends_leaves_the_price_and_one_unread(
     assert (await market.get(order)).offer == again
 
 
+@pytest.mark.covers("B31")
+async def test_who_asks_for_a_new_quote_brings_the_order_back_into_the_inbox(market: Market) -> None:
+    order, offer = await quoted(market)
+    await market.publish_and_settle(quote(offers.OfferSent, order, offer, state="OPEN", version=1), version=1)
+    ended = quote(offers.OfferExpired, order, offer, state="EXPIRED", version=2)
+    await market.publish_and_settle(ended, version=2)
+    await market.stub(ACME).MarkProcessing(pb.MarkProcessingRequest(name=order))
+    wish = quote(offers.OfferNewQuoteRequested, order, offer, state="EXPIRED", version=3)
+    await market.publish_and_settle(wish, version=3, copies=2)
+    seen = await market.get(order)
+    assert (seen.state, seen.folder, seen.unread_count) == (Order.STATE_PROCESSING, Order.FOLDER_INBOX, 1)
+    assert (await market.events(order)).count("OrderQuoteAnswered") == 2
+
+
 @pytest.mark.covers("B31", "B33")
 @pytest.mark.parametrize("seed", range(6))
 async def test_a_history_of_quotes_ends_the_same_in_any_order(market: Market, seed: int) -> None:

@@ -74,6 +74,19 @@ def test_an_answer_brings_the_order_back_with_one_unread(answer: OfferState) -> 
     assert changed.confirm_time is None
 
 
+def test_a_wish_for_a_new_quote_is_unread_once() -> None:
+    order = in_state(State.AWAITING_ANSWER)
+    expired, _ = negotiation.apply_quote(order, fact(OfferState.EXPIRED, version=2), at=LATER, now=LATER)
+    wish = fact(OfferState.EXPIRED, version=3)
+    noted, event = negotiation.apply_quote(expired, wish, at=LATER, now=LATER)
+    assert (noted.version, noted.unread, event) == (expired.version, 1, None)
+    looked, _ = orders.mark_processing(expired, actor=Actor.SELLER, now=LATER)
+    assert looked.unread == 0
+    wished, event = negotiation.apply_quote(looked, wish, at=LATER, now=LATER)
+    assert isinstance(event, OrderQuoteAnswered)
+    assert (wished.unread, wished.folder, wished.version) == (1, Folder.INBOX, looked.version + 1)
+
+
 def test_an_accepted_quote_brings_its_means_of_payment() -> None:
     order = placed(method=PaymentMethod.ONLINE)
     for token, kept in (("other", "other"), ("", "sandbox_success")):
@@ -115,7 +128,9 @@ def histories(draw: st.DrawFn) -> History:
         phases = draw(st.lists(st.sampled_from([OfferState.OPEN]), max_size=2))
         revived = draw(st.booleans())
         last = draw(st.sampled_from([*CLOSED, None] if number == 3 else CLOSED))
-        states = [OfferState.OPEN, *phases, *([OfferState.EXPIRED, OfferState.OPEN] if revived else [])]
+        # Between its expiry and its revival the buyer may have asked for a new quote.
+        expired = [OfferState.EXPIRED] * draw(st.integers(1, 2))
+        states = [OfferState.OPEN, *phases, *([*expired, OfferState.OPEN] if revived else [])]
         chain = enumerate([*states, *([last] if last is not None else [])], 1)
         steps += [(quote(state, version=version), len(steps) + version) for version, state in chain]
     return steps

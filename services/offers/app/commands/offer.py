@@ -323,7 +323,10 @@ class OfferCommands:
         return await self._database.command(call, work)
 
     async def request_new_quote(self, call: Call, command: RequestNewQuote) -> OfferView:
-        """Asks for another in the place of an expired offer. Refusals ORIGIN_CLOSED, OPEN_OFFER_EXISTS."""
+        """Asks for another in the place of an expired offer.
+
+        Refusals ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_RETIRED.
+        """
         origin = await self._steps.origin_of(call, command.name)
 
         async def work(tx: Transaction) -> OfferView:
@@ -332,6 +335,7 @@ class OfferCommands:
             changed, events = offers.request_new_quote(offer, actor=actor, text=command.text, now=now)
             if events:
                 require_open(told(origin.answer))
+                await self._steps.check_still_sold(tx, changed)
                 await self._steps.occupy_origin(tx, changed, ended=ended, now=now)
                 await self._steps.store(tx, changed, *events, before=offer)
             return await self._steps.view(tx, call, changed, actor, now)

@@ -346,8 +346,9 @@ class OffersServiceServicer:
     def RequestNewQuote(self, request, context):
         """The buyer of an expired offer asks for a new quote. The offer stays expired, and the seller answers by reviving it or
         by another offer: what it answers waits for him again since it expired. Asking again before he answered changes
-        nothing. Errors: ORIGIN_CLOSED where that has ended meanwhile, so that only a new request, order or inquiry helps;
-        OPEN_OFFER_EXISTS where another offer is open for it already.
+        nothing; a quoted order has something unread for the seller from then on. Errors: ORIGIN_CLOSED where that has ended
+        meanwhile, so that only a new request, order or inquiry helps; OPEN_OFFER_EXISTS where another offer is open for it
+        already; PACKAGE_RETIRED where the package of the offer is not sold any more, so that it cannot be revived.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -112,8 +112,9 @@ class OffersServiceStub:
     RequestNewQuote: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.RequestNewQuoteRequest, _offers_service_pb2.RequestNewQuoteResponse]
     """The buyer of an expired offer asks for a new quote. The offer stays expired, and the seller answers by reviving it or
     by another offer: what it answers waits for him again since it expired. Asking again before he answered changes
-    nothing. Errors: ORIGIN_CLOSED where that has ended meanwhile, so that only a new request, order or inquiry helps;
-    OPEN_OFFER_EXISTS where another offer is open for it already.
+    nothing; a quoted order has something unread for the seller from then on. Errors: ORIGIN_CLOSED where that has ended
+    meanwhile, so that only a new request, order or inquiry helps; OPEN_OFFER_EXISTS where another offer is open for it
+    already; PACKAGE_RETIRED where the package of the offer is not sold any more, so that it cannot be revived.
     """
     GetOfferSettings: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.GetOfferSettingsRequest, _offers_service_pb2.GetOfferSettingsResponse]
     """Returns how a seller deals with his offers; the defaults, version 0, where nothing was saved."""
@@ -229,8 +230,9 @@ class OffersServiceAsyncStub(OffersServiceStub):
     RequestNewQuote: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.RequestNewQuoteRequest, _offers_service_pb2.RequestNewQuoteResponse]  # type: ignore[assignment]
     """The buyer of an expired offer asks for a new quote. The offer stays expired, and the seller answers by reviving it or
     by another offer: what it answers waits for him again since it expired. Asking again before he answered changes
-    nothing. Errors: ORIGIN_CLOSED where that has ended meanwhile, so that only a new request, order or inquiry helps;
-    OPEN_OFFER_EXISTS where another offer is open for it already.
+    nothing; a quoted order has something unread for the seller from then on. Errors: ORIGIN_CLOSED where that has ended
+    meanwhile, so that only a new request, order or inquiry helps; OPEN_OFFER_EXISTS where another offer is open for it
+    already; PACKAGE_RETIRED where the package of the offer is not sold any more, so that it cannot be revived.
     """
     GetOfferSettings: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.GetOfferSettingsRequest, _offers_service_pb2.GetOfferSettingsResponse]  # type: ignore[assignment]
     """Returns how a seller deals with his offers; the defaults, version 0, where nothing was saved."""
@@ -457,8 +459,9 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_offers_service_pb2.RequestNewQuoteResponse, _abc.Awaitable[_offers_service_pb2.RequestNewQuoteResponse]]:
         """The buyer of an expired offer asks for a new quote. The offer stays expired, and the seller answers by reviving it or
         by another offer: what it answers waits for him again since it expired. Asking again before he answered changes
-        nothing. Errors: ORIGIN_CLOSED where that has ended meanwhile, so that only a new request, order or inquiry helps;
-        OPEN_OFFER_EXISTS where another offer is open for it already.
+        nothing; a quoted order has something unread for the seller from then on. Errors: ORIGIN_CLOSED where that has ended
+        meanwhile, so that only a new request, order or inquiry helps; OPEN_OFFER_EXISTS where another offer is open for it
+        already; PACKAGE_RETIRED where the package of the offer is not sold any more, so that it cannot be revived.
         """
 
     @_abc_1.abstractmethod
