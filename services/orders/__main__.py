@@ -10,6 +10,7 @@ from chassis.timers import Handler
 from parley.orders.v1.orders_service_pb2_grpc import add_OrdersServiceServicer_to_server
 from services.orders.adapters.audit_repository import AuditRepository
 from services.orders.adapters.desk_repository import DeskRepository
+from services.orders.adapters.export_repository import ExportRepository
 from services.orders.adapters.gating_client import GatingClient
 from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.offers_client import OffersClient
@@ -23,6 +24,7 @@ from services.orders.app.analytics import SalesQueries, Zones, keep_folding, reb
 from services.orders.app.audit import AuditQueries
 from services.orders.app.commands import OrderCommands
 from services.orders.app.desk import DeskCommands, DeskQueries, recount_folders
+from services.orders.app.export import OrderExport
 from services.orders.app.ledger import LedgerQueries
 from services.orders.app.offline import OfflineCommands
 from services.orders.app.payment_owners import AllOwners, OrderOwners
@@ -98,6 +100,7 @@ def build(
         reports=ReportRooms(
             AuditQueries(database, repository, AuditRepository()),
             SalesQueries(database, SalesRepository(), zones=zones, clock=clock),
+            OrderExport(database, ExportRepository(), clock=clock),
         ),
         subscriptions=_subscription_rooms(runtime, repository, subscribed, book),
     )

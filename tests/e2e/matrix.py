@@ -22,6 +22,7 @@ from parley.offers.v1 import offers_service_pb2 as offers
 from parley.orders.v1 import (
     analytics_pb2,
     audit_pb2,
+    export_pb2,
     fulfilment_pb2,
     order_pb2,
     payment_pb2,
@@ -252,6 +253,7 @@ ORDERS: Mapping[str, Row] = {
     "GetSalesAnalytics": Row(
         lambda f: analytics_pb2.GetSalesAnalyticsRequest(name=f"{f.seller}/salesAnalytics")
     ),
+    "ExportOrders": Row(lambda f: export_pb2.ExportOrdersRequest(seller=f.seller)),
     "ListSalesOrders": Row(lambda f: _sales_orders(f"{f.seller}/salesAnalytics")),
     "ListAuditEntries": Row(lambda f: audit_pb2.ListAuditEntriesRequest(parent=f.order)),
     "ListPayments": Row(lambda f: orders.ListPaymentsRequest(parent=f.order)),

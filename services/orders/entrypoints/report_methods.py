@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from chassis.server import respond
-from parley.orders.v1 import analytics_pb2, audit_pb2, orders_service_pb2_grpc
+from google.api.httpbody_pb2 import HttpBody
+
+from chassis.server import respond, respond_each
+from parley.orders.v1 import analytics_pb2, audit_pb2, export_pb2, orders_service_pb2_grpc
 from services.orders.app.analytics import SalesQueries
 from services.orders.app.audit import AuditQueries
-from services.orders.wire import analytics, audit
+from services.orders.app.export import OrderExport
+from services.orders.wire import analytics, audit, export
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,7 @@ class ReportRooms:
 
     audit: AuditQueries
     sales: SalesQueries
+    export: OrderExport
 
 
 class ReportMethods(orders_service_pb2_grpc.OrdersServiceServicer):
@@ -52,3 +57,10 @@ class ReportMethods(orders_service_pb2_grpc.OrdersServiceServicer):
             self._reports.sales.list_orders,
             lambda page: analytics.list_sales_orders_response(page, request),
         )
+
+    async def ExportOrders(
+        self, request: export_pb2.ExportOrdersRequest, context: Any
+    ) -> AsyncIterator[HttpBody]:
+        query = export.export_orders_query(request)
+        async for piece in respond_each(context, query, self._reports.export.export, export.table_piece):
+            yield piece

@@ -3,9 +3,11 @@
 import grpc
 import warnings
 
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from parley.orders.v1 import analytics_pb2 as parley_dot_orders_dot_v1_dot_analytics__pb2
 from parley.orders.v1 import audit_pb2 as parley_dot_orders_dot_v1_dot_audit__pb2
 from parley.orders.v1 import desk_methods_pb2 as parley_dot_orders_dot_v1_dot_desk__methods__pb2
+from parley.orders.v1 import export_pb2 as parley_dot_orders_dot_v1_dot_export__pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2
 from parley.orders.v1 import orders_service_pb2 as parley_dot_orders_dot_v1_dot_orders__service__pb2
 from parley.orders.v1 import payment_methods_pb2 as parley_dot_orders_dot_v1_dot_payment__methods__pb2
@@ -225,6 +227,11 @@ class OrdersServiceStub:
                 '/parley.orders.v1.OrdersService/ListSubscriptionPayments',
                 request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionPaymentsRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionPaymentsResponse.FromString,
+                _registered_method=True)
+        self.ExportOrders = channel.unary_stream(
+                '/parley.orders.v1.OrdersService/ExportOrders',
+                request_serializer=parley_dot_orders_dot_v1_dot_export__pb2.ExportOrdersRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
 
 
@@ -522,6 +529,20 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportOrders(self, request, context):
+        """Answers a seller's orders as a table, oldest first: CSV by RFC 4180 in UTF-8, with a line of headings, one line for each order.
+        Times are in RFC 3339 and UTC, amounts exact decimals beside their currency. Cells that a spreadsheet would take for a
+        formula begin with an apostrophe. Labels, notes and what else only the team knows, addresses and the parties' words are left
+        out. The table comes in pieces; each line tells the order as it stood when its piece was made. Where the rest cannot be
+        had, the stream fails (HTTP: the connection is cut), so that no part looks like the whole. Errors: VALIDATION_FAILED.
+        buf:lint:ignore RPC_NO_SERVER_STREAMING
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -704,6 +725,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.ListSubscriptionPayments,
                     request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionPaymentsRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionPaymentsResponse.SerializeToString,
+            ),
+            'ExportOrders': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportOrders,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_export__pb2.ExportOrdersRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1684,6 +1710,33 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/ListSubscriptionPayments',
             parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionPaymentsRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ListSubscriptionPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ExportOrders',
+            parley_dot_orders_dot_v1_dot_export__pb2.ExportOrdersRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

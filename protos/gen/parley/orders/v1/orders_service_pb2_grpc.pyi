@@ -4,10 +4,12 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 from parley.orders.v1 import analytics_pb2 as _analytics_pb2
 from parley.orders.v1 import audit_pb2 as _audit_pb2
 from parley.orders.v1 import desk_methods_pb2 as _desk_methods_pb2
+from parley.orders.v1 import export_pb2 as _export_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as _fulfilment_methods_pb2
 from parley.orders.v1 import orders_service_pb2 as _orders_service_pb2
 from parley.orders.v1 import payment_methods_pb2 as _payment_methods_pb2
@@ -172,6 +174,16 @@ class OrdersServiceStub:
     """
     ListSubscriptionPayments: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.ListSubscriptionPaymentsRequest, _subscription_methods_pb2.ListSubscriptionPaymentsResponse]
     """Lists the payments of a subscription, oldest first: those that were collected and those that are due."""
+    ExportOrders: _grpc.UnaryStreamMultiCallable[_export_pb2.ExportOrdersRequest, _httpbody_pb2.HttpBody]
+    """Answers a seller's orders as a table, oldest first: CSV by RFC 4180 in UTF-8, with a line of headings, one line for each order.
+    Times are in RFC 3339 and UTC, amounts exact decimals beside their currency. Cells that a spreadsheet would take for a
+    formula begin with an apostrophe. Labels, notes and what else only the team knows, addresses and the parties' words are left
+    out. The table comes in pieces; each line tells the order as it stood when its piece was made. Where the rest cannot be
+    had, the stream fails (HTTP: the connection is cut), so that no part looks like the whole. Errors: VALIDATION_FAILED.
+    buf:lint:ignore RPC_NO_SERVER_STREAMING
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -311,6 +323,16 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """
     ListSubscriptionPayments: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.ListSubscriptionPaymentsRequest, _subscription_methods_pb2.ListSubscriptionPaymentsResponse]  # type: ignore[assignment]
     """Lists the payments of a subscription, oldest first: those that were collected and those that are due."""
+    ExportOrders: _aio.UnaryStreamMultiCallable[_export_pb2.ExportOrdersRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Answers a seller's orders as a table, oldest first: CSV by RFC 4180 in UTF-8, with a line of headings, one line for each order.
+    Times are in RFC 3339 and UTC, amounts exact decimals beside their currency. Cells that a spreadsheet would take for a
+    formula begin with an apostrophe. Labels, notes and what else only the team knows, addresses and the parties' words are left
+    out. The table comes in pieces; each line tells the order as it stood when its piece was made. Where the rest cannot be
+    had, the stream fails (HTTP: the connection is cut), so that no part looks like the whole. Errors: VALIDATION_FAILED.
+    buf:lint:ignore RPC_NO_SERVER_STREAMING
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders from placement to payment, delivery and completion.
@@ -663,5 +685,21 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_subscription_methods_pb2.ListSubscriptionPaymentsResponse, _abc.Awaitable[_subscription_methods_pb2.ListSubscriptionPaymentsResponse]]:
         """Lists the payments of a subscription, oldest first: those that were collected and those that are due."""
+
+    @_abc_1.abstractmethod
+    def ExportOrders(
+        self,
+        request: _export_pb2.ExportOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """Answers a seller's orders as a table, oldest first: CSV by RFC 4180 in UTF-8, with a line of headings, one line for each order.
+        Times are in RFC 3339 and UTC, amounts exact decimals beside their currency. Cells that a spreadsheet would take for a
+        formula begin with an apostrophe. Labels, notes and what else only the team knows, addresses and the parties' words are left
+        out. The table comes in pieces; each line tells the order as it stood when its piece was made. Where the rest cannot be
+        had, the stream fails (HTTP: the connection is cut), so that no part looks like the whole. Errors: VALIDATION_FAILED.
+        buf:lint:ignore RPC_NO_SERVER_STREAMING
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
