@@ -8,7 +8,7 @@ import platform
 import sys
 from collections.abc import Callable
 
-from bench import desk, listings, startup, throughput, visibility
+from bench import desk, listings, requests, simulation, startup, throughput, visibility
 from bench.figures import Figure, show
 from bench.rig import Rig, running_stack
 from stack.demo.api import Api
@@ -22,6 +22,8 @@ ON_A_STACK: dict[str, Callable[[Rig], Figure]] = {
     "place": throughput.place_order,
     "listings": listings.list_listings,
     "desk": desk.folders,
+    "requests": requests.list_order_requests,
+    "simulate": simulation.simulate,
     "memory": startup.memory,
 }
 ALONE: dict[str, Callable[[], Figure]] = {"start": startup.first_order}

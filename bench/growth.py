@@ -28,13 +28,16 @@ PAGES = 40
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A way to ask. `place` is the place of thing `number` in the order of a list, which a page follows; None
-    where there are no pages.
+    where there are no pages. `scope`: what page tokens are bound to beside the request. `token`: that of a
+    caller of its own; empty: of the one who asks for all kinds.
     """
 
     name: str
     method: str
     request: Message
     place: Callable[[int], Cursor] | None = None
+    scope: str = ""
+    token: str = ""
 
     def requests(self, count: int) -> list[str]:
         """Requests for pages that lie all over a list of `count` things, in hex."""
@@ -44,7 +47,8 @@ class Kind:
         for page in range(PAGES):
             request = type(self.request)()
             request.CopyFrom(self.request)
-            token = next_page_token(request, self.place(page * count // (PAGES + 2)))
+            place = self.place(page * count // (PAGES + 2))
+            token = next_page_token(request, place, scope=self.scope)
             request.page_token = token  # type: ignore[attr-defined]
             made.append(request.SerializeToString().hex())
         return made
@@ -103,11 +107,11 @@ def _figure(growth: Growth, small: dict[str, float], large: dict[str, float]) ->
 
 def _measure(rig: Rig, token: str, growth: Growth, kinds: Sequence[Kind], count: int) -> dict[str, float]:
     """The p99 of each kind in one round."""
-    address = rig.stack.grpc[growth.service]
-    return {
-        kind.name: load.run(load.Job(address, kind.method, kind.requests(count), token, 1, SECONDS)).p99
-        for kind in kinds
-    }
+    address, found = rig.stack.grpc[growth.service], {}
+    for kind in kinds:
+        job = load.Job(address, kind.method, kind.requests(count), kind.token or token, 1, SECONDS)
+        found[kind.name] = load.run(job).p99
+    return found
 
 
 def _medians(rounds: Sequence[dict[str, float]]) -> dict[str, float]:

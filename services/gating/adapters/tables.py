@@ -221,6 +221,7 @@ order_request = sa.Table(
         postgresql_where=sa.text("state IN ('pending', 'info_requested', 'offered')"),
     ),
     sa.Index("ix_order_request_buyer_create_time_id", "buyer", "create_time", "id"),
+    sa.Index("ix_order_request_buyer_state_create_time_id", "buyer", "state", "create_time", "id"),
     # What a page skips must lie elsewhere in the index, or a page costs as much as all that was dismissed.
     sa.Index("ix_order_request_seller_dismissed_create_time_id", "seller", "dismissed", "create_time", "id"),
     sa.Index(

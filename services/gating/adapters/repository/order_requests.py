@@ -112,10 +112,7 @@ class OrderRequestsRepository:
         self, tx: Transaction, buyer: str, *, states: Sequence[State], page: PageRequest
     ) -> Page[OrderRequest]:
         """Requests of a buyer, newest first."""
-        statement = sa.select(table).where(table.c.buyer == buyer)
-        if states:
-            statement = statement.where(table.c.state.in_([state.value for state in states]))
-        return await _page(tx, keyset(statement, _AGE, page, descending=True), page)
+        return await _page(tx, _merged(table.c.buyer == buyer, _kinds(states) or [sa.true()], page), page)
 
     async def page_of_seller(
         self,
@@ -130,10 +127,8 @@ class OrderRequestsRepository:
         parts: list[sa.ColumnElement[bool]] = [
             table.c.dismissed.is_(found) for found in ((False, True) if show_dismissed else (False,))
         ]
-        if states and set(states) != set(State):
-            kinds = [table.c.state == state.value for state in dict.fromkeys(states)]
-            parts = [sa.and_(kind, part) for kind in kinds for part in parts]
-        return await _page(tx, _merged(seller, parts, page), page)
+        parts = [sa.and_(kind, part) for kind in _kinds(states) or [sa.true()] for part in parts]
+        return await _page(tx, _merged(table.c.seller == seller, parts, page), page)
 
     async def earlier(self, tx: Transaction, request: OrderRequest, now: datetime) -> EarlierRequests:
         """What the buyer of a request had asked the same seller before."""
@@ -155,15 +150,24 @@ async def _page(tx: Transaction, statement: sa.Select[Any], page: PageRequest) -
     return page_of([_request(row) for row in rows], page, lambda r: cursor_of(r.create_time, r.id))
 
 
-def _merged(seller: str, parts: Sequence[sa.ColumnElement[bool]], page: PageRequest) -> sa.Select[Any]:
-    """The newest of several parts of a seller's list.
+def _kinds(states: Sequence[State]) -> list[sa.ColumnElement[bool]]:
+    """The parts of a list that show some states; none where no state is left out."""
+    if set(states) == set(State):
+        return []
+    return [table.c.state == state.value for state in dict.fromkeys(states)]
+
+
+def _merged(
+    whose: sa.ColumnElement[bool], parts: Sequence[sa.ColumnElement[bool]], page: PageRequest
+) -> sa.Select[Any]:
+    """The newest of several parts of a list.
 
     Each part is a range of one index in the wanted order, so that none is read further than a page, however
     much lies behind or between.
     """
-    mine = sa.select(*_AGE).where(table.c.seller == seller)
+    mine = sa.select(*_AGE).where(whose)
     if len(parts) == 1:
-        return keyset(sa.select(table).where(table.c.seller == seller, parts[0]), _AGE, page, descending=True)
+        return keyset(sa.select(table).where(whose, parts[0]), _AGE, page, descending=True)
     ranges = [keyset(mine.where(part), _AGE, page, descending=True).subquery() for part in parts]
     keys = sa.union_all(*(sa.select(found) for found in ranges)).subquery()
     newest = keyset(sa.select(keys), (keys.c.create_time, keys.c.id), page, descending=True).subquery()
