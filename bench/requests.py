@@ -36,15 +36,15 @@ SELECT made.* FROM order_request AS pattern,
     LATERAL (SELECT CASE WHEN n % 997 = 0 THEN 'pending' WHEN n % 991 = 0 THEN 'info_requested'
         WHEN n % 983 = 0 THEN 'offered'
         ELSE (ARRAY['converted', 'declined', 'withdrawn', 'expired', 'closed'])[1 + n % 5]
-        END AS state) AS at,
+        END AS reached) AS ends,
     LATERAL jsonb_populate_record(pattern, jsonb_build_object(
         'id', $1::text || lpad(n::text, 9, '0'),
         'seller', 'sellers/' || $1, 'buyer', 'users/' || $1, 'package', $1 || '/p' || n,
-        'state', state, 'decline_reason', CASE WHEN state = 'declined' THEN 'OTHER' END,
-        'offer', CASE WHEN state IN ('offered', 'converted') THEN 'offers/' || n ELSE '' END,
-        'dismissed', state NOT IN ('pending', 'info_requested', 'offered') AND n % 10 > 0,
-        'expire_time', CASE WHEN state = 'pending' THEN '2100-01-01T00:00Z' END,
-        'remaining', CASE WHEN state = 'info_requested' THEN '1 day' END,
+        'state', reached, 'decline_reason', CASE WHEN reached = 'declined' THEN 'OTHER' END,
+        'offer', CASE WHEN reached IN ('offered', 'converted') THEN 'offers/' || n ELSE '' END,
+        'dismissed', reached NOT IN ('pending', 'info_requested', 'offered') AND n % 10 > 0,
+        'expire_time', CASE WHEN reached = 'pending' THEN '2100-01-01T00:00Z' END,
+        'remaining', CASE WHEN reached = 'info_requested' THEN '1 day' END,
         'create_time', $3::timestamptz + n * interval '1 second')) AS made
 WHERE pattern.id = (SELECT min(id) FROM order_request WHERE seller NOT LIKE 'sellers/bench%')
 """

@@ -22,6 +22,21 @@ CONCURRENCY: Final = 8
 FACT_SECONDS: Final = 30.0
 _PAGE: Final = 1_000
 
+# How an order ends, and what stands in its timeline then, where it does not end with its confirmation.
+_STATES: Final[Mapping[Kind, str]] = {
+    Kind.COMPLETED: "STATE_COMPLETED",
+    Kind.CANCELLED: "STATE_CANCELLED",
+}
+_WORK: Final[Mapping[Kind, Mapping[str, int]]] = {
+    Kind.COMPLETED: {
+        "TYPE_ORDER_STARTED": 1,
+        "TYPE_ORDER_DELIVERED": 2,
+        "TYPE_ORDER_CHANGES_REQUESTED": 1,
+        "TYPE_ORDER_COMPLETED": 1,
+    },
+    Kind.CANCELLED: {"TYPE_ORDER_CANCELLED": 1},
+}
+
 
 @dataclass(slots=True)
 class Audit:
@@ -113,7 +128,7 @@ class _Check:
         # Accepting a quote makes a price; the seller, who confirms, may not have come to it.
         if self._record.script.kind is Kind.QUOTED and self._record.captures != (1, 1):
             return ("STATE_PROCESSING", "STATE_CONFIRMED")
-        return ("STATE_CONFIRMED",)
+        return (_STATES.get(self._record.script.kind, "STATE_CONFIRMED"),)
 
     async def _charged(self, order: str, total: Money) -> None:
         least, most = self._record.captures
@@ -147,8 +162,10 @@ class _Check:
         paid = order["paymentState"] == "PAYMENT_STATE_PAID"
         if self._record.request:
             wanted = {"TYPE_OFFER_ACCEPTED": 1, "TYPE_REQUEST_CONVERTED": 1}
+            if self._record.script.kind is Kind.REVIVED:
+                wanted |= {"TYPE_OFFER_NEW_QUOTE_REQUESTED": 1, "TYPE_OFFER_REVIVED": 1}
             await self._timeline(f"conversations/{self._record.request.split('/')[1]}", wanted)
-        wanted = {"TYPE_ORDER_PLACED": 1}
+        wanted = {"TYPE_ORDER_PLACED": 1, **_WORK.get(self._record.script.kind, {})}
         if promise.offer:
             wanted["TYPE_OFFER_ACCEPTED"] = 1
         if paid:

@@ -17,7 +17,16 @@ from chassis.kernel.money import Money
 from stack.demo.api import Api, Json, NotYet, Party, Refused, Unanswered, until
 from stack.demo.marketplace import Package, money_json, money_of
 from stack.demo.scripts import Kind, Script
-from stack.demo.terms import CARD, HARD_CARD, LOST_ANSWER_CARD, SOFT_CARD, instant_of, offer_terms, percent
+from stack.demo.terms import (
+    CARD,
+    HARD_CARD,
+    LOST_ANSWER_CARD,
+    SOFT_CARD,
+    instant_of,
+    offer_terms,
+    percent,
+    wire_time,
+)
 
 Ask = Callable[[], Awaitable[object]]
 
@@ -26,6 +35,10 @@ _CARDS: Final = {
     Kind.HARD_DECLINE: HARD_CARD,
     Kind.LOST_ANSWER: LOST_ANSWER_CARD,
 }
+# What is cancelled was to be paid offline, so that no money has to go back.
+_OFFLINE: Final = frozenset({Kind.OFFLINE, Kind.CANCELLED})
+_CURRENCIES: Final = ("EUR", "JPY", "USD")
+_REVIVED_FOR: Final = timedelta(days=1)
 # The seller's offers are a little dearer than the package, so that there is something to negotiate.
 _OPENING_PERCENT: Final = 110
 
@@ -80,7 +93,7 @@ async def play(api: Api, script: Script, *, buyer: str, pace: Pace | None = None
     It does not raise for what the API answers or fails to answer: `Record.failure` says so.
     """
     record = Record(script, buyer)
-    negotiation = Negotiation(record, api.buyer(buyer), api.seller(script.package.seller), pace or Pace())
+    negotiation = Negotiation(api, record, pace or Pace())
     try:
         await negotiation.run()
     except (Refused, Unanswered, NotYet, Unexpected) as error:
@@ -93,12 +106,13 @@ class Unexpected(Exception):
 
 
 class Negotiation:
-    """The two parties of one record, and their moves."""
+    """The parties of one record, and their moves. `seller` owns the account, `agent` works for him."""
 
-    def __init__(self, record: Record, buyer: Party, seller: Party, pace: Pace) -> None:
+    def __init__(self, api: Api, record: Record, pace: Pace) -> None:
         self.record = record
-        self.buyer = buyer
-        self.seller = seller
+        self.buyer = api.buyer(record.buyer)
+        self.seller = api.seller(record.seller)
+        self.agent = api.seller(record.seller, role="agent")
         self.pace = pace
         self._script = record.script
         self._package: Package = record.script.package
@@ -123,15 +137,65 @@ class Negotiation:
 
     async def _accepted(self) -> None:
         await self._request()
-        offline = self._script.kind is Kind.OFFLINE
-        offer = await self._send_offer({"orderRequest": self.record.request}, offline=offline)
+        offer = await self._agreed_offer()
+        if offer is None:
+            return
+        await self._accept(offer)
+        await self._until_visible()
+        await self._settle()
+        if self._script.kind is Kind.COMPLETED:
+            await self._work()
+        elif self._script.kind is Kind.CANCELLED:
+            assert self.record.promise is not None
+            await self._do(self.buyer, f"{self.record.promise.order}:cancel", {"reason": "REASON_NOT_NEEDED"})
+
+    async def _agreed_offer(self) -> Json | None:
+        """The offer as the buyer will accept it; None where there was no time left to make one."""
+        origin = {"orderRequest": self.record.request}
+        if self._script.kind is Kind.REVIVED:
+            return await self._revived_offer(origin)
+        if self._script.kind is Kind.APPROVED:
+            offer = await self._approved_offer(origin)
+        else:
+            offer = await self._send_offer(origin, offline=self._script.kind in _OFFLINE)
         await self._do(self.buyer, f"{self.record.offer}:open")
         if self._script.kind is Kind.COUNTERED:
             for _ in range(self._script.rounds):
                 offer = await self._haggle(offer)
-        await self._accept(offer)
-        await self._until_visible()
-        await self._settle()
+            await self.buyer.get(f"{self.record.offer}:compareRevisions")
+        return offer
+
+    async def _revived_offer(self, origin: Json) -> Json | None:
+        """It expires; the buyer asks for another one, and the seller opens it again."""
+        offer = await self._short_offer(origin)
+        if offer is None:
+            return None
+        await self._too_late(offer)
+        await self._do(self.buyer, f"{self.record.offer}:requestNewQuote", {"text": "Is it still possible?"})
+        expire = wire_time(datetime.now(UTC) + _REVIVED_FOR)
+        revived: Json = await self._do(self.seller, f"{self.record.offer}:revive", {"expireTime": expire})
+        return dict(revived["offer"])
+
+    async def _approved_offer(self, origin: Json) -> Json:
+        """Whatever an agent offers goes through the owner's hands first."""
+        limits = [money_json(Money(currency, 1)) for currency in _CURRENCIES]
+        settings = f"sellers/{self.record.seller}/offerSettings"
+        await self.seller.patch(settings, {"approvalLimits": limits}, updateMask="approvalLimits")
+        await self._send_offer(origin, by=self.agent, send=False)
+        await self._do(self.agent, f"{self.record.offer}:submitForReview")
+        await self._do(self.seller, f"{self.record.offer}:approve")
+        sent: Json = await self._do(self.agent, f"{self.record.offer}:send")
+        return dict(sent["offer"])
+
+    async def _work(self) -> None:
+        """The seller delivers, the buyer sends it back once, and takes it then."""
+        assert self.record.promise is not None
+        order = self.record.promise.order
+        await self._do(self.seller, f"{order}:start")
+        await self._do(self.seller, f"{order}:deliver", {"text": "A first draft."})
+        await self._do(self.buyer, f"{order}:requestChanges", {"text": "A little bigger, please."})
+        await self._do(self.seller, f"{order}:deliver", {"text": "Bigger."})
+        await self._do(self.buyer, f"{order}:complete")
 
     async def _instant(self) -> None:
         order = await self._place()
@@ -160,15 +224,10 @@ class Negotiation:
             await self._do(self.buyer, f"{self.record.request}:withdraw")
 
     async def _end_offer(self) -> None:
-        expire = None
-        if self._script.kind is Kind.EXPIRED:
-            expire = datetime.now(UTC) + timedelta(seconds=self.pace.expiry_seconds)
-        try:
-            offer = await self._send_offer({"orderRequest": self.record.request}, expire=expire)
-        except Refused as refusal:
-            # The answer was so late that there was no time left to offer anything.
-            if expire is None or refusal.reason != "TIME_OUT_OF_RANGE":
-                raise
+        origin = {"orderRequest": self.record.request}
+        is_short = self._script.kind is Kind.EXPIRED
+        offer = await self._short_offer(origin) if is_short else await self._send_offer(origin)
+        if offer is None:
             return
         if self._script.kind is Kind.DECLINED:
             await self._do(self.buyer, f"{self.record.offer}:decline", {"reason": "Too dear for us."})
@@ -178,6 +237,16 @@ class Negotiation:
             await self._too_late(offer)
         await self._until_state(self.buyer, self.record.request, "PENDING", key="orderRequest")
         await self._do(self.buyer, f"{self.record.request}:withdraw")
+
+    async def _short_offer(self, origin: Json) -> Json | None:
+        """An offer that is about to expire; None where its call came so late that it had expired before."""
+        expire = datetime.now(UTC) + timedelta(seconds=self.pace.expiry_seconds)
+        try:
+            return await self._send_offer(origin, expire=expire)
+        except Refused as refusal:
+            if refusal.reason != "TIME_OUT_OF_RANGE":
+                raise
+            return None
 
     async def _too_late(self, offer: Json) -> None:
         expire = instant_of(offer["currentRevision"]["terms"]["expireTime"])
@@ -206,11 +275,17 @@ class Negotiation:
             )
 
     async def _send_offer(
-        self, origin: Json, *, expire: datetime | None = None, offline: bool = False
+        self,
+        origin: Json,
+        *,
+        by: Party | None = None,
+        send: bool = True,
+        expire: datetime | None = None,
+        offline: bool = False,
     ) -> Json:
         price = percent(self._package.price, _OPENING_PERCENT)
         terms = offer_terms(self._package, price, scope="As discussed.", expire=expire, offline=offline)
-        answer = await self._do(self.seller, "offers", {**origin, "terms": terms, "send": True})
+        answer = await self._do(by or self.seller, "offers", {**origin, "terms": terms, "send": send})
         offer: Json = answer["offer"]
         self.record.offer = offer["name"]
         return offer
@@ -256,12 +331,12 @@ class Negotiation:
 
     def _acceptance(self, offer: Json) -> Json:
         body: Json = {"revision": offer["currentRevision"]["number"]}
-        if self._script.kind is not Kind.OFFLINE:
+        if self._script.kind not in _OFFLINE:
             body["paymentToken"] = _CARDS.get(self._script.kind, CARD)
         return body
 
     def _captures(self) -> tuple[int, int]:
-        none = self._script.kind in (Kind.OFFLINE, Kind.SOFT_DECLINE, Kind.HARD_DECLINE)
+        none = self._script.kind in {*_OFFLINE, Kind.SOFT_DECLINE, Kind.HARD_DECLINE}
         return (0, 0) if none else (1, 1)
 
     def _promise(self, order: str, total: Money) -> None:
@@ -280,7 +355,11 @@ class Negotiation:
         """Wait until the payment is over, and pay by another card where the first was declined for now."""
         promise = self.record.promise
         assert promise is not None
-        ends = {Kind.OFFLINE: "OFFLINE", Kind.SOFT_DECLINE: "FAILED", Kind.HARD_DECLINE: "FAILED"}
+        ends = {
+            **dict.fromkeys(_OFFLINE, "OFFLINE"),
+            Kind.SOFT_DECLINE: "FAILED",
+            Kind.HARD_DECLINE: "FAILED",
+        }
         await self._until_payment(promise.order, ends.get(self._script.kind, "PAID"))
         if self._script.kind is Kind.SOFT_DECLINE:
             (payment,) = (await self.buyer.get(f"{promise.order}/payments"))["payments"]

@@ -30,6 +30,10 @@ class Kind(StrEnum):
     QUOTED = "quote accepted, then confirmed"
     INSTANT = "ordered at once"
     DECLINED = "offer declined"
+    APPROVED = "approved by the owner, accepted"
+    REVIVED = "expired, asked for anew, revived, accepted"
+    COMPLETED = "accepted, delivered twice, completed"
+    CANCELLED = "accepted, then cancelled"
     WITHDRAWN = "offer withdrawn"
     EXPIRED = "offer expired"
     REQUEST_DECLINED = "request declined"
@@ -37,13 +41,17 @@ class Kind(StrEnum):
 
 
 WEIGHTS: Final[Mapping[Kind, int]] = {
-    Kind.ACCEPTED: 28,
-    Kind.COUNTERED: 22,
+    Kind.ACCEPTED: 16,
+    Kind.COUNTERED: 16,
+    Kind.APPROVED: 5,
+    Kind.REVIVED: 4,
+    Kind.COMPLETED: 8,
+    Kind.CANCELLED: 4,
     Kind.OFFLINE: 6,
     Kind.SOFT_DECLINE: 6,
     Kind.HARD_DECLINE: 3,
     Kind.QUOTED: 7,
-    Kind.INSTANT: 8,
+    Kind.INSTANT: 5,
     Kind.DECLINED: 5,
     Kind.WITHDRAWN: 4,
     Kind.EXPIRED: 4,

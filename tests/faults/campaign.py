@@ -189,7 +189,7 @@ async def _check_ends(api: Api, report: Report, record: Record) -> None:
         ("offers", "offers", record.offer, _OFFER_ENDS, "ACCEPTED"),
     ):
         wanted = f"STATE_{ends.get(record.script.kind, usual)}"
-        if record.script.kind is Kind.EXPIRED and not record.offer:
+        if record.script.kind in {Kind.EXPIRED, Kind.REVIVED} and not record.offer:
             # There was no time left to offer anything, and that is where the negotiation stopped.
             wanted = "STATE_PENDING"
         found: list[Json] = []

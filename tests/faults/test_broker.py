@@ -63,7 +63,7 @@ async def _agree(market: Market, script: Script, buyer: str) -> Record:
     """Everything up to the acknowledged order, each answered at the first attempt."""
     record = Record(script, buyer)
     async with market.rig.api(IMPATIENT) as api:
-        negotiation = Negotiation(record, api.buyer(buyer), api.seller(record.seller), campaign.PACE)
+        negotiation = Negotiation(api, record, campaign.PACE)
         if script.kind is Kind.INSTANT:
             order = await negotiation._place()
             negotiation._promise(order["name"], script.package.price)
