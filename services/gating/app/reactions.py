@@ -11,10 +11,11 @@ from chassis.kernel.clock import Clock
 from services.gating.app.gate import Gate
 from services.gating.app.order_requests import id_of, save_moved
 from services.gating.app.ports import OrderFact, OrderRequests, Projections, Record
-from services.gating.domain import order_request
+from services.gating.domain import request_offers
 from services.gating.domain.catalogue import Listing
 from services.gating.domain.facts import Content, Fact
-from services.gating.domain.order_request import OPEN_STATES, OfferFact, OrderRequest
+from services.gating.domain.order_request import OPEN_STATES, OrderRequest
+from services.gating.domain.request_offers import OfferFact
 
 PLACED_VERSION: Final = 1
 """The version that an order has when it comes into existence: its event's time is that of the placement."""
@@ -67,7 +68,7 @@ class Reactions:
             if request is None or (request.buyer, request.seller) != (offer.buyer, offer.seller):
                 return
             offers = await self._projections.offers_for(tx, offer.order_request)
-            moved = order_request.follow_offers(
+            moved = request_offers.follow_offers(
                 request, offers, answered=delivery.time, now=self._clock.now()
             )
             if moved is not None and not await self._is_replaced(tx, request, moved[0]):

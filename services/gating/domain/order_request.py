@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +13,7 @@ from services.gating.domain import refusals
 from services.gating.domain.catalogue import Listing, Package
 from services.gating.domain.events import OrderRequestChanged, RequestVerb
 from services.gating.domain.gate import GateDecision, Outcome
-from services.gating.domain.request_rules import ReofferPolicy, RequestRules
+from services.gating.domain.request_rules import RequestRules
 
 MAX_QUESTIONS: Final = 20
 """Questions that a seller may ask about one request."""
@@ -229,7 +228,7 @@ def ask_information(request: OrderRequest, question: str, *, actor: Actor, now: 
         remaining=request.expire_time - now,
         first_response_time=request.first_response_time or now,
     )
-    return _changed(changed, RequestVerb.INFORMATION_ASKED, now)
+    return moved(changed, RequestVerb.INFORMATION_ASKED, now)
 
 
 def answer_information(request: OrderRequest, answer: str, *, actor: Actor, now: datetime) -> Moved:
@@ -244,28 +243,28 @@ def answer_information(request: OrderRequest, answer: str, *, actor: Actor, now:
         expire_time=now + request.remaining,
         remaining=None,
     )
-    return _changed(changed, RequestVerb.INFORMATION_ANSWERED, now)
+    return moved(changed, RequestVerb.INFORMATION_ANSWERED, now)
 
 
 def decline(request: OrderRequest, reason: DeclineReason, text: str, *, actor: Actor, now: datetime) -> Moved:
     """The seller says no, with a reason."""
     changed = replace(
-        _ended(request, _move(request, "decline", actor, now)),
+        at_rest(request, _move(request, "decline", actor, now)),
         decline_reason=reason,
         decline_text=text,
         first_response_time=request.first_response_time or now,
     )
-    return _changed(changed, RequestVerb.DECLINED, now)
+    return moved(changed, RequestVerb.DECLINED, now)
 
 
 def withdraw(request: OrderRequest, *, actor: Actor, now: datetime) -> Moved:
     """The buyer takes it back."""
-    return _changed(_ended(request, _move(request, "withdraw", actor, now)), RequestVerb.WITHDRAWN, now)
+    return moved(at_rest(request, _move(request, "withdraw", actor, now)), RequestVerb.WITHDRAWN, now)
 
 
 def close(request: OrderRequest, *, actor: Actor, now: datetime) -> Moved:
     """The operator ends a request that nobody answers."""
-    return _changed(_ended(request, _move(request, "close", actor, now)), RequestVerb.CLOSED, now)
+    return moved(at_rest(request, _move(request, "close", actor, now)), RequestVerb.CLOSED, now)
 
 
 def dismiss(request: OrderRequest, *, actor: Actor) -> OrderRequest:
@@ -289,7 +288,7 @@ def expire(request: OrderRequest, *, now: datetime) -> Moved | None:
     if not request.is_due(now):
         return None
     state = MACHINE.move(request.state, "expire", Actor.TIMER, name=request.name)
-    return _changed(_ended(request, state), RequestVerb.EXPIRED, now)
+    return moved(at_rest(request, state), RequestVerb.EXPIRED, now)
 
 
 def remind(request: OrderRequest, *, now: datetime) -> Moved | None:
@@ -301,94 +300,19 @@ def remind(request: OrderRequest, *, now: datetime) -> Moved | None:
         return None
     state = MACHINE.move(request.state, "remind", Actor.TIMER, name=request.name)
     reminded = replace(request, state=state, reminders=request.reminders + 1)
-    return _changed(reminded, RequestVerb.REMINDED, now)
-
-
-class OfferState(StrEnum):
-    """Where an offer stands, as its owner says."""
-
-    OPEN = "OPEN"
-    ACCEPTED = "ACCEPTED"
-    DECLINED = "DECLINED"
-    WITHDRAWN = "WITHDRAWN"
-    EXPIRED = "EXPIRED"
-
-
-@dataclass(frozen=True, slots=True)
-class OfferFact:
-    """What the offers service said last about an offer. `by_seller`: the newest revision is the seller's."""
-
-    name: str
-    version: int
-    seller: str
-    buyer: str
-    order_request: str
-    order: str
-    package: str
-    state: OfferState
-    by_seller: bool
-    expire_time: datetime | None
-
-
-def follow_offers(
-    request: OrderRequest, offers: Sequence[OfferFact], *, answered: datetime, now: datetime
-) -> Moved | None:
-    """The request as all offers that answer it imply, whatever order they became known in; None: no change.
-
-    An accepted offer decides for good; else the newest open one; else the request waits for the seller again,
-    with a new deadline, or is closed where he wanted that. `answered` is when the newest of these happened.
-    An open offer was sent while the request was open, as its owner asks about that: it counts after expiry.
-    """
-    accepted = next((offer for offer in offers if offer.state is OfferState.ACCEPTED), None)
-    if accepted is not None:
-        return _converted(request, accepted, now)
-    newest = max((o for o in offers if o.state is OfferState.OPEN), key=lambda o: o.name, default=None)
-    if newest is not None:
-        return _offered(request, newest.name, answered=answered, now=now)
-    if request.state is not State.OFFERED:
-        return None
-    if request.rules.reoffer_policy is ReofferPolicy.CLOSE:
-        state = MACHINE.move(request.state, "close", Actor.SERVICE, name=request.name)
-        return _changed(_ended(request, state), RequestVerb.CLOSED, now)
-    state = MACHINE.move(request.state, "reopen", Actor.SERVICE, name=request.name)
-    reopened = replace(request, state=state, expire_time=now + request.rules.ttl, reminders=0)
-    return _changed(reopened, RequestVerb.REOPENED, now)
-
-
-def _converted(request: OrderRequest, accepted: OfferFact, now: datetime) -> Moved | None:
-    if request.state is State.CONVERTED:
-        return None
-    state = MACHINE.move(request.state, "convert", Actor.SERVICE, name=request.name)
-    # An order is news, also where the request was dismissed.
-    changed = replace(_ended(request, state), offer=accepted.name, order=accepted.order, dismissed=False)
-    return _changed(changed, RequestVerb.CONVERTED, now)
-
-
-def _offered(request: OrderRequest, offer: str, *, answered: datetime, now: datetime) -> Moved | None:
-    if not MACHINE.can(request.state, "sendOffer", Actor.SERVICE):
-        # Over already, or offered: a newer offer takes the place of the one that the request names.
-        if request.state is not State.OFFERED or request.offer == offer:
-            return None
-        return _changed(replace(request, offer=offer), RequestVerb.OFFERED, now)
-    state = MACHINE.move(request.state, "sendOffer", Actor.SERVICE, name=request.name)
-    changed = replace(
-        _ended(request, state),
-        offer=offer,
-        first_response_time=request.first_response_time or max(answered, request.create_time),
-        dismissed=False,
-    )
-    return _changed(changed, RequestVerb.OFFERED, now)
+    return moved(reminded, RequestVerb.REMINDED, now)
 
 
 def _move(request: OrderRequest, event: str, actor: Actor, now: datetime) -> State:
     return MACHINE.move(request.state_at(now), event, actor, name=request.name)
 
 
-def _ended(request: OrderRequest, state: State) -> OrderRequest:
+def at_rest(request: OrderRequest, state: State) -> OrderRequest:
     """In a state in which no deadline runs."""
     return replace(request, state=state, expire_time=None, remaining=None)
 
 
-def _changed(request: OrderRequest, verb: RequestVerb, now: datetime) -> Moved:
+def moved(request: OrderRequest, verb: RequestVerb, now: datetime) -> Moved:
+    """The next version, with what happened."""
     changed = replace(request, version=request.version + 1, update_time=now)
     return changed, OrderRequestChanged(verb, changed, now)

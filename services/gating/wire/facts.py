@@ -12,7 +12,7 @@ from parley.orders.v1.order_pb2 import Order
 from services.gating.app.ports import OrderFact
 from services.gating.app.reactions import ToldOrder
 from services.gating.domain.catalogue import Intake, Listing, Package
-from services.gating.domain.order_request import OfferFact, OfferState
+from services.gating.domain.request_offers import OfferFact, OfferState
 from services.gating.wire.stories import order_content
 
 _OFFER_STATES: Final = {Offer.State.Value(f"STATE_{state.value}"): state for state in OfferState}

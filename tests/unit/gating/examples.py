@@ -22,13 +22,12 @@ from services.gating.domain.gate import (
 )
 from services.gating.domain.order_request import (
     Needs,
-    OfferFact,
-    OfferState,
     OrderRequest,
     Submission,
     submit,
 )
 from services.gating.domain.plan import SellerPlan, Tier
+from services.gating.domain.request_offers import OfferFact, OfferState
 from services.gating.domain.request_rules import RequestRules
 from services.gating.domain.settings import DayOverride, OrderSettings, Scope
 

@@ -25,12 +25,11 @@ from services.gating.domain.order_request import (
     Inquiry,
     Moved,
     Needs,
-    OfferState,
     OrderRequest,
     State,
     Submission,
-    follow_offers,
 )
+from services.gating.domain.request_offers import OfferFact, OfferState, follow_offers
 from services.gating.domain.request_rules import RequestRules
 from tests.unit.gating.examples import (
     BUYER,
@@ -327,7 +326,7 @@ def test_the_order_of_facts_does_not_matter(histories: list[tuple[str, list[Offe
     ]
     outcomes = set()
     for order in list(permutations(facts))[:120]:
-        request, known = submitted(), dict[str, requests.OfferFact]()
+        request, known = submitted(), dict[str, OfferFact]()
         for fact in order:
             held = known.get(fact.name)
             if held is None or held.version < fact.version:

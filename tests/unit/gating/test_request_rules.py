@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from chassis.kernel.machine import Actor
 from services.gating.domain import order_request as requests
 from services.gating.domain.events import RequestVerb
-from services.gating.domain.order_request import OfferState, OrderRequest, State, follow_offers
+from services.gating.domain.order_request import OrderRequest, State
+from services.gating.domain.request_offers import OfferState, follow_offers
 from services.gating.domain.request_rules import ReofferPolicy, RequestRules
 from services.gating.domain.settings import OrderSettings, SettingsChange, save
 from tests.unit.gating.examples import NOON, SELLER, offer_fact, submitted

@@ -19,7 +19,7 @@ from services.gating.domain.buyer_history import ConfirmedOrders
 from services.gating.domain.catalogue import Intake, Listing
 from services.gating.domain.facts import Fact
 from services.gating.domain.gate import BuyerFacts, HeldOffer
-from services.gating.domain.order_request import OfferFact, OfferState
+from services.gating.domain.request_offers import OfferFact, OfferState
 
 HELD_OFFERS_LIMIT: Final = 500
 """Offers of one seller to one buyer that the gate looks at: open ones first, then the newest."""

@@ -12,7 +12,7 @@ from services.gating.domain.buyer_history import ConfirmedOrders
 from services.gating.domain.catalogue import Listing
 from services.gating.domain.facts import Fact
 from services.gating.domain.gate import BuyerFacts
-from services.gating.domain.order_request import OfferFact
+from services.gating.domain.request_offers import OfferFact
 
 
 @dataclass(frozen=True, slots=True)
