@@ -11,6 +11,7 @@ import pytest
 from chassis.kernel.clock import ManualClock
 from chassis.testing.service import Backends, running
 from services.orders.__main__ import DEFINITION, build
+from tests.component.orders.crashing import World, opened
 from tests.component.orders.market import FakeGate, FakeOffers, Market
 
 
@@ -21,3 +22,10 @@ async def market(backends: Backends, clock: ManualClock) -> AsyncIterator[Market
     definition = replace(DEFINITION, build=partial(build, gate=gate, offers=offers, zones=gate))
     async with running(definition, backends, clock=clock) as service:
         yield Market(service, gate, offers)
+
+
+@pytest.fixture
+async def world(backends: Backends, clock: ManualClock) -> AsyncIterator[World]:
+    """The handlers of payments, without network around them, beside a process that may crash."""
+    async with opened(backends, clock) as world:
+        yield world

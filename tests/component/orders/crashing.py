@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from chassis.call import Call
@@ -12,6 +15,7 @@ from chassis.kernel.caller import Caller, Relation, Role, Rule
 from chassis.kernel.clock import ManualClock
 from chassis.kernel.ids import UuidV7
 from chassis.kernel.money import Money
+from chassis.testing.service import Backends
 from chassis.timers import LEASE, TimerRunner
 from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.repository import Repository
@@ -27,6 +31,7 @@ from services.orders.domain.order import Order, PaymentState
 from services.orders.domain.order import State as OrderState
 from services.orders.domain.payment import UNRESOLVED, Charge, Payment, State
 from services.orders.domain.refund import ChargeReference, RefundAnswer, RefundReason
+from services.orders.wire.events import event_record
 from tests.component.orders.market import REVIEWED, FakeGate, FakeOffers
 from tests.unit.orders.purchases import wish
 
@@ -298,3 +303,16 @@ class World:
             await self.run()
             await self.check(name)
         await self.check_resolved(name)
+
+
+@asynccontextmanager
+async def opened(backends: Backends, clock: ManualClock) -> AsyncIterator[World]:
+    """A world on a database of its own."""
+    dsn = await backends.database("services.orders.migrations")
+    encode = partial(event_record, ids=UuidV7(clock))
+    database = await CrashingDatabase.open(dsn, clock=clock, encode_event=encode, pool_size=3)
+    remote = await Database.open(dsn, clock=clock, encode_event=encode, pool_size=3)
+    assert isinstance(database, CrashingDatabase)
+    yield World(clock, database, remote)
+    await database.close()
+    await remote.close()

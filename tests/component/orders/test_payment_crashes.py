@@ -6,7 +6,7 @@ a second key, and once the crashes end every payment is resolved and agrees with
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -15,19 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chassis.db import Database
 from chassis.kernel.caller import Caller
-from chassis.kernel.clock import ManualClock
-from chassis.kernel.ids import UuidV7
 from chassis.kernel.money import Money
 from chassis.kernel.refusal import Refusal
-from chassis.testing.service import Backends
 from services.orders.app.commands import ChangePaymentMethod, RetryPayment
 from services.orders.app.loading import ChangeOrder
 from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.order import Order, PaymentState
 from services.orders.domain.payment import State
-from services.orders.wire.events import event_record
 from tests.component.orders.crashing import (
     BUYER,
     REFUND_TOKENS,
@@ -35,21 +30,8 @@ from tests.component.orders.crashing import (
     STEPS,
     TOKENS,
     Crash,
-    CrashingDatabase,
     World,
 )
-
-
-@pytest.fixture
-async def world(backends: Backends, clock: ManualClock) -> AsyncIterator[World]:
-    dsn = await backends.database("services.orders.migrations")
-    encode = partial(event_record, ids=UuidV7(clock))
-    database = await CrashingDatabase.open(dsn, clock=clock, encode_event=encode, pool_size=3)
-    remote = await Database.open(dsn, clock=clock, encode_event=encode, pool_size=3)
-    assert isinstance(database, CrashingDatabase)
-    yield World(clock, database, remote)
-    await database.close()
-    await remote.close()
 
 
 @pytest.mark.covers("B35")
