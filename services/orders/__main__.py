@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
+from chassis.db import Database
+from chassis.kernel.clock import Clock
 from chassis.serve import Definition, Runtime, Service, UpkeepCommand, main
 from chassis.timers import Handler
 from parley.orders.v1.orders_service_pb2_grpc import add_OrdersServiceServicer_to_server
@@ -17,6 +19,7 @@ from services.orders.adapters.offers_client import OffersClient
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sales_repository import SalesRepository
 from services.orders.adapters.sandbox import SandboxProvider
+from services.orders.adapters.stripe_provider import StripeProvider
 from services.orders.adapters.subscription_repository import SubscriptionRepository
 from services.orders.app import fulfilment, refunds, timers
 from services.orders.app.account_reactions import AccountReactions
@@ -59,7 +62,7 @@ def build(
     offers = offers or OffersClient(runtime.peers["offers"])
     gating = GatingClient(runtime.peers["gating"])
     gate, zones = gate or gating, zones or gating
-    provider = provider or SandboxProvider(database, clock)
+    provider = provider or _provider(config, database, clock)
     repository, desk, subscribed = Repository(), DeskRepository(), SubscriptionRepository()
     book = SubscriptionBook(repository, subscribed, provider=provider.name, clock=clock)
     listings = ListingCatalog(database, clock, offers.listing)
@@ -167,6 +170,21 @@ def _owners(
             "orders": OrderOwners(repository),
             "subscriptions": SubscriptionOwners(subscribed, book, dunning),
         }
+    )
+
+
+def _provider(config: OrdersConfig, database: Database, clock: Clock) -> PaymentProvider:
+    """The payment provider that the settings choose. ValueError for settings that choose none."""
+    if config.payment_provider == "sandbox":
+        return SandboxProvider(database, clock)
+    if config.payment_provider != "stripe":
+        raise ValueError("PARLEY_ORDERS_PAYMENT_PROVIDER is neither sandbox nor stripe")
+    if not config.stripe_key:
+        raise ValueError("PARLEY_ORDERS_STRIPE_KEY is missing")
+    return StripeProvider(
+        config.stripe_key.reveal(),
+        url=config.stripe_url,
+        timeout_seconds=config.payment_answer_seconds,
     )
 
 

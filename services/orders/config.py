@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chassis.config import Address, ServiceConfig, setting
+from chassis.config import Address, Secret, ServiceConfig, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,9 @@ class OrdersConfig(ServiceConfig):
         maximum=90,
         shape="days after the last try until a subscription whose payment failed is cancelled",
     )
+    payment_provider: str = setting("sandbox", shape="sandbox or stripe")
+    stripe_key: Secret = setting(Secret(""), shape="the secret key of an account at Stripe, sk_…")
+    stripe_url: str = setting("", shape="http://host:port of another server that speaks Stripe's protocol")
     payment_answer_seconds: float = setting(
         10.0, minimum=0.1, maximum=60, shape="seconds to wait for the answer of the payment provider"
     )
