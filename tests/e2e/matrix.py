@@ -181,6 +181,8 @@ OFFERS: Mapping[str, Row] = {
     ),
     "UpdateListing": Row(lambda f: offers.UpdateListingRequest(listing=_listing(f.listing))),
     "RetireListing": Row(lambda f: offers.RetireListingRequest(name=f.listing)),
+    "PublishListing": Row(lambda f: offers.PublishListingRequest(name=f.listing)),
+    "UnpublishListing": Row(lambda f: offers.UnpublishListingRequest(name=f.listing)),
     "CreateOffer": Row(lambda f: offers.CreateOfferRequest(order_request=f.request, terms=_terms(f))),
     "GetOffer": Row(lambda f: offers.GetOfferRequest(name=f.offer)),
     "ListOffers": Row(lambda f: offers.ListOffersRequest(seller=f.seller)),

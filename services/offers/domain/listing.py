@@ -45,6 +45,8 @@ MACHINE: Final = Machine(
     (
         Transition(_FOR_SALE, "update", (Actor.SELLER,)),
         Transition(_FOR_SALE, "retire", (Actor.SELLER,), ListingState.RETIRED),
+        Transition((ListingState.UNPUBLISHED,), "publish", (Actor.SELLER,), ListingState.PUBLISHED),
+        Transition((ListingState.PUBLISHED,), "unpublish", (Actor.SELLER,), ListingState.UNPUBLISHED),
     ),
 )
 
@@ -176,6 +178,28 @@ def update(
         update_time=now,
         retired=(*left_out, *listing.retired)[:RETIRED_PACKAGES_LIMIT],
     )
+    return changed, ListingUpdated(changed)
+
+
+def publish(listing: Listing, *, now: datetime) -> tuple[Listing, ListingUpdated | None]:
+    """The listing for everybody to see; once is enough. Refusal TRANSITION_FORBIDDEN."""
+    if listing.state is ListingState.PUBLISHED:
+        return listing, None
+    MACHINE.move(listing.state, "publish", Actor.SELLER, name=listing.name)
+    return _shown(listing, True, now=now)
+
+
+def unpublish(listing: Listing, *, now: datetime) -> tuple[Listing, ListingUpdated | None]:
+    """The listing for the seller's team alone; once is enough. Refusal TRANSITION_FORBIDDEN."""
+    if listing.state is ListingState.UNPUBLISHED:
+        return listing, None
+    MACHINE.move(listing.state, "unpublish", Actor.SELLER, name=listing.name)
+    return _shown(listing, False, now=now)
+
+
+def _shown(listing: Listing, published: bool, *, now: datetime) -> tuple[Listing, ListingUpdated]:
+    content = replace(listing.content, published=published)
+    changed = replace(listing, content=content, version=listing.version + 1, update_time=now)
     return changed, ListingUpdated(changed)
 
 

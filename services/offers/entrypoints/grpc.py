@@ -61,9 +61,25 @@ class OffersServicer(OffersServiceServicer):
         )
 
     async def RetireListing(self, request: pb.RetireListingRequest, context: Any) -> pb.RetireListingResponse:
-        command = listings.retire_listing_command(request)
+        command = listings.move_listing_command(request)
         return await respond(
             context, command, self._listing_commands.retire, listings.retire_listing_response
+        )
+
+    async def PublishListing(
+        self, request: pb.PublishListingRequest, context: Any
+    ) -> pb.PublishListingResponse:
+        command = listings.move_listing_command(request)
+        return await respond(
+            context, command, self._listing_commands.publish, listings.publish_listing_response
+        )
+
+    async def UnpublishListing(
+        self, request: pb.UnpublishListingRequest, context: Any
+    ) -> pb.UnpublishListingResponse:
+        command = listings.move_listing_command(request)
+        return await respond(
+            context, command, self._listing_commands.unpublish, listings.unpublish_listing_response
         )
 
     async def CreateOffer(self, request: pb.CreateOfferRequest, context: Any) -> pb.CreateOfferResponse:

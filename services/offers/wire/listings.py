@@ -13,7 +13,7 @@ from chassis.kernel.refusal import Refusal, invalid
 from chassis.paging import next_page_token, page_request
 from chassis.wire import optional_timestamp, timestamp, wire_money, write_actions
 from parley.offers.v1 import listing_pb2, offers_service_pb2
-from services.offers.app.commands.listing import CreateListing, RetireListing, UpdateListing
+from services.offers.app.commands.listing import CreateListing, MoveListing, UpdateListing
 from services.offers.app.queries import GetListing, ListListings
 from services.offers.app.views import ListingView
 from services.offers.domain.listing import MACHINE, Intake, Listing, ListingContent, ListingState, Package
@@ -35,6 +35,12 @@ _UPDATABLE = ("title", "description", "intake", "published", "packages")
 _INTAKES = {listing_pb2.Listing.Intake.Value(_INTAKE_PREFIX + intake): intake for intake in Intake}
 _STATES = {listing_pb2.Listing.State.Value(f"STATE_{state}"): state for state in ListingState}
 _ORDERS = {offers_service_pb2.ListingOrder.Value(f"LISTING_ORDER_{order}"): order for order in ListingOrder}
+
+MoveRequest = (
+    offers_service_pb2.RetireListingRequest
+    | offers_service_pb2.PublishListingRequest
+    | offers_service_pb2.UnpublishListingRequest
+)
 
 _violations = protovalidate.Validator().collect_violations
 
@@ -66,9 +72,9 @@ def update_listing_command(request: offers_service_pb2.UpdateListingRequest) -> 
     return UpdateListing(name=name, etag=sent.etag, edit=edit)
 
 
-def retire_listing_command(request: offers_service_pb2.RetireListingRequest) -> RetireListing:
-    """What RetireListing asks for."""
-    return RetireListing(listing_name(request.name), request.etag)
+def move_listing_command(request: MoveRequest) -> MoveListing:
+    """What RetireListing, PublishListing and UnpublishListing ask for."""
+    return MoveListing(listing_name(request.name), request.etag)
 
 
 def get_listing_query(request: offers_service_pb2.GetListingRequest) -> GetListing:
@@ -138,6 +144,16 @@ def update_listing_response(view: ListingView) -> offers_service_pb2.UpdateListi
 def retire_listing_response(view: ListingView) -> offers_service_pb2.RetireListingResponse:
     """The answer of RetireListing."""
     return offers_service_pb2.RetireListingResponse(listing=wire_listing_view(view))
+
+
+def publish_listing_response(view: ListingView) -> offers_service_pb2.PublishListingResponse:
+    """The answer of PublishListing."""
+    return offers_service_pb2.PublishListingResponse(listing=wire_listing_view(view))
+
+
+def unpublish_listing_response(view: ListingView) -> offers_service_pb2.UnpublishListingResponse:
+    """The answer of UnpublishListing."""
+    return offers_service_pb2.UnpublishListingResponse(listing=wire_listing_view(view))
 
 
 def list_listings_response(

@@ -181,8 +181,8 @@ def listing_calls() -> list[Bad]:
         changed = listing(name=name)
         return lambda g: pb.UpdateListingRequest(listing=changed)
 
-    def retired(name: str) -> Callable[[Ground], Any]:
-        return lambda g: pb.RetireListingRequest(name=name)
+    def moved(method: str, name: str) -> Callable[[Ground], Any]:
+        return lambda g: getattr(pb, f"{method}Request")(name=name)
 
     missing = "sellers/acme/listings/none"
     failed = (INVALID, "VALIDATION_FAILED")
@@ -229,9 +229,15 @@ def listing_calls() -> list[Bad]:
         Bad("UpdateListing", ACME, updated(""), *failed),
         Bad("UpdateListing", ACME, updated(missing), NOT_FOUND, "NOT_FOUND"),
         Bad("UpdateListing", OTHER, updated("sellers/acme/listings/logo"), NOT_FOUND, "NOT_FOUND"),
-        Bad("RetireListing", ACME, retired(""), *failed, {"field": "name"}),
-        Bad("RetireListing", ACME, retired("sellers/acme"), *failed, {"field": "name"}),
-        Bad("RetireListing", ACME, retired(missing), NOT_FOUND, "NOT_FOUND", {"resource": missing}),
+        *(
+            bad
+            for method in ("RetireListing", "PublishListing", "UnpublishListing")
+            for bad in (
+                Bad(method, ACME, moved(method, ""), *failed, {"field": "name"}),
+                Bad(method, ACME, moved(method, "sellers/acme"), *failed, {"field": "name"}),
+                Bad(method, ACME, moved(method, missing), NOT_FOUND, "NOT_FOUND", {"resource": missing}),
+            )
+        ),
     ]
 
 

@@ -47,7 +47,7 @@ async def test_everybody_reads_what_is_published(scene: Scene) -> None:
         found = (await scene.by(who).GetListing(pb.GetListingRequest(name=LOGO))).listing
         assert (found.name, found.title, found.etag) == (LOGO, "Logo design", "v1")
         assert found.packages[0].name == f"{LOGO}/packages/basic"
-        assert list(found.allowed_actions) == (["update", "retire"] if who is ACME else [])
+        assert list(found.allowed_actions) == (["update", "retire", "unpublish"] if who is ACME else [])
     (event,) = await scene.events(LOGO)
     assert isinstance(event, events_pb2.ListingCreated)
     assert (event.version, event.listing.packages[0].price) == (1, money(100))
@@ -95,6 +95,7 @@ def listing_without_actions(made: listing_pb2.Listing) -> listing_pb2.Listing:
     plain = listing_pb2.Listing()
     plain.CopyFrom(made)
     plain.ClearField("allowed_actions")
+    plain.ClearField("unavailable_actions")
     return plain
 
 
@@ -244,3 +245,33 @@ async def test_the_terms_of_an_offer_say_when_a_plan_begins(scene: Scene) -> Non
         "TIME_OUT_OF_RANGE",
         {"field": "terms.plan.start_time"},
     )
+
+
+async def test_publishing_and_hiding_are_moves(scene: Scene) -> None:
+    made = await scene.listing("logo", published=False)
+    assert list(made.allowed_actions) == ["update", "retire", "publish"]
+    refusal = await refused(scene.by(ACME).PublishListing(pb.PublishListingRequest(name=LOGO, etag="v7")))
+    assert refusal.reason == "ETAG_MISMATCH"
+    shown = (
+        await scene.by(ACME_AGENT).PublishListing(pb.PublishListingRequest(name=LOGO, etag="v1"))
+    ).listing
+    assert (shown.state, shown.published, shown.etag) == (listing_pb2.Listing.STATE_PUBLISHED, True, "v2")
+    assert [(one.action, one.reason) for one in shown.unavailable_actions] == [
+        ("publish", "TRANSITION_FORBIDDEN")
+    ]
+    await scene.by(ANA).GetListing(pb.GetListingRequest(name=LOGO))
+    # Once is enough.
+    assert (await scene.by(ACME).PublishListing(pb.PublishListingRequest(name=LOGO))).listing.etag == "v2"
+    hidden = (await scene.by(ACME).UnpublishListing(pb.UnpublishListingRequest(name=LOGO))).listing
+    assert (hidden.state, hidden.etag) == (listing_pb2.Listing.STATE_UNPUBLISHED, "v3")
+    assert (await scene.by(ACME).UnpublishListing(pb.UnpublishListingRequest(name=LOGO))).listing == hidden
+    assert (await refused(scene.by(ANA).GetListing(pb.GetListingRequest(name=LOGO)))).reason == "NOT_FOUND"
+    assert await scene.event_names(LOGO) == ["ListingCreated", "ListingUpdated", "ListingUpdated"]
+    await scene.by(ACME).RetireListing(pb.RetireListingRequest(name=LOGO))
+    for call in (
+        scene.by(ACME).PublishListing(pb.PublishListingRequest(name=LOGO)),
+        scene.by(ACME).UnpublishListing(pb.UnpublishListingRequest(name=LOGO)),
+    ):
+        refusal = await refused(call)
+        assert (refusal.kind, refusal.reason) == (Kind.PRECONDITION, "TRANSITION_FORBIDDEN")
+        assert refusal.metadata["state"] == "RETIRED"

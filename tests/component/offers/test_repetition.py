@@ -123,6 +123,11 @@ async def listing_retirement(scene: Scene) -> tuple[Any, Any]:
     )
 
 
+async def listing_move(scene: Scene, request: Any, *, published: bool) -> tuple[Any, Any]:
+    name = (await scene.listing(published=published)).name
+    return request(name=name, request_id=KEY), request(name=name, request_id=KEY, etag="v1")
+
+
 async def listing_creation(scene: Scene) -> tuple[Any, Any]:
     return (
         pb.CreateListingRequest(parent="sellers/acme", listing=listing(), request_id=KEY),
@@ -134,6 +139,8 @@ PLAYS: list[tuple[str, Identity, Callable[[Scene], Any]]] = [
     ("CreateListing", ACME, listing_creation),
     ("UpdateListing", ACME, listing_change),
     ("RetireListing", ACME, listing_retirement),
+    ("PublishListing", ACME, lambda s: listing_move(s, pb.PublishListingRequest, published=False)),
+    ("UnpublishListing", ACME, lambda s: listing_move(s, pb.UnpublishListingRequest, published=True)),
     ("CreateOffer", ACME, creation),
     ("SendOffer", ACME, lambda s: on_offer(s, pb.SendOfferRequest, send=False, other={"etag": "v1"})),
     ("OpenOffer", ANA, lambda s: on_offer(s, pb.OpenOfferRequest, other={"etag": "v1"})),

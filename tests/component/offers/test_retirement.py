@@ -73,8 +73,7 @@ async def test_a_retired_listing_can_be_read_but_is_not_for_sale(scene: Scene) -
     assert gone.retire_time.ToDatetime() == gone.update_time.ToDatetime() > gone.create_time.ToDatetime()
     assert list(gone.allowed_actions) == []
     assert [(each.action, each.reason) for each in gone.unavailable_actions] == [
-        ("update", "TRANSITION_FORBIDDEN"),
-        ("retire", "TRANSITION_FORBIDDEN"),
+        (action, "TRANSITION_FORBIDDEN") for action in ("update", "retire", "publish", "unpublish")
     ]
     seen = (await scene.by(ANONYMOUS).GetListing(pb.GetListingRequest(name=LOGO))).listing
     assert (seen.state, [each.package_id for each in seen.packages]) == (RETIRED, ["basic", "plus"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
@@ -38,11 +40,19 @@ class UpdateListing:
 
 
 @dataclass(frozen=True, slots=True)
-class RetireListing:
-    """`etag` is empty where the caller does not mind the version."""
+class MoveListing:
+    """A listing that is to be moved; `etag` is empty where the caller does not mind the version."""
 
     name: str
     etag: str = ""
+
+
+class Move(Protocol):
+    """A move of a listing without further arguments; no event where it changes nothing."""
+
+    def __call__(self, listing: Listing, *, now: datetime) -> tuple[Listing, ListingEvent | None]:
+        """The listing after it, at `now`."""
+        ...
 
 
 class ListingCommands:
@@ -86,12 +96,22 @@ class ListingCommands:
 
         return await self._database.command(call, work)
 
-    async def retire(self, call: Call, command: RetireListing) -> ListingView:
+    async def retire(self, call: Call, command: MoveListing) -> ListingView:
         """Out of sale for good. Refusals NOT_FOUND, ETAG_MISMATCH."""
+        return await self._move(call, command, listings.retire)
 
+    async def publish(self, call: Call, command: MoveListing) -> ListingView:
+        """For everybody to see. Refusals NOT_FOUND, ETAG_MISMATCH, TRANSITION_FORBIDDEN."""
+        return await self._move(call, command, listings.publish)
+
+    async def unpublish(self, call: Call, command: MoveListing) -> ListingView:
+        """For the team alone. Refusals NOT_FOUND, ETAG_MISMATCH, TRANSITION_FORBIDDEN."""
+        return await self._move(call, command, listings.unpublish)
+
+    async def _move(self, call: Call, command: MoveListing, move: Move) -> ListingView:
         async def work(tx: Transaction) -> ListingView:
             listing = await self._load(tx, command.name, etag=command.etag)
-            changed, event = listings.retire(listing, now=self._clock.now())
+            changed, event = move(listing, now=self._clock.now())
             if event is not None:
                 await self._store(tx, changed, event, before=listing)
             return ListingView(changed, is_team=True)

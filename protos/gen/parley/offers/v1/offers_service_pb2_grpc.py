@@ -184,6 +184,16 @@ class OffersServiceStub:
                 request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.DeleteOfferTemplateRequest.SerializeToString,
                 response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.DeleteOfferTemplateResponse.FromString,
                 _registered_method=True)
+        self.PublishListing = channel.unary_unary(
+                '/parley.offers.v1.OffersService/PublishListing',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.PublishListingRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.PublishListingResponse.FromString,
+                _registered_method=True)
+        self.UnpublishListing = channel.unary_unary(
+                '/parley.offers.v1.OffersService/UnpublishListing',
+                request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UnpublishListingRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UnpublishListingResponse.FromString,
+                _registered_method=True)
 
 
 class OffersServiceServicer:
@@ -429,6 +439,24 @@ class OffersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PublishListing(self, request, context):
+        """Shows a listing to everybody, who can order it from then on. The same as an UpdateListing that sets `published`.
+        Publishing again changes nothing. States: STATE_UNPUBLISHED. Errors: ETAG_MISMATCH; TRANSITION_FORBIDDEN for a
+        retired listing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnpublishListing(self, request, context):
+        """Hides a listing from everybody but the seller's team: nobody can order it, until it is published again. Orders, requests
+        and offers that exist keep what they have. Hiding again changes nothing. States: STATE_PUBLISHED. Errors:
+        ETAG_MISMATCH; TRANSITION_FORBIDDEN for a retired listing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OffersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -576,6 +604,16 @@ def add_OffersServiceServicer_to_server(servicer, server):
                     servicer.DeleteOfferTemplate,
                     request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.DeleteOfferTemplateRequest.FromString,
                     response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.DeleteOfferTemplateResponse.SerializeToString,
+            ),
+            'PublishListing': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishListing,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.PublishListingRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.PublishListingResponse.SerializeToString,
+            ),
+            'UnpublishListing': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnpublishListing,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UnpublishListingRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UnpublishListingResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1366,6 +1404,60 @@ class OffersService:
             '/parley.offers.v1.OffersService/DeleteOfferTemplate',
             parley_dot_offers_dot_v1_dot_offers__service__pb2.DeleteOfferTemplateRequest.SerializeToString,
             parley_dot_offers_dot_v1_dot_offers__service__pb2.DeleteOfferTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishListing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/PublishListing',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.PublishListingRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.PublishListingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnpublishListing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/UnpublishListing',
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.UnpublishListingRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_offers__service__pb2.UnpublishListingResponse.FromString,
             options,
             channel_credentials,
             insecure,

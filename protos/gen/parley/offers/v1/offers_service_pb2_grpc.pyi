@@ -145,6 +145,16 @@ class OffersServiceStub:
     """
     DeleteOfferTemplate: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.DeleteOfferTemplateRequest, _offers_service_pb2.DeleteOfferTemplateResponse]
     """Deletes a template. Offers that were made of it stay as they are. Errors: ETAG_MISMATCH."""
+    PublishListing: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.PublishListingRequest, _offers_service_pb2.PublishListingResponse]
+    """Shows a listing to everybody, who can order it from then on. The same as an UpdateListing that sets `published`.
+    Publishing again changes nothing. States: STATE_UNPUBLISHED. Errors: ETAG_MISMATCH; TRANSITION_FORBIDDEN for a
+    retired listing.
+    """
+    UnpublishListing: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.UnpublishListingRequest, _offers_service_pb2.UnpublishListingResponse]
+    """Hides a listing from everybody but the seller's team: nobody can order it, until it is published again. Orders, requests
+    and offers that exist keep what they have. Hiding again changes nothing. States: STATE_PUBLISHED. Errors:
+    ETAG_MISMATCH; TRANSITION_FORBIDDEN for a retired listing.
+    """
 
 @_typing.type_check_only
 class OffersServiceAsyncStub(OffersServiceStub):
@@ -263,6 +273,16 @@ class OffersServiceAsyncStub(OffersServiceStub):
     """
     DeleteOfferTemplate: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.DeleteOfferTemplateRequest, _offers_service_pb2.DeleteOfferTemplateResponse]  # type: ignore[assignment]
     """Deletes a template. Offers that were made of it stay as they are. Errors: ETAG_MISMATCH."""
+    PublishListing: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.PublishListingRequest, _offers_service_pb2.PublishListingResponse]  # type: ignore[assignment]
+    """Shows a listing to everybody, who can order it from then on. The same as an UpdateListing that sets `published`.
+    Publishing again changes nothing. States: STATE_UNPUBLISHED. Errors: ETAG_MISMATCH; TRANSITION_FORBIDDEN for a
+    retired listing.
+    """
+    UnpublishListing: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.UnpublishListingRequest, _offers_service_pb2.UnpublishListingResponse]  # type: ignore[assignment]
+    """Hides a listing from everybody but the seller's team: nobody can order it, until it is published again. Orders, requests
+    and offers that exist keep what they have. Hiding again changes nothing. States: STATE_PUBLISHED. Errors:
+    ETAG_MISMATCH; TRANSITION_FORBIDDEN for a retired listing.
+    """
 
 class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Listings, and custom offers from the first draft to the accepted revision.
@@ -552,5 +572,27 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.DeleteOfferTemplateResponse, _abc.Awaitable[_offers_service_pb2.DeleteOfferTemplateResponse]]:
         """Deletes a template. Offers that were made of it stay as they are. Errors: ETAG_MISMATCH."""
+
+    @_abc_1.abstractmethod
+    def PublishListing(
+        self,
+        request: _offers_service_pb2.PublishListingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.PublishListingResponse, _abc.Awaitable[_offers_service_pb2.PublishListingResponse]]:
+        """Shows a listing to everybody, who can order it from then on. The same as an UpdateListing that sets `published`.
+        Publishing again changes nothing. States: STATE_UNPUBLISHED. Errors: ETAG_MISMATCH; TRANSITION_FORBIDDEN for a
+        retired listing.
+        """
+
+    @_abc_1.abstractmethod
+    def UnpublishListing(
+        self,
+        request: _offers_service_pb2.UnpublishListingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_offers_service_pb2.UnpublishListingResponse, _abc.Awaitable[_offers_service_pb2.UnpublishListingResponse]]:
+        """Hides a listing from everybody but the seller's team: nobody can order it, until it is published again. Orders, requests
+        and offers that exist keep what they have. Hiding again changes nothing. States: STATE_PUBLISHED. Errors:
+        ETAG_MISMATCH; TRANSITION_FORBIDDEN for a retired listing.
+        """
 
 def add_OffersServiceServicer_to_server(servicer: OffersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
