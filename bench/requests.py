@@ -27,22 +27,21 @@ SMALL, LARGE = "bench-small", "bench"
 """The ids of a seller and of his one buyer."""
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
-# Copies of a request that is there already, so that columns which come later need no word here. One of about
-# 330 is open; the others ended evenly in every way, and nine of ten of those are dismissed.
+# Copies of a request that is there already, so that columns which come later need no word here. One of ten is
+# in each state, three are converted, and a quarter of those that ended is dismissed: pages of every list are
+# full at both sizes.
 _REQUESTS = """
 INSERT INTO order_request
 SELECT made.* FROM order_request AS pattern,
     generate_series(0, $2::int - 1) AS n,
-    LATERAL (SELECT CASE WHEN n % 997 = 0 THEN 'pending' WHEN n % 991 = 0 THEN 'info_requested'
-        WHEN n % 983 = 0 THEN 'offered'
-        ELSE (ARRAY['converted', 'declined', 'withdrawn', 'expired', 'closed'])[1 + n % 5]
-        END AS reached) AS ends,
+    LATERAL (SELECT (ARRAY['pending', 'info_requested', 'offered', 'declined', 'withdrawn', 'expired',
+        'closed', 'converted', 'converted', 'converted'])[1 + n % 10] AS reached) AS ends,
     LATERAL jsonb_populate_record(pattern, jsonb_build_object(
         'id', $1::text || lpad(n::text, 9, '0'),
         'seller', 'sellers/' || $1, 'buyer', 'users/' || $1, 'package', $1 || '/p' || n,
         'state', reached, 'decline_reason', CASE WHEN reached = 'declined' THEN 'OTHER' END,
         'offer', CASE WHEN reached IN ('offered', 'converted') THEN 'offers/' || n ELSE '' END,
-        'dismissed', reached NOT IN ('pending', 'info_requested', 'offered') AND n % 10 > 0,
+        'dismissed', n % 10 > 2 AND n / 10 % 4 = 0,
         'expire_time', CASE WHEN reached = 'pending' THEN '2100-01-01T00:00Z' END,
         'remaining', CASE WHEN reached = 'info_requested' THEN '1 day' END,
         'create_time', $3::timestamptz + n * interval '1 second')) AS made
@@ -51,15 +50,15 @@ WHERE pattern.id = (SELECT min(id) FROM order_request WHERE seller NOT LIKE 'sel
 
 STATES: dict[str, list[Any]] = {
     "all": [],
-    "one rare state": [OrderRequest.STATE_PENDING],
-    "one common state": [OrderRequest.STATE_DECLINED],
+    "one open state": [OrderRequest.STATE_PENDING],
+    "one final state": [OrderRequest.STATE_DECLINED],
     "open ones": [OrderRequest.STATE_PENDING, OrderRequest.STATE_INFO_REQUESTED, OrderRequest.STATE_OFFERED],
 }
 
 
 def _place(number: int) -> Cursor:
-    # The first page of a list that is newest first lies behind the last number.
-    return cursor_of(BEGIN + timedelta(seconds=number + 200), "")
+    # Newest first, the first page lies behind the last number; before 700 no page of one state is full.
+    return cursor_of(BEGIN + timedelta(seconds=number + 700), "")
 
 
 def list_order_requests(rig: Rig) -> Figure:
