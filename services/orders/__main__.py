@@ -87,9 +87,8 @@ def build(
         ids=ids,
     )
     owners = _owners(config, repository, subscribed, book)
-    work = fulfilment.FulfilmentCommands(
-        database, repository, book=book, clock=clock, patience=timedelta(hours=config.auto_accept_hours)
-    )
+    patience = timedelta(hours=config.auto_accept_hours)
+    work = fulfilment.FulfilmentCommands(database, repository, book=book, clock=clock, patience=patience)
     work_timers = fulfilment.FulfilmentTimers(database, repository, clock)
     servicer = OrdersServicer(
         commands,
@@ -101,7 +100,7 @@ def build(
             DeskQueries(database, repository, desk),
         ),
         reports=ReportRooms(
-            AuditQueries(database, repository, AuditRepository()),
+            AuditQueries(database, repository, AuditRepository(), subscriptions=subscribed),
             SalesQueries(database, SalesRepository(), zones=zones, clock=clock),
             OrderExport(database, ExportRepository(), clock=clock),
         ),

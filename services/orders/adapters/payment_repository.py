@@ -10,6 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from chassis.db import Transaction
 from chassis.kernel.money import Money
+from chassis.kernel.page import Page, PageRequest, page_of
+from chassis.paging import cursor_of, keyset
 from services.orders.adapters.tables import payment, payment_attempt, payment_refund
 from services.orders.domain.payment import Attempt, Outcome, Payment, Purpose, State
 from services.orders.domain.refund import Refund, RefundReason, RefundState
@@ -74,6 +76,15 @@ class PaymentRepository:
         collection, _, owner_id = owner.partition("/")
         rows = await tx.fetch_all(_PAYMENTS_OF[collection], {"owner_id": owner_id})
         return tuple([await self._read_payment(tx, row) for row in rows])
+
+    async def page_of_payments(self, tx: Transaction, owner: str, request: PageRequest) -> Page[Payment]:
+        """Some of the payments of a subscription, oldest first, at the cost of the page."""
+        statement = sa.select(payment).where(
+            payment.c.subscription_id == owner.removeprefix("subscriptions/")
+        )
+        rows = await tx.fetch_all(keyset(statement, (payment.c.create_time, payment.c.id), request))
+        found = [await self._read_payment(tx, row) for row in rows]
+        return page_of(found, request, lambda one: cursor_of(one.create_time, one.id))
 
     async def save_payment(self, tx: Transaction, changed: Payment, *, expected: int) -> None:
         """Replaces the payment at version `expected`, its last attempt included."""

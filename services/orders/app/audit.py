@@ -11,6 +11,7 @@ from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import not_found
 from services.orders.app.ports import Repository
+from services.orders.app.subscription_ports import Subscriptions
 from services.orders.domain import audit
 from services.orders.domain.audit import AuditEntry
 
@@ -27,7 +28,7 @@ class AuditRecord(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ListAuditEntries:
-    """The record of the order `parent`."""
+    """The record of the order or subscription `parent`."""
 
     parent: str
     page: PageRequest
@@ -36,23 +37,31 @@ class ListAuditEntries:
 class AuditQueries:
     """The reads of the record. It is written by the database itself (`chassis.audit`)."""
 
-    def __init__(self, database: Database, repository: Repository, record: AuditRecord) -> None:
+    def __init__(
+        self,
+        database: Database,
+        repository: Repository,
+        record: AuditRecord,
+        *,
+        subscriptions: Subscriptions,
+    ) -> None:
         self._database = database
         self._repository = repository
+        self._subscriptions = subscriptions
         self._record = record
 
     async def list(self, call: Call, query: ListAuditEntries) -> Page[AuditEntry]:
-        """The record of an order, as far as the caller may see it."""
+        """The record of an order or a subscription, as far as the caller may see it."""
 
         async def work(tx: Transaction) -> Page[AuditEntry]:
-            order = await self._repository.load(tx, query.parent)
-            if order is None:
+            kept = self._repository if query.parent.startswith("orders/") else self._subscriptions
+            subject = await kept.load(tx, query.parent)
+            if subject is None:
                 raise not_found(query.parent)
-            actor = call.party(buyer=order.buyer, seller=order.seller, name=query.parent)
-            found = await self._record.page(tx, order.name, query.page, for_buyer=actor is Actor.BUYER)
-            seen = (
-                audit.as_seen(one, actor=actor, buyer=order.buyer, seller=order.seller) for one in found.items
-            )
+            buyer, seller = subject.buyer, subject.seller
+            actor = call.party(buyer=buyer, seller=seller, name=query.parent)
+            found = await self._record.page(tx, subject.name, query.page, for_buyer=actor is Actor.BUYER)
+            seen = (audit.as_seen(one, actor=actor, buyer=buyer, seller=seller) for one in found.items)
             return Page(tuple(seen), found.next_cursor)
 
         return await self._database.read(work)

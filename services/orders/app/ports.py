@@ -96,6 +96,10 @@ class Repository(Protocol):
         """Every payment of an order or a subscription, oldest first."""
         ...
 
+    async def page_of_payments(self, tx: Transaction, owner: str, request: PageRequest) -> Page[Payment]:
+        """Some of the payments of a subscription, oldest first."""
+        ...
+
     async def save_payment(self, tx: Transaction, changed: Payment, *, expected: int) -> None:
         """Replaces the payment at version `expected`, its last attempt included."""
         ...

@@ -11,7 +11,7 @@ from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.machine import Actor
-from chassis.kernel.page import Cursor, Page, PageRequest, page_of
+from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import not_found, stale_etag
 from services.orders.app.ports import Repository
 from services.orders.app.subscription_book import DUE, SubscriptionBook
@@ -285,9 +285,8 @@ class SubscriptionQueries:
 
         async def work(tx: Transaction) -> SubscriptionPaymentsView:
             subscription, actor = await self._load(tx, call, query.parent)
-            found = await self._repository.payments_of(tx, query.parent)
-            after = [one for one in found if query.page.cursor is None or _key(one) > query.page.cursor]
-            return SubscriptionPaymentsView(page_of(after, query.page, _key), subscription, actor)
+            page = await self._repository.page_of_payments(tx, query.parent, query.page)
+            return SubscriptionPaymentsView(page, subscription, actor)
 
         return await self._database.read(work)
 
@@ -306,7 +305,3 @@ class SubscriptionQueries:
         if subscription is None:
             raise not_found(name)
         return subscription, call.party(buyer=subscription.buyer, seller=subscription.seller, name=name)
-
-
-def _key(payment: Payment) -> Cursor:
-    return payment.create_time.isoformat(), payment.id

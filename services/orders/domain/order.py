@@ -212,11 +212,6 @@ class Order:
         return f"subscriptions/{self.id}" if self.plan is not None and self.confirm_time is not None else ""
 
     @property
-    def owes_online(self) -> bool:
-        """Whether there is anything to charge that way, at once or again and again."""
-        return self.total.is_positive or self.plan is not None
-
-    @property
     def automatic_start_time(self) -> datetime | None:
         """When the work begins by itself: only where a start was agreed, and until it begins otherwise."""
         agreed = self.start_time is not None and self.state is State.CONFIRMED
@@ -370,7 +365,7 @@ def change_payment_method(
     confirmed = order.state in _OWED
     online = method is PaymentMethod.ONLINE
     means = token or (order.payment_token if order.payment_method is method and not confirmed else "")
-    if online and order.owes_online and not means:
+    if online and (order.total.is_positive or order.plan) and not means:
         raise refusals.payment_token_required()
     means = means if online else ""
     if not confirmed and (method, means) == (order.payment_method, order.payment_token):

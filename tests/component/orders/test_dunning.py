@@ -10,8 +10,9 @@ import pytest
 
 from chassis.kernel.refusal import Kind
 from chassis.testing.service import refused
+from parley.orders.v1 import audit_pb2, payment_pb2
 from parley.orders.v1 import orders_service_pb2 as pb
-from parley.orders.v1 import payment_pb2
+from parley.orders.v1 import subscription_methods_pb2 as methods
 from services.orders.domain.commerce import Interval
 from tests.component.orders.market import (
     ACME,
@@ -171,3 +172,38 @@ async def test_commands_race_with_the_renewal_without_losing_either(market: Mark
     assert len(await payments(market, name)) == found.period_number <= 2
     await until(market, market.service.clock.now() + 90 * DAY)
     assert len(await payments(market, name)) == found.period_number
+
+
+@pytest.mark.covers("X24")
+async def test_the_record_names_who_changed_a_subscription_and_what(market: Market) -> None:
+    subscription = await subscribe(market)
+    market.service.clock.advance(DAY)
+    await pause(market, subscription.name, ACME)
+
+    async def entries(who: Any) -> list[Any]:
+        request = audit_pb2.ListAuditEntriesRequest(parent=subscription.name)
+        return list((await market.stub(who).ListAuditEntries(request)).audit_entries)
+
+    for who in (ACME, ANA):
+        found = await entries(who)
+        last = found[-1]
+        assert last.resource == subscription.name
+        assert {one.field for one in last.changes} == {"paused_since"}
+        assert last.cause.action.endswith("PauseSubscription")
+        assert any(one.resource.startswith(f"{subscription.name}/payments/") for one in found)
+    assert (await refused(entries(STRANGER))).kind is Kind.NOT_FOUND
+
+
+async def test_payments_are_listed_page_by_page(market: Market) -> None:
+    subscription = await subscribe(market, monthly(30, interval=Interval.WEEK))
+    await until(market, market.service.clock.now() + 30 * DAY)
+    seen, token = [], ""
+    while True:
+        answer = await market.stub().ListSubscriptionPayments(
+            methods.ListSubscriptionPaymentsRequest(parent=subscription.name, page_size=2, page_token=token)
+        )
+        seen += [one.sequence for one in answer.payments]
+        token = answer.next_page_token
+        if not token:
+            break
+    assert seen == [1, 2, 3, 4, 5]

@@ -266,7 +266,7 @@ class ListAuditEntriesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """`orders/{order}`."""
+    """`orders/{order}` or `subscriptions/{subscription}`."""
     page_size: _builtins.int
     """How many to return, at most 1000; 0 means 50."""
     page_token: _builtins.str

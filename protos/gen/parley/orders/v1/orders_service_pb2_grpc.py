@@ -441,7 +441,7 @@ class OrdersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAuditEntries(self, request, context):
-        """Lists who changed what in an order and its payments, and why, oldest first. The seller's team sees everything but secrets,
+        """Lists who changed what in an order or a subscription and its payments, and why, oldest first. The seller's team sees everything but secrets,
         texts and contact data, the buyer what he sees of the order itself: moves inside the team are left out, and who of
         the team acted is not told.
         """

@@ -134,7 +134,7 @@ class OrdersServiceStub:
     What was taken is shown as `refund_due` and not given back automatically: RefundPayment gives it back.
     """
     ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]
-    """Lists who changed what in an order and its payments, and why, oldest first. The seller's team sees everything but secrets,
+    """Lists who changed what in an order or a subscription and its payments, and why, oldest first. The seller's team sees everything but secrets,
     texts and contact data, the buyer what he sees of the order itself: moves inside the team are left out, and who of
     the team acted is not told.
     """
@@ -283,7 +283,7 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     What was taken is shown as `refund_due` and not given back automatically: RefundPayment gives it back.
     """
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
-    """Lists who changed what in an order and its payments, and why, oldest first. The seller's team sees everything but secrets,
+    """Lists who changed what in an order or a subscription and its payments, and why, oldest first. The seller's team sees everything but secrets,
     texts and contact data, the buyer what he sees of the order itself: moves inside the team are left out, and who of
     the team acted is not told.
     """
@@ -585,7 +585,7 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_pb2.ListAuditEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.ListAuditEntriesResponse, _abc.Awaitable[_audit_pb2.ListAuditEntriesResponse]]:
-        """Lists who changed what in an order and its payments, and why, oldest first. The seller's team sees everything but secrets,
+        """Lists who changed what in an order or a subscription and its payments, and why, oldest first. The seller's team sees everything but secrets,
         texts and contact data, the buyer what he sees of the order itself: moves inside the team are left out, and who of
         the team acted is not told.
         """
