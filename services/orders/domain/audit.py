@@ -1,4 +1,4 @@
-"""Who changed what in an order: what the record says, and how much of it each party may see."""
+"""Who changed what in an order or a subscription: what is recorded, and how much of it each party may see."""
 
 from __future__ import annotations
 
@@ -57,6 +57,8 @@ BUYER_SEES: Final[Mapping[str, frozenset[str]]] = {
             "delivery_due_time",
             "offer",
             "requirements",
+            "options",
+            "refunded",
             "price_agreed_elsewhere",
             "decline_reason",
             "decline_text",
@@ -139,7 +141,7 @@ class AuditEntry:
 
     @property
     def name(self) -> str:
-        """`orders/{order}/auditEntries/{audit_entry}`."""
+        """`orders/{order}/auditEntries/{audit_entry}`, or that of a subscription."""
         return f"{self.subject}/auditEntries/{self.id}"
 
     @property

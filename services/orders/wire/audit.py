@@ -18,8 +18,8 @@ _OPERATIONS = {one: audit_pb2.AuditEntry.Operation.Value(f"OPERATION_{one.value}
 _KINDS = {one: audit_pb2.AuditCause.Kind.Value(f"KIND_{one.value}") for one in CauseKind}
 _PARTIES = {one: audit_pb2.AuditCause.Party.Value(f"PARTY_{one.value}") for one in Party}
 _AMOUNT: Final = re.compile(r"(-?\d+) ([A-Z]{3})")
-_TIMES: Final = "_time"
-_AMOUNTS: Final = frozenset({"total", "amount"})
+_TIMES: Final = ("_time", "_at", "_since", "_until")
+_AMOUNTS: Final = frozenset({"total", "refunded", "amount", "price", "balance"})
 
 
 def list_audit_entries_query(request: audit_pb2.ListAuditEntriesRequest) -> ListAuditEntries:

@@ -28,7 +28,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cparley/orders/v1/audit.proto\x12\x10parley.orders.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x03\n\nAuditEntry\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x16\n\x08resource\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12?\n\toperation\x18\x04 \x01(\x0e\x32&.parley.orders.v1.AuditEntry.OperationB\x04\xe2\x41\x01\x03\x12\x34\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x1d.parley.orders.v1.AuditChangeB\x04\xe2\x41\x01\x03\x12\x31\n\x05\x63\x61use\x18\x06 \x01(\x0b\x32\x1c.parley.orders.v1.AuditCauseB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"k\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x15\n\x11OPERATION_CREATED\x10\x01\x12\x15\n\x11OPERATION_CHANGED\x10\x02\x12\x15\n\x11OPERATION_REMOVED\x10\x03:_\xea\x41\\\n\x15parley.dev/AuditEntry\x12)orders/{order}/auditEntries/{audit_entry}*\x0c\x61uditEntries2\nauditEntry\"m\n\x0b\x41uditChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x06\x62\x65\x66ore\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x61\x66ter\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x11\n\tconcealed\x18\x04 \x01(\x08\x42\t\n\x07_beforeB\x08\n\x06_after\"\x93\x03\n\nAuditCause\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.parley.orders.v1.AuditCause.Kind\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\x31\n\x05party\x18\x03 \x01(\x0e\x32\".parley.orders.v1.AuditCause.Party\x12\x11\n\tprincipal\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x10\n\x08trace_id\x18\x06 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x07 \x01(\t\"]\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_CALL\x10\x01\x12\x0e\n\nKIND_EVENT\x10\x02\x12\x0e\n\nKIND_TIMER\x10\x03\x12\x10\n\x0cKIND_PROCESS\x10\x04\"g\n\x05Party\x12\x15\n\x11PARTY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPARTY_BUYER\x10\x01\x12\x10\n\x0cPARTY_SELLER\x10\x02\x12\x12\n\x0ePARTY_OPERATOR\x10\x03\x12\x10\n\x0cPARTY_SYSTEM\x10\x04\"\x94\x01\n\x17ListAuditEntriesRequest\x12<\n\x06parent\x18\x01 \x01(\tB,\xe2\x41\x01\x02\xbaH%r#\x18\xac\x02\x32\x1e^(orders|subscriptions)/[^/]+$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"h\n\x18ListAuditEntriesResponse\x12\x33\n\raudit_entries\x18\x01 \x03(\x0b\x32\x1c.parley.orders.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cparley/orders/v1/audit.proto\x12\x10parley.orders.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x04\n\nAuditEntry\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x16\n\x08resource\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12?\n\toperation\x18\x04 \x01(\x0e\x32&.parley.orders.v1.AuditEntry.OperationB\x04\xe2\x41\x01\x03\x12\x34\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x1d.parley.orders.v1.AuditChangeB\x04\xe2\x41\x01\x03\x12\x31\n\x05\x63\x61use\x18\x06 \x01(\x0b\x32\x1c.parley.orders.v1.AuditCauseB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"k\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x15\n\x11OPERATION_CREATED\x10\x01\x12\x15\n\x11OPERATION_CHANGED\x10\x02\x12\x15\n\x11OPERATION_REMOVED\x10\x03:\x99\x01\xea\x41\x95\x01\n\x15parley.dev/AuditEntry\x12)orders/{order}/auditEntries/{audit_entry}\x12\x37subscriptions/{subscription}/auditEntries/{audit_entry}*\x0c\x61uditEntries2\nauditEntry\"m\n\x0b\x41uditChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x06\x62\x65\x66ore\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x61\x66ter\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x11\n\tconcealed\x18\x04 \x01(\x08\x42\t\n\x07_beforeB\x08\n\x06_after\"\x93\x03\n\nAuditCause\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.parley.orders.v1.AuditCause.Kind\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\x31\n\x05party\x18\x03 \x01(\x0e\x32\".parley.orders.v1.AuditCause.Party\x12\x11\n\tprincipal\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x10\n\x08trace_id\x18\x06 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x07 \x01(\t\"]\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_CALL\x10\x01\x12\x0e\n\nKIND_EVENT\x10\x02\x12\x0e\n\nKIND_TIMER\x10\x03\x12\x10\n\x0cKIND_PROCESS\x10\x04\"g\n\x05Party\x12\x15\n\x11PARTY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPARTY_BUYER\x10\x01\x12\x10\n\x0cPARTY_SELLER\x10\x02\x12\x12\n\x0ePARTY_OPERATOR\x10\x03\x12\x10\n\x0cPARTY_SYSTEM\x10\x04\"\x94\x01\n\x17ListAuditEntriesRequest\x12<\n\x06parent\x18\x01 \x01(\tB,\xe2\x41\x01\x02\xbaH%r#\x18\xac\x02\x32\x1e^(orders|subscriptions)/[^/]+$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"h\n\x18ListAuditEntriesResponse\x12\x33\n\raudit_entries\x18\x01 \x03(\x0b\x32\x1c.parley.orders.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,7 +50,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITENTRY'].fields_by_name['create_time']._loaded_options = None
   _globals['_AUDITENTRY'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_AUDITENTRY']._loaded_options = None
-  _globals['_AUDITENTRY']._serialized_options = b'\352A\\\n\025parley.dev/AuditEntry\022)orders/{order}/auditEntries/{audit_entry}*\014auditEntries2\nauditEntry'
+  _globals['_AUDITENTRY']._serialized_options = b'\352A\225\001\n\025parley.dev/AuditEntry\022)orders/{order}/auditEntries/{audit_entry}\0227subscriptions/{subscription}/auditEntries/{audit_entry}*\014auditEntries2\nauditEntry'
   _globals['_LISTAUDITENTRIESREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_LISTAUDITENTRIESREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\272H%r#\030\254\0022\036^(orders|subscriptions)/[^/]+$'
   _globals['_LISTAUDITENTRIESREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -58,19 +58,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTAUDITENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTAUDITENTRIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_AUDITENTRY']._serialized_start=173
-  _globals['_AUDITENTRY']._serialized_end=683
+  _globals['_AUDITENTRY']._serialized_end=742
   _globals['_AUDITENTRY_OPERATION']._serialized_start=479
   _globals['_AUDITENTRY_OPERATION']._serialized_end=586
-  _globals['_AUDITCHANGE']._serialized_start=685
-  _globals['_AUDITCHANGE']._serialized_end=794
-  _globals['_AUDITCAUSE']._serialized_start=797
-  _globals['_AUDITCAUSE']._serialized_end=1200
-  _globals['_AUDITCAUSE_KIND']._serialized_start=1002
-  _globals['_AUDITCAUSE_KIND']._serialized_end=1095
-  _globals['_AUDITCAUSE_PARTY']._serialized_start=1097
-  _globals['_AUDITCAUSE_PARTY']._serialized_end=1200
-  _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=1203
-  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=1351
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=1353
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=1457
+  _globals['_AUDITCHANGE']._serialized_start=744
+  _globals['_AUDITCHANGE']._serialized_end=853
+  _globals['_AUDITCAUSE']._serialized_start=856
+  _globals['_AUDITCAUSE']._serialized_end=1259
+  _globals['_AUDITCAUSE_KIND']._serialized_start=1061
+  _globals['_AUDITCAUSE_KIND']._serialized_end=1154
+  _globals['_AUDITCAUSE_PARTY']._serialized_start=1156
+  _globals['_AUDITCAUSE_PARTY']._serialized_end=1259
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=1262
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=1410
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=1412
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=1516
 # @@protoc_insertion_point(module_scope)

@@ -22,8 +22,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class AuditEntry(_message.Message):
-    """One change of an order or of something that belongs to it (a payment, an attempt to charge it): what changed, and by
-    which cause. Written by the database in the transaction of the change itself; never changed or removed afterwards.
+    """One change of an order or a subscription, or of something that belongs to it (a payment, an attempt to charge it, a refund, a
+    note): what changed, and by which cause. Written by the database in the transaction of the change itself; never changed or removed afterwards.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -63,10 +63,10 @@ class AuditEntry(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`orders/{order}/auditEntries/{audit_entry}`."""
+    """`orders/{order}/auditEntries/{audit_entry}` or `subscriptions/{subscription}/auditEntries/{audit_entry}`."""
     resource: _builtins.str
-    """What changed: `orders/{order}`, `orders/{order}/payments/{payment}`,
-    `orders/{order}/payments/{payment}/attempts/{number}`.
+    """What changed: `orders/{order}`, `subscriptions/{subscription}`, or what belongs to it: `…/payments/{payment}`,
+    `…/payments/{payment}/attempts/{number}`, `…/payments/{payment}/refunds/{number}`, `…/notes/{note}`.
     """
     version: _builtins.int
     """The version of the resource after the change; 0 for one that has no versions."""
