@@ -26,7 +26,10 @@ from services.offers.domain.listing import Intake, Listing, ListingState
 from services.offers.domain.search import BY_PRICE, ListingOrder, ListingSearch
 
 CANDIDATES_LIMIT: Final = 1_000
-"""How many listings are looked at for a page where not all of them fit; at least twice as many as it has."""
+"""How many listings are looked at for a page of a search by price; at least twice as many as it has.
+
+Of several words it is twice as many in any case: those of the word that leads lie far apart already.
+"""
 
 _L: Final = tables.listing.c
 _W: Final = tables.listing_word.c
@@ -97,7 +100,7 @@ async def search_listings(
 async def _look_up(tx: Transaction, scope: _Scope, page: PageRequest) -> Found:
     found: list[Row[Any]] = []
     cursor, size = page.cursor, 2 * page.size
-    left = max(CANDIDATES_LIMIT, size)
+    left = size if len(scope.search.words) > 1 else max(CANDIDATES_LIMIT, size)
     while True:
         leader, chunk = await _leading(tx, scope, PageRequest(size, cursor))
         if not chunk.rows:

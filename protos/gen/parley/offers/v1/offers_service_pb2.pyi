@@ -249,9 +249,9 @@ class ListListingsResponse(_message.Message):
     """Fetches the next page; empty on the last one, and only there."""
     @_builtins.property
     def listings(self) -> _containers.RepeatedCompositeFieldContainer[_listing_pb2.Listing]:
-        """The listings, in the order that was asked for. A search by several words, or by price in another order than by price,
-        looks at up to 1,000 listings for a page, or at twice `page_size`: among very many listings a page may be short, or
-        even empty, without being the last.
+        """The listings, in the order that was asked for. For a page of a search by several words, twice `page_size` listings with
+        one of them are looked at; by price in another order than by price, 1,000 or twice `page_size`. Among many listings such
+        a page may be short, or even empty, without being the last.
         """
 
     def __init__(
