@@ -181,9 +181,6 @@ def listing_calls() -> list[Bad]:
         changed = listing(name=name)
         return lambda g: pb.UpdateListingRequest(listing=changed)
 
-    def moved(method: str, name: str) -> Callable[[Ground], Any]:
-        return lambda g: getattr(pb, f"{method}Request")(name=name)
-
     missing = "sellers/acme/listings/none"
     failed = (INVALID, "VALIDATION_FAILED")
     return [
@@ -229,15 +226,23 @@ def listing_calls() -> list[Bad]:
         Bad("UpdateListing", ACME, updated(""), *failed),
         Bad("UpdateListing", ACME, updated(missing), NOT_FOUND, "NOT_FOUND"),
         Bad("UpdateListing", OTHER, updated("sellers/acme/listings/logo"), NOT_FOUND, "NOT_FOUND"),
-        *(
-            bad
-            for method in ("RetireListing", "PublishListing", "UnpublishListing")
-            for bad in (
-                Bad(method, ACME, moved(method, ""), *failed, {"field": "name"}),
-                Bad(method, ACME, moved(method, "sellers/acme"), *failed, {"field": "name"}),
-                Bad(method, ACME, moved(method, missing), NOT_FOUND, "NOT_FOUND", {"resource": missing}),
-            )
-        ),
+    ]
+
+
+def listing_moves() -> list[Bad]:
+    def moved(method: str, name: str) -> Callable[[Ground], Any]:
+        return lambda g: getattr(pb, f"{method}Request")(name=name)
+
+    missing = "sellers/acme/listings/none"
+    failed = (INVALID, "VALIDATION_FAILED", {"field": "name"})
+    return [
+        bad
+        for method in ("RetireListing", "PublishListing", "UnpublishListing")
+        for bad in (
+            Bad(method, ACME, moved(method, ""), *failed),
+            Bad(method, ACME, moved(method, "sellers/acme"), *failed),
+            Bad(method, ACME, moved(method, missing), NOT_FOUND, "NOT_FOUND", {"resource": missing}),
+        )
     ]
 
 
@@ -383,6 +388,7 @@ def incomplete_calls() -> list[Bad]:
 
 CALLS = [
     *listing_calls(),
+    *listing_moves(),
     *reading_calls(),
     *creating_calls(),
     *changing_calls(),

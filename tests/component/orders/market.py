@@ -15,7 +15,7 @@ from google.type.money_pb2 import Money as WireMoney
 from chassis.envelope import encode_headers, subject_of
 from chassis.kernel.ids import SequentialIds
 from chassis.kernel.refusal import unavailable
-from chassis.testing.service import Identity, RunningService, buyer, seller
+from chassis.testing.service import CONNECT_SECONDS, Identity, RunningService, buyer, seller
 from parley.messaging.v1 import conversation_pb2, timeline_pb2
 from parley.messaging.v1 import events_pb2 as messaging_events
 from parley.offers.v1 import events_pb2 as offers_events
@@ -166,6 +166,7 @@ class Market:
         headers, subject = self._enveloped(message, version, at)
         producer = subject.split(".")[1]
         bus = self.service.host.bus
+        assert await bus.wait_connected(CONNECT_SECONDS)
         await bus.ensure_stream(producer)
         for copy in range(copies):
             # The broker would drop a repeated message id; redeliveries come from losing what it knows.
