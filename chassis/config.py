@@ -14,7 +14,7 @@ import math
 import os
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -180,6 +180,12 @@ class ServiceConfig(StorageConfig):
             if field.name.endswith("_target")
         }
 
+    def contradictions(self) -> Iterable[tuple[str, str, str]]:
+        """Fields that are wrong beside the others or in more than their type: the field, what is wrong, and
+        what was expected.
+        """
+        return ()
+
 
 def load(
     settings: type[Settings],
@@ -223,7 +229,12 @@ def load(
         mistakes.extend(_unknown(environment, service, [field.name for field in fields]))
     if mistakes:
         raise ConfigError(service, tuple(mistakes))
-    return settings(**values)
+    found = settings(**values)
+    if isinstance(found, ServiceConfig):
+        wrong = [Mistake(variables(service, field)[0], *why) for field, *why in found.contradictions()]
+        if wrong:
+            raise ConfigError(service, tuple(wrong))
+    return found
 
 
 def variables(service: str, field: str) -> tuple[str, str]:
@@ -306,7 +317,8 @@ def _parse(kind: Any, text: str) -> Any:
         except ValueError:
             raise ValueError("is not one of the values") from None
     if typing.get_origin(kind) is tuple:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
+        item = typing.get_args(kind)[0]
+        return tuple(_parse(item, part.strip()) for part in text.split(",") if part.strip())
     raise TypeError(f"settings of type {kind!r} are not supported")
 
 

@@ -76,6 +76,8 @@ class Service:
     """Tasks that run for as long as the service, by name; each is restarted when it fails."""
     prepare: Callable[[], Awaitable[None]] | None = None
     """Runs once before the first call is served."""
+    close: Callable[[], Awaitable[None]] | None = None
+    """Runs once after the last work has ended, before the connections to peers and storage close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,8 @@ class Host(Generic[C]):
             self._closing.push_async_callback(peer.close)
         runtime = Runtime(config, self.clock, self.ids, self.database, self.bus, self.peers, self.verifier)
         self.service = self.definition.build(runtime)
+        if self.service.close is not None:
+            self._closing.push_async_callback(self.service.close)
         self.reactions = {
             producer: Reactions(f"{self.name}-on-{producer}", subscriptions)
             for producer, subscriptions in self.service.subscriptions.items()

@@ -38,7 +38,7 @@ from services.orders.app.settlement import SettlementCommands
 from services.orders.app.subscription_book import DUE, SubscriptionBook
 from services.orders.app.subscription_timers import SubscriptionOwners, SubscriptionTimers
 from services.orders.app.subscriptions import SubscriptionCommands, SubscriptionQueries
-from services.orders.config import OrdersConfig
+from services.orders.config import OrdersConfig, Provider
 from services.orders.domain.subscription.dunning import Dunning
 from services.orders.entrypoints.desk_methods import DeskRooms
 from services.orders.entrypoints.events import broadcasts, subscriptions
@@ -62,7 +62,8 @@ def build(
     offers = offers or OffersClient(runtime.peers["offers"])
     gating = GatingClient(runtime.peers["gating"])
     gate, zones = gate or gating, zones or gating
-    provider = provider or _provider(config, database, clock)
+    stripe = _stripe(config)
+    provider = provider or stripe or SandboxProvider(database, clock)
     repository, desk, subscribed = Repository(), DeskRepository(), SubscriptionRepository()
     book = SubscriptionBook(repository, subscribed, provider=provider.name, clock=clock)
     listings = ListingCatalog(database, clock, offers.listing)
@@ -118,6 +119,7 @@ def build(
             fulfilment.ACCEPT: work_timers.accept,
         },
         background={"sales": partial(keep_folding, database, SalesRepository())},
+        close=stripe.close if stripe is not None else None,
     )
 
 
@@ -163,7 +165,7 @@ def _payment_timers(
 def _owners(
     config: OrdersConfig, repository: Repository, subscribed: SubscriptionRepository, book: SubscriptionBook
 ) -> AllOwners:
-    dunning = Dunning(tuple(int(day) for day in config.dunning_retry_days), config.dunning_grace_days)
+    dunning = Dunning(config.dunning_retry_days, config.dunning_grace_days)
     return AllOwners(
         {
             "orders": OrderOwners(repository),
@@ -172,18 +174,11 @@ def _owners(
     )
 
 
-def _provider(config: OrdersConfig, database: Database, clock: Clock) -> PaymentProvider:
-    """The payment provider that the settings choose. ValueError for settings that choose none."""
-    if config.payment_provider == "sandbox":
-        return SandboxProvider(database, clock)
-    if config.payment_provider != "stripe":
-        raise ValueError("PARLEY_ORDERS_PAYMENT_PROVIDER is neither sandbox nor stripe")
-    if not config.stripe_key:
-        raise ValueError("PARLEY_ORDERS_STRIPE_KEY is missing")
+def _stripe(config: OrdersConfig) -> StripeProvider | None:
+    if config.payment_provider is not Provider.STRIPE:
+        return None
     return StripeProvider(
-        config.stripe_key.reveal(),
-        url=config.stripe_url,
-        timeout_seconds=config.payment_answer_seconds,
+        config.stripe_key.reveal(), url=config.stripe_url, timeout_seconds=config.payment_answer_seconds
     )
 
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from chassis.config import Address, Secret, ServiceConfig, setting
+
+
+class Provider(StrEnum):
+    """Who takes the money of online payments."""
+
+    SANDBOX = "sandbox"
+    STRIPE = "stripe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +27,8 @@ class OrdersConfig(ServiceConfig):
     auto_accept_hours: float = setting(
         72.0, minimum=1, maximum=8_760, shape="hours after which a delivery counts as accepted"
     )
-    dunning_retry_days: tuple[str, ...] = setting(
-        ("1", "3", "5", "7"),
+    dunning_retry_days: tuple[int, ...] = setting(
+        (1, 3, 5, 7),
         shape="rising days after the first decline on which a payment of a subscription is tried again",
     )
     dunning_grace_days: int = setting(
@@ -28,7 +37,7 @@ class OrdersConfig(ServiceConfig):
         maximum=90,
         shape="days after the last try until a subscription whose payment failed is cancelled",
     )
-    payment_provider: str = setting("sandbox", shape="sandbox or stripe")
+    payment_provider: Provider = setting(Provider.SANDBOX)
     stripe_key: Secret = setting(Secret(""), shape="the secret key of an account at Stripe, sk_…")
     stripe_url: str = setting("", shape="http://host:port of another server that speaks Stripe's protocol")
     payment_answer_seconds: float = setting(
@@ -40,3 +49,11 @@ class OrdersConfig(ServiceConfig):
         maximum=86_400,
         shape="seconds after which the payment provider is asked what became of a charge without an answer",
     )
+
+    def contradictions(self) -> Iterable[tuple[str, str, str]]:
+        """Retries whose days do not rise, and Stripe without a key."""
+        days = self.dunning_retry_days
+        if list(days) != sorted({*days}) or any(day < 1 for day in days):
+            yield "dunning_retry_days", "has days that do not rise", "rising days such as 1,3,5,7"
+        if self.payment_provider is Provider.STRIPE and not self.stripe_key:
+            yield "stripe_key", "is not set", "the secret key of an account at Stripe, sk_…"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 
 from chassis.kernel.money import Money
 from chassis.kernel.refusal import Refusal
 from services.orders.domain.commerce import PaymentMethod, Plan
 from services.orders.domain.order import Order
+from services.orders.domain.subscription import calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class RecurringCharge:
 
 
 def recurring_charge(order: Order) -> RecurringCharge | None:
-    """The recurring charge of an order with a plan; days are those of UTC.
+    """The recurring charge of an order with a plan, by days of the zone in which the gate decided, else of UTC.
 
     Until the order is confirmed, it is what a confirmation at the last change would have led to.
     """
@@ -40,7 +40,8 @@ def recurring_charge(order: Order) -> RecurringCharge | None:
         order.start_time or order.create_time,
         plan.start_time or order.create_time,
     )
-    first = datetime.combine(first_charge_day(begin.astimezone(UTC).date(), plan), time(), UTC)
+    zone = (order.decision.time_zone if order.decision is not None else "") or "UTC"
+    first = calendar.beginning_of(calendar.first_paid_day(calendar.local_date(begin, zone), plan), zone)
     return RecurringCharge(
         amount=plan.price,
         start_time=begin,
@@ -60,19 +61,3 @@ def _total(plan: Plan) -> Money | None:
     except Refusal:
         # A sum that no amount can hold is no reason not to show the order.
         return None
-
-
-def first_charge_day(begin: date, plan: Plan) -> date:
-    """The day of the first charge of a plan that begins on `begin`: after the trial, on its day."""
-    earliest = begin + timedelta(days=plan.trial_days)
-    if not plan.anchor_day:
-        return earliest
-    this_month = _day_of(earliest.year, earliest.month, plan.anchor_day)
-    if this_month >= earliest:
-        return this_month
-    year, month = divmod(earliest.year * 12 + earliest.month, 12)
-    return _day_of(year, month + 1, plan.anchor_day)
-
-
-def _day_of(year: int, month: int, day: int) -> date:
-    return date(year, month, min(day, monthrange(year, month)[1]))

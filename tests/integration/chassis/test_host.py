@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import grpc
 import httpx
@@ -14,7 +16,7 @@ from prometheus_client import REGISTRY
 from chassis import host as hosting
 from chassis import migrations
 from chassis.config import Secret
-from chassis.host import Host, StartError
+from chassis.host import Host, Service, StartError
 from chassis.kernel.clock import ManualClock
 from chassis.testing import Backends, RunningService, buyer, refused, running
 from tests.integration.chassis.probe import ProbeStub, ReadRequest, WriteRequest
@@ -48,6 +50,24 @@ async def test_each_run_begins_with_nothing(probe: RunningService) -> None:
     assert await names(probe.host.database, "thing") == []
     await probe.settle()
     assert await names(probe.host.database, "heard") == []
+
+
+async def test_what_a_service_opened_by_itself_is_closed_with_it(
+    backends: Backends, clock: ManualClock
+) -> None:
+    closed: list[str] = []
+
+    def build(runtime: Any) -> Service:
+        async def close() -> None:
+            # The storage is still there.
+            await runtime.database.ping()
+            closed.append("once")
+
+        return replace(PROBE.build(runtime), close=close)
+
+    async with running(replace(PROBE, build=build), backends, clock=clock):
+        assert closed == []
+    assert closed == ["once"]
 
 
 async def test_it_says_over_http_that_it_lives_and_what_it_measures(probe: RunningService) -> None:

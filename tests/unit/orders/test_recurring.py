@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import pytest
 
 from services.orders.domain.commerce import Interval, PaymentMethod, Plan
 from services.orders.domain.order import State
-from services.orders.domain.recurring import first_charge_day, recurring_charge
-from tests.unit.orders.purchases import HOUR, NOW, eur, in_state
+from services.orders.domain.recurring import recurring_charge
+from tests.unit.orders.purchases import HOUR, NOW, decision, eur, in_state
 
 
 def monthly(**changes: Any) -> Plan:
@@ -57,20 +55,10 @@ def test_a_sum_that_no_amount_can_hold_is_left_out() -> None:
     assert charge.total is None
 
 
-@pytest.mark.parametrize(
-    ("begin", "trial_days", "anchor_day", "first"),
-    [
-        (date(2026, 6, 1), 0, 0, date(2026, 6, 1)),
-        (date(2026, 6, 1), 0, 1, date(2026, 6, 1)),
-        (date(2026, 6, 2), 0, 1, date(2026, 7, 1)),
-        (date(2026, 6, 1), 0, 31, date(2026, 6, 30)),
-        (date(2026, 12, 30), 14, 5, date(2027, 2, 5)),
-        (date(2027, 1, 31), 1, 31, date(2027, 2, 28)),
-        (date(2028, 1, 31), 1, 30, date(2028, 2, 29)),
-        (date(2026, 12, 31), 1, 31, date(2027, 1, 31)),
-    ],
-)
-def test_the_first_charge_waits_for_the_trial_and_the_day(
-    begin: date, trial_days: int, anchor_day: int, first: date
-) -> None:
-    assert first_charge_day(begin, monthly(trial_days=trial_days, anchor_day=anchor_day)) == first
+def test_days_are_those_of_the_zone_in_which_the_gate_decided() -> None:
+    decided = decision(time_zone="Asia/Tokyo")
+    order = replace(in_state(State.CONFIRMED), plan=monthly(trial_days=14), decision=decided)
+    charge = recurring_charge(order)
+    assert charge is not None
+    # Midnight of 15 June in Tokyo.
+    assert charge.first_charge_time == datetime(2026, 6, 14, 15, tzinfo=UTC)

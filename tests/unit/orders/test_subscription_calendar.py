@@ -57,6 +57,26 @@ def test_no_number_of_periods_drifts(begin: date, interval: Interval, count: int
         assert (day.year * 12 + day.month - 1, day.day) == (months, min(begin.day, last))
 
 
+@pytest.mark.parametrize(
+    ("begin", "trial_days", "anchor_day", "first"),
+    [
+        (date(2026, 6, 1), 0, 0, date(2026, 6, 1)),
+        (date(2026, 6, 1), 0, 1, date(2026, 6, 1)),
+        (date(2026, 6, 2), 0, 1, date(2026, 7, 1)),
+        (date(2026, 6, 1), 0, 31, date(2026, 6, 30)),
+        (date(2026, 12, 30), 14, 5, date(2027, 2, 5)),
+        (date(2027, 1, 31), 1, 31, date(2027, 2, 28)),
+        (date(2028, 1, 31), 1, 30, date(2028, 2, 29)),
+        (date(2026, 12, 31), 1, 31, date(2027, 1, 31)),
+    ],
+)
+def test_the_first_charge_waits_for_the_trial_and_the_day(
+    begin: date, trial_days: int, anchor_day: int, first: date
+) -> None:
+    sold = plan(Interval.MONTH, trial_days=trial_days, anchor_day=anchor_day)
+    assert calendar.first_paid_day(begin, sold) == first
+
+
 @given(begin=DAYS, trial=st.integers(0, 730), anchor=st.integers(0, 31))
 def test_the_first_charge_follows_the_trial_on_the_anchor_day(begin: date, trial: int, anchor: int) -> None:
     first = calendar.first_paid_day(begin, plan(Interval.MONTH, trial_days=trial, anchor_day=anchor))

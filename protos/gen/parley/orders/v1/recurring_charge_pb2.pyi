@@ -51,8 +51,8 @@ class RecurringCharge(_message.Message):
 
     @_builtins.property
     def first_charge_time(self) -> _timestamp_pb2.Timestamp:
-        """When `amount` is charged for the first time: after the trial, on the plan's day of the month. Days are those of UTC here;
-        the subscription, once it exists, counts them in its own zone.
+        """When `amount` is charged for the first time: after the trial, on the plan's day of the month. Days are those of the zone
+        in which the gate decided, else of UTC; the subscription, once it exists, counts them in the zone that the seller had then.
         """
 
     @_builtins.property
