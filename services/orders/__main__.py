@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
-from chassis.db import Database
-from chassis.kernel.clock import Clock
 from chassis.serve import Definition, Runtime, Service, UpkeepCommand, main
 from chassis.timers import Handler
 from parley.orders.v1.orders_service_pb2_grpc import add_OrdersServiceServicer_to_server
@@ -19,7 +18,6 @@ from services.orders.adapters.offers_client import OffersClient
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sales_repository import SalesRepository
 from services.orders.adapters.sandbox import SandboxProvider
-from services.orders.adapters.stripe_provider import StripeProvider
 from services.orders.adapters.subscription_repository import SubscriptionRepository
 from services.orders.app import fulfilment, refunds, timers
 from services.orders.app.account_reactions import AccountReactions
@@ -47,6 +45,9 @@ from services.orders.entrypoints.payment_methods import PaymentRooms
 from services.orders.entrypoints.report_methods import ReportRooms
 from services.orders.entrypoints.subscription_methods import SubscriptionRooms
 from services.orders.wire.events import event_record
+
+if TYPE_CHECKING:
+    from services.orders.adapters.stripe_provider import StripeProvider
 
 
 def build(
@@ -177,6 +178,9 @@ def _owners(
 def _stripe(config: OrdersConfig) -> StripeProvider | None:
     if config.payment_provider is not Provider.STRIPE:
         return None
+    # Stripe's library takes 28 MB and half a second: only whoever uses it pays for it.
+    from services.orders.adapters.stripe_provider import StripeProvider
+
     return StripeProvider(
         config.stripe_key.reveal(), url=config.stripe_url, timeout_seconds=config.payment_answer_seconds
     )

@@ -28,7 +28,7 @@ class RecurringCharge:
 
 
 def recurring_charge(order: Order) -> RecurringCharge | None:
-    """The recurring charge of an order with a plan, by days of the zone in which the gate decided, else of UTC.
+    """The recurring charge of an order with a plan, by days of the zone that the gate decided in, or UTC.
 
     Until the order is confirmed, it is what a confirmation at the last change would have led to.
     """
