@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import protovalidate
@@ -69,6 +69,10 @@ class Limit:
         )
 
 
+_RULES: Final = protovalidate.Validator()
+"""Compiles the rules of a message once for the process."""
+
+
 class Chain:
     """Wraps the handlers of one server."""
 
@@ -82,7 +86,7 @@ class Chain:
         self._log_reads = log_reads
         self._streaming_tasks: set[asyncio.Task[Any]] = set()
         self._draining = False
-        self._violations = protovalidate.Validator().collect_violations
+        self._violations = _RULES.collect_violations
 
     def wrap(self, path: str, handler: Any) -> Any:
         """The handler that is registered in place of `handler` for the method `path`.

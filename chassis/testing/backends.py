@@ -194,7 +194,8 @@ class PostgresServer:
     async def create_database(self, *, template: str = "template1") -> str:
         """Makes a database with a fresh name from a template, and answers the name."""
         name = f"test_{next(self._names)}"
-        await self._administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        # Copying files takes half as long as logging each page of many small tables and indexes.
+        await self._administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         return name
 
     async def drop_database(self, name: str) -> None:

@@ -91,7 +91,6 @@ def build(
     owners = _owners(config, repository, subscribed, book)
     patience = timedelta(hours=config.auto_accept_hours)
     work = fulfilment.FulfilmentCommands(database, repository, book=book, clock=clock, patience=patience)
-    work_timers = fulfilment.FulfilmentTimers(database, repository, clock)
     servicer = OrdersServicer(
         commands,
         work,
@@ -116,8 +115,7 @@ def build(
             **_payment_timers(runtime, repository, provider, owners),
             DUE: SubscriptionTimers(database, subscribed, book, clock=clock, ids=ids).due,
             timers.ADDRESSES: timers.AddressTimer(database, repository, offers).fetch,
-            fulfilment.START: work_timers.start,
-            fulfilment.ACCEPT: work_timers.accept,
+            **_work_timers(runtime, repository),
         },
         background={"sales": partial(keep_folding, database, SalesRepository())},
         close=stripe.close if stripe is not None else None,
@@ -161,6 +159,11 @@ def _payment_timers(
         refunds.SUBMIT: back.submit,
         refunds.ENQUIRE: back.enquire,
     }
+
+
+def _work_timers(runtime: Runtime[OrdersConfig], repository: Repository) -> dict[str, Handler]:
+    work = fulfilment.FulfilmentTimers(runtime.database, repository, runtime.clock)
+    return {fulfilment.START: work.start, fulfilment.ACCEPT: work.accept}
 
 
 def _owners(

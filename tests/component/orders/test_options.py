@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -201,8 +201,8 @@ async def test_an_order_says_that_its_buyer_will_be_charged_again_and_again(mark
     assert (await market.get(order.name, ACME)).recurring_charge == charge
     assert (charge.amount, charge.charge_count, charge.total_amount) == (euro(9), 12, euro(108))
     assert (charge.estimated, charge.automatic, charge.start_time) == (True, True, start)
-    # 14 days from June 2nd on, then the last of the month.
-    assert charge.first_charge_time.ToDatetime() == datetime(2026, 6, 30)  # noqa: DTZ001 - UTC, by protobuf
+    # 14 days from June 2nd on, then the last of the month: its midnight in Berlin, where the gate decided.
+    assert charge.first_charge_time.ToDatetime(UTC) == datetime(2026, 6, 29, 22, tzinfo=UTC)
     await market.stub(ACME).ConfirmOrder(pb.ConfirmOrderRequest(name=order.name))
     confirmed = (await market.get(order.name, ANA)).recurring_charge
     assert (confirmed.estimated, confirmed.first_charge_time) == (False, charge.first_charge_time)
