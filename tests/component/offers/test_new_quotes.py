@@ -75,6 +75,7 @@ async def test_nobody_asks_for_what_is_not_sold_any_more(scene: Scene) -> None:
     offer = await scene.offer(expire_time=timestamp(NOW + HOUR), package=package)
     await scene.service.advance(HOUR)
     await scene.by(ACME).RetireListing(pb.RetireListingRequest(name=made.name))
+    await scene.service.settle()
     before = await scene.written()
     refusal = await refused(scene.by(ANA).RequestNewQuote(pb.RequestNewQuoteRequest(name=offer.name)))
     assert (refusal.reason, refusal.metadata) == ("PACKAGE_RETIRED", {"package": package})
