@@ -72,7 +72,7 @@ def test_a_token_is_signed_by_the_published_key_for_the_names_of_the_stack(stack
     assert (claims["sub"], claims["roles"]) == ("users/ana", ["buyer"])
 
 
-@pytest.mark.parametrize("name", ["offers", "gateway"])
+@pytest.mark.parametrize("name", ["offers", pytest.param("gateway", marks=pytest.mark.faults)])
 def test_a_crash_is_explained_and_repaired(stacks: Stacks, name: str) -> None:
     stack = stacks().start()
     before = stack.pid(name)
@@ -109,6 +109,7 @@ def test_a_kill_of_the_supervisor_leaves_nobody_and_the_next_start_recovers(stac
     assert shown(stack) == dict.fromkeys(PROCESSES, "ready 0")
 
 
+@pytest.mark.faults
 def test_a_start_right_after_a_kill_waits_for_the_dying(stacks: Stacks) -> None:
     stack = stacks().start()
     for _ in range(3):
@@ -117,7 +118,14 @@ def test_a_start_right_after_a_kill_waits_for_the_dying(stacks: Stacks) -> None:
     assert shown(stack) == dict.fromkeys(PROCESSES, "ready 0")
 
 
-@pytest.mark.parametrize("after", ["data in", "postgres.new", "postmaster.pid"])
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param("data in", marks=pytest.mark.faults),
+        pytest.param("postgres.new", marks=pytest.mark.faults),
+        "postmaster.pid",
+    ],
+)
 def test_a_kill_in_the_middle_of_the_first_start_is_recovered(stacks: Stacks, after: str) -> None:
     stack = stacks()
     stack.launch()
