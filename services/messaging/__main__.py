@@ -7,26 +7,39 @@ from functools import partial
 from chassis import serve
 from chassis.host import Definition, Runtime, Service
 from parley.messaging.v1.messaging_service_pb2_grpc import add_MessagingServiceServicer_to_server
-from services.messaging import wire
+from services.messaging.adapters.conversation_repository import ConversationRepository
 from services.messaging.adapters.live_feed import BROADCASTS, BroadcastFeed
-from services.messaging.adapters.repository import ConversationRepository
-from services.messaging.app.commands import ConversationCommands
-from services.messaging.app.queries import ConversationQueries
+from services.messaging.adapters.timeline_repository import TimelineRepository
+from services.messaging.app.conversations import ConversationQueries
+from services.messaging.app.inquiries import InquiryCommands
+from services.messaging.app.messages import MessageCommands
 from services.messaging.app.reactions import Reactions
+from services.messaging.app.timeline import TimelineQueries
 from services.messaging.config import MessagingConfig
+from services.messaging.entrypoints.conversation_methods import ConversationRooms
 from services.messaging.entrypoints.events import subscriptions
 from services.messaging.entrypoints.grpc import MessagingServicer
+from services.messaging.entrypoints.message_methods import MessageRooms
+from services.messaging.wire.events import event_record
 
 
 def build(runtime: Runtime[MessagingConfig]) -> Service:
     """Every room of messaging, connected."""
-    database, store, feed = runtime.database, ConversationRepository(), BroadcastFeed(runtime.bus)
-    commands = ConversationCommands(database, store, feed, runtime.clock, runtime.ids)
-    queries = ConversationQueries(database, store, feed)
-    servicer = MessagingServicer(commands, queries)
+    database, clock, ids = runtime.database, runtime.clock, runtime.ids
+    store, timelines, feed = ConversationRepository(), TimelineRepository(), BroadcastFeed(runtime.bus)
+    servicer = MessagingServicer(
+        conversations=ConversationRooms(
+            InquiryCommands(database, store, timelines, feed, clock=clock, ids=ids),
+            ConversationQueries(database, store),
+        ),
+        messages=MessageRooms(
+            MessageCommands(database, store, timelines, feed, clock=clock, ids=ids),
+            TimelineQueries(database, store, timelines, feed),
+        ),
+    )
     return Service(
         add_servicers=partial(add_MessagingServiceServicer_to_server, servicer),
-        subscriptions=subscriptions(Reactions(database, store, feed)),
+        subscriptions=subscriptions(Reactions(database, store, timelines, feed)),
         broadcasts={BROADCASTS: feed.heard},
         background={"live feed": feed.run},
     )
@@ -36,7 +49,7 @@ DEFINITION = Definition(
     name="messaging",
     config=MessagingConfig,
     build=build,
-    encoder=lambda ids, _clock: partial(wire.event_record, ids=ids),
+    encoder=lambda ids, _clock: partial(event_record, ids=ids),
     migrations="services.messaging.migrations",
 )
 

@@ -9,12 +9,14 @@ from typing import Protocol
 
 from chassis.db import Transaction
 from chassis.kernel.page import Page, PageRequest
-from services.messaging.domain.conversation import Conversation, Message, Side
+from services.messaging.domain.conversation import Conversation
+from services.messaging.domain.message import Message
+from services.messaging.domain.side import Side
 from services.messaging.domain.timeline import Entry
 
 
 class Conversations(Protocol):
-    """Keeps conversations and their timelines."""
+    """Keeps conversations."""
 
     async def load(self, tx: Transaction, name: str) -> Conversation:
         """The conversation; Refusal NOT_FOUND."""
@@ -36,14 +38,18 @@ class Conversations(Protocol):
         """Stores the state after version `expected`."""
         ...
 
-    async def append(self, tx: Transaction, entry: Entry) -> None:
-        """Adds an entry to the timeline of a locked conversation."""
-        ...
-
     async def list_for(
         self, tx: Transaction, *, side: Side, participant: str, unread_only: bool, page: PageRequest
     ) -> Page[Conversation]:
         """The conversations of a buyer (`users/…`) or a team (`sellers/…`), most recently active first."""
+        ...
+
+
+class Timelines(Protocol):
+    """Keeps the entries of conversations."""
+
+    async def append(self, tx: Transaction, entry: Entry) -> None:
+        """Adds an entry to the timeline of a locked conversation."""
         ...
 
     async def timeline(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chassis.db import Database, Transaction
 from chassis.envelope import Delivery
-from services.messaging.app.ports import Conversations, LiveFeed
+from services.messaging.app.ports import Conversations, LiveFeed, Timelines
 from services.messaging.domain import conversation as conversations
 from services.messaging.domain.timeline import Entry, Report, Subject
 
@@ -12,9 +12,12 @@ from services.messaging.domain.timeline import Entry, Report, Subject
 class Reactions:
     """Every consumed event becomes an entry in each conversation that it belongs to."""
 
-    def __init__(self, database: Database, store: Conversations, feed: LiveFeed) -> None:
+    def __init__(
+        self, database: Database, store: Conversations, timelines: Timelines, feed: LiveFeed
+    ) -> None:
         self._database = database
         self._store = store
+        self._timelines = timelines
         self._feed = feed
 
     async def note(self, delivery: Delivery, report: Report) -> None:
@@ -25,7 +28,9 @@ class Reactions:
             # Contention runs this again from the start.
             touched.clear()
             for name in await self._conversations_of(tx, delivery, report):
-                await self._store.append(tx, Entry(name, delivery.event_id, delivery.time, report.happening))
+                await self._timelines.append(
+                    tx, Entry(name, delivery.event_id, delivery.time, report.happening)
+                )
                 touched.append(name)
 
         await self._database.react(delivery, work)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from services.messaging.domain.conversation import Conversation, Message, ReadReceipt
+    from services.messaging.domain.conversation import Conversation
+    from services.messaging.domain.message import Message
+    from services.messaging.domain.receipt import ReadReceipt
 
 
 @dataclass(frozen=True, slots=True)

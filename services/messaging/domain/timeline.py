@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Final
 
 from chassis.kernel.money import Money
-from services.messaging.domain.conversation import Kind, Message, Side
+from services.messaging.domain.message import Kind, Message
+from services.messaging.domain.side import Side
 
 
 class EventType(StrEnum):

@@ -7,9 +7,9 @@ from typing import Any
 
 from chassis.wire import money
 from parley.orders.v1 import subscription_events_pb2 as events
-from services.messaging.domain.conversation import Side
+from services.messaging.domain.side import Side
 from services.messaging.domain.timeline import EventType, Happening, Report, Subject
-from services.messaging.wire import origin_of
+from services.messaging.wire.reports import origin_of
 
 _TYPES: Mapping[type[Any], EventType] = {
     events.SubscriptionCreated: EventType.SUBSCRIPTION_CREATED,

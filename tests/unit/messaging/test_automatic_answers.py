@@ -6,9 +6,9 @@ import pytest
 from google.type.money_pb2 import Money
 
 from parley.offers.v1 import events_pb2, offer_pb2
-from services.messaging import wire
-from services.messaging.domain.conversation import Side
+from services.messaging.domain.side import Side
 from services.messaging.domain.timeline import EventType
+from services.messaging.wire import reports
 
 
 @pytest.mark.parametrize("automatic", [False, True])
@@ -29,7 +29,7 @@ def test_what_a_sellers_rules_answer_stands_on_his_side(automatic: bool) -> None
         (events_pb2.OfferAccepted(offer=facts), EventType.OFFER_ACCEPTED),
         (events_pb2.OfferDeclined(offer=facts), EventType.OFFER_DECLINED),
     ):
-        happening = wire.offer_report(message).happening
+        happening = reports.offer_report(message).happening
         assert (happening.type, happening.side) == (kind, side)
 
 
@@ -37,5 +37,5 @@ def test_asking_for_a_new_quote_is_the_buyers_doing() -> None:
     facts = events_pb2.OfferFacts(
         name="offers/o1", order_request="orderRequests/r1", total=Money(currency_code="EUR", units=90)
     )
-    report = wire.offer_report(events_pb2.OfferNewQuoteRequested(offer=facts))
+    report = reports.offer_report(events_pb2.OfferNewQuoteRequested(offer=facts))
     assert (report.happening.type, report.happening.side) == (EventType.OFFER_NEW_QUOTE_REQUESTED, Side.BUYER)

@@ -14,8 +14,11 @@ from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Kind as RefusalKind
 from chassis.kernel.refusal import Refusal
 from services.messaging.domain import conversation as conversations
-from services.messaging.domain.conversation import MACHINE, Conversation, Kind, Message, Side, State
+from services.messaging.domain import message as messages
+from services.messaging.domain.conversation import MACHINE, Conversation, State
+from services.messaging.domain.message import Kind, Message
 from services.messaging.domain.refusals import Reason
+from services.messaging.domain.side import Side
 from services.messaging.domain.timeline import message_entry
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -39,7 +42,7 @@ def say(
     kind: Kind = Kind.PUBLIC,
     number: int = 1,
 ) -> tuple[Conversation, Message]:
-    changed, message, event = conversations.send(
+    changed, message, event = messages.send(
         conversation,
         actor=actor,
         author=author,
@@ -105,28 +108,28 @@ def test_a_public_message_is_unread_by_the_other_side() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 20), st.sampled_from(COLLEAGUES)), min_size=1, max_size=20))
 def test_receipts_never_go_back_and_repeating_changes_nothing(readings: list[tuple[int, str]]) -> None:
-    conversation, messages = inquiry(), []
+    conversation, sent = inquiry(), []
     for number in range(1, 21):
         conversation, message = say(conversation, number=number)
-        messages.append(message)
+        sent.append(message)
     furthest = 0
     for number, reader in readings:
         before = conversation.receipt_of(reader)
-        changed, event = conversations.mark_read(
+        changed, event = messages.mark_read(
             conversation,
             actor=Actor.SELLER,
             reader=reader,
-            upto=messages[number - 1],
+            upto=sent[number - 1],
             still_unread=20 - number,
             now=NOW + timedelta(hours=1),
         )
         after = changed.receipt_of(reader)
         assert after is not None
-        if before is not None and before.position >= messages[number - 1].position:
+        if before is not None and before.position >= sent[number - 1].position:
             assert (changed, event) == (conversation, None)
         else:
             assert event is not None
-            assert after.message_id == messages[number - 1].id
+            assert after.message_id == sent[number - 1].id
         furthest = max(furthest, number)
         # What one of the team has read, the team has read.
         assert changed.unread[Side.SELLER] == 20 - furthest

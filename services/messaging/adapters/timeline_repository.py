@@ -1,4 +1,4 @@
-"""Keeps conversations and their timelines in PostgreSQL."""
+"""Keeps timelines in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,23 +12,14 @@ from chassis.db import Transaction
 from chassis.kernel.ids import is_id
 from chassis.kernel.money import Money
 from chassis.kernel.page import Page, PageRequest, page_of
-from chassis.kernel.refusal import not_found
 from chassis.paging import cursor_of, keyset
+from services.messaging.adapters.conversation_repository import PREFIX, key_of
 from services.messaging.adapters.tables import conversation as conversations
 from services.messaging.adapters.tables import timeline_entry as entries
-from services.messaging.domain.conversation import Conversation, Kind, Message, ReadReceipt, Side, State
+from services.messaging.domain.message import Kind, Message
+from services.messaging.domain.side import Side
 from services.messaging.domain.timeline import FOR_THE_TEAM, Entry, EventType, Happening
 
-_PREFIX = "conversations/"
-
-_LOAD = select(conversations).where(conversations.c.id == bindparam("id"))
-_LOAD_FOR_UPDATE = _LOAD.with_for_update()
-_ADD = insert(conversations).on_conflict_do_nothing().returning(conversations.c.id)
-_SAVE = (
-    update(conversations)
-    .where(conversations.c.id == bindparam("key"), conversations.c.version == bindparam("expected"))
-    .returning(conversations.c.id)
-)
 _COUNT_ENTRY = (
     update(conversations)
     .where(conversations.c.id == bindparam("key"))
@@ -73,76 +64,23 @@ _MARK_READ = (
 )
 
 
-def _key(name: str) -> str:
-    return name.removeprefix(_PREFIX)
-
-
-class ConversationRepository:
-    """Implements `app.ports.Conversations`."""
-
-    async def load(self, tx: Transaction, name: str) -> Conversation:
-        """The conversation; Refusal NOT_FOUND."""
-        row = await tx.fetch_one(_LOAD, {"id": _key(name)})
-        if row is None:
-            raise not_found(name)
-        return _conversation(row)
-
-    async def load_for_update(self, tx: Transaction, name: str) -> Conversation:
-        """The conversation, locked; Refusal NOT_FOUND."""
-        found = await self.find_for_update(tx, name)
-        if found is None:
-            raise not_found(name)
-        return found
-
-    async def find_for_update(self, tx: Transaction, name: str) -> Conversation | None:
-        """The conversation, locked; None where it does not exist."""
-        row = await tx.fetch_one(_LOAD_FOR_UPDATE, {"id": _key(name)})
-        return None if row is None else _conversation(row)
-
-    async def add(self, tx: Transaction, conversation: Conversation) -> bool:
-        """Adds it; False where it exists."""
-        values = {
-            **_columns(conversation),
-            "id": _key(conversation.name),
-            "entry_count": 0,
-            "last_entry_time": conversation.last_entry_time,
-            "create_time": conversation.create_time,
-        }
-        return await tx.fetch_one(_ADD, values) is not None
-
-    async def save(self, tx: Transaction, conversation: Conversation, *, expected: int) -> None:
-        """Compare-and-set on the version; the row is locked, so a miss is a defect."""
-        values = {**_columns(conversation), "key": _key(conversation.name), "expected": expected}
-        if await tx.fetch_one(_SAVE, values) is None:
-            raise RuntimeError(f"{conversation.name} was saved without being locked")
+class TimelineRepository:
+    """Implements `app.ports.Timelines`."""
 
     async def append(self, tx: Transaction, entry: Entry) -> None:
         """Adds an entry; its position is the next one of the conversation."""
-        key = _key(entry.conversation)
+        key = key_of(entry.conversation)
         # What one side does not see moves the conversation for neither: its time would tell of it.
         shown_time = entry.create_time if entry.visible_to(Side.BUYER) else None
         position = await tx.scalar(_COUNT_ENTRY, {"key": key, "entry_time": shown_time})
         values = {"conversation_id": key, "position": position, **_entry_columns(entry)}
         await tx.execute(_APPEND, values)
 
-    async def list_for(
-        self, tx: Transaction, *, side: Side, participant: str, unread_only: bool, page: PageRequest
-    ) -> Page[Conversation]:
-        """Keyset by (last entry time, id), newest first."""
-        table = conversations
-        is_seller = side is Side.SELLER
-        query = select(table).where((table.c.seller if is_seller else table.c.buyer) == participant)
-        if unread_only:
-            query = query.where((table.c.seller_unread if is_seller else table.c.buyer_unread) > 0)
-        query = keyset(query, (table.c.last_entry_time, table.c.id), page, descending=True)
-        found = [_conversation(row) for row in await tx.fetch_all(query)]
-        return page_of(found, page, lambda last: cursor_of(last.last_entry_time, _key(last.name)))
-
     async def timeline(
         self, tx: Transaction, *, conversation: str, side: Side, newest_first: bool, page: PageRequest
     ) -> Page[Entry]:
         """Keyset by (create time, id)."""
-        query = select(entries).where(entries.c.conversation_id == _key(conversation))
+        query = select(entries).where(entries.c.conversation_id == key_of(conversation))
         if side is not Side.SELLER:
             query = query.where(_VISIBLE_TO_BUYER)
         query = keyset(query, (entries.c.create_time, entries.c.id), page, descending=newest_first)
@@ -154,7 +92,7 @@ class ConversationRepository:
     ) -> list[tuple[int, Entry]]:
         """In the order of adding."""
         query = select(entries).where(
-            entries.c.conversation_id == _key(conversation), entries.c.position > position
+            entries.c.conversation_id == key_of(conversation), entries.c.position > position
         )
         if side is not Side.SELLER:
             query = query.where(_VISIBLE_TO_BUYER)
@@ -166,25 +104,25 @@ class ConversationRepository:
         if not is_id(entry_id):
             return None
         position: int | None = await tx.scalar(
-            _POSITION, {"conversation": _key(conversation), "id": entry_id}
+            _POSITION, {"conversation": key_of(conversation), "id": entry_id}
         )
         return position
 
     async def last_position(self, tx: Transaction, conversation: str) -> int:
         """The position of the newest entry; 0 before the first."""
-        return int(await tx.scalar(_LAST_POSITION, {"id": _key(conversation)}) or 0)
+        return int(await tx.scalar(_LAST_POSITION, {"id": key_of(conversation)}) or 0)
 
     async def message(self, tx: Transaction, *, conversation: str, message_id: str) -> Message | None:
         """A message; None where it is not part of the conversation."""
         if not is_id(message_id):
             return None
-        row = await tx.fetch_one(_MESSAGE, {"conversation": _key(conversation), "id": message_id})
+        row = await tx.fetch_one(_MESSAGE, {"conversation": key_of(conversation), "id": message_id})
         return None if row is None else _message(row)
 
     async def count_unread(self, tx: Transaction, *, conversation: str, of: Side, after: Message) -> int:
         """How many public messages that `of` wrote stand after `after`."""
         values = {
-            "conversation": _key(conversation),
+            "conversation": key_of(conversation),
             "author_side": of.value,
             "time": after.create_time,
             "id": after.id,
@@ -196,67 +134,13 @@ class ConversationRepository:
     ) -> None:
         """Only the first reading of a message is noted on it."""
         values = {
-            "conversation": _key(conversation),
+            "conversation": key_of(conversation),
             "author_side": of.value,
             "time": upto.create_time,
             "upto": upto.id,
             "now": now,
         }
         await tx.execute(_MARK_READ, values)
-
-
-def _columns(conversation: Conversation) -> dict[str, Any]:
-    return {
-        "version": conversation.version,
-        "subject": conversation.subject,
-        "origin": conversation.origin,
-        "seller": conversation.seller,
-        "buyer": conversation.buyer,
-        "state": conversation.state.value,
-        "title": conversation.title,
-        "marketplace": conversation.marketplace,
-        "buyer_unread": conversation.unread[Side.BUYER],
-        "seller_unread": conversation.unread[Side.SELLER],
-        "receipts": [
-            {
-                "user": receipt.user,
-                "side": receipt.side.value,
-                "message_id": receipt.message_id,
-                "message_time": receipt.message_time.isoformat(),
-                "read_time": receipt.read_time.isoformat(),
-            }
-            for receipt in conversation.receipts
-        ],
-        "update_time": conversation.update_time,
-    }
-
-
-def _conversation(row: Row[Any]) -> Conversation:
-    return Conversation(
-        name=_PREFIX + row.id,
-        subject=row.subject,
-        origin=row.origin,
-        seller=row.seller,
-        buyer=row.buyer,
-        state=State(row.state),
-        title=row.title,
-        marketplace=row.marketplace,
-        unread={Side.BUYER: row.buyer_unread, Side.SELLER: row.seller_unread},
-        receipts=tuple(
-            ReadReceipt(
-                user=held["user"],
-                side=Side(held["side"]),
-                message_id=held["message_id"],
-                message_time=datetime.fromisoformat(held["message_time"]),
-                read_time=datetime.fromisoformat(held["read_time"]),
-            )
-            for held in row.receipts
-        ),
-        version=row.version,
-        create_time=row.create_time,
-        update_time=row.update_time,
-        last_entry_time=row.last_entry_time,
-    )
 
 
 def _entry_columns(entry: Entry) -> dict[str, Any]:
@@ -276,7 +160,7 @@ def _entry_columns(entry: Entry) -> dict[str, Any]:
 
 def _message(row: Row[Any]) -> Message:
     return Message(
-        conversation=_PREFIX + row.conversation_id,
+        conversation=PREFIX + row.conversation_id,
         id=row.id,
         author=row.author,
         side=Side(row.side),
@@ -295,4 +179,4 @@ def _entry(row: Row[Any]) -> Entry:
         content = Happening(
             EventType(row.event_type), Side(row.side), row.resource, row.revision or 0, amount
         )
-    return Entry(_PREFIX + row.conversation_id, row.id, row.create_time, content)
+    return Entry(PREFIX + row.conversation_id, row.id, row.create_time, content)

@@ -1,4 +1,4 @@
-"""What participants do."""
+"""Sending and reading messages."""
 
 from __future__ import annotations
 
@@ -8,24 +8,13 @@ from chassis.call import Call
 from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
-from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import not_found
-from services.messaging.app.ports import Conversations, LiveFeed
+from services.messaging.app.ports import Conversations, LiveFeed, Timelines
 from services.messaging.app.views import ConversationView
-from services.messaging.domain import conversation as conversations
-from services.messaging.domain import refusals
-from services.messaging.domain.conversation import Kind, Message, Side
-from services.messaging.domain.timeline import Entry, EventType, Happening, message_entry
-
-
-@dataclass(frozen=True, slots=True)
-class CreateInquiry:
-    """`seller` is `sellers/{seller}`."""
-
-    seller: str
-    title: str
-    text: str
-    marketplace: str
+from services.messaging.domain import message as messages
+from services.messaging.domain.message import Kind, Message
+from services.messaging.domain.side import Side, other, side_of
+from services.messaging.domain.timeline import message_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,59 +34,25 @@ class MarkRead:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class StartedInquiry:
-    """A new conversation and its first message."""
-
-    conversation: ConversationView
-    message: Message
-
-
-class ConversationCommands:
-    """One method per mutating RPC."""
+class MessageCommands:
+    """What is done with messages."""
 
     def __init__(
-        self, database: Database, store: Conversations, feed: LiveFeed, clock: Clock, ids: Ids
+        self,
+        database: Database,
+        store: Conversations,
+        timelines: Timelines,
+        feed: LiveFeed,
+        *,
+        clock: Clock,
+        ids: Ids,
     ) -> None:
         self._database = database
         self._store = store
+        self._timelines = timelines
         self._feed = feed
         self._clock = clock
         self._ids = ids
-
-    async def create_inquiry(self, call: Call, command: CreateInquiry) -> StartedInquiry:
-        """Begins a conversation. Refusals: EMPTY_BODY, OWN_LISTING."""
-        if call.caller.role_in(command.seller) is not None:
-            raise refusals.own_listing(command.seller)
-
-        async def work(tx: Transaction) -> StartedInquiry:
-            now = self._clock.now()
-            begun = conversations.inquire(
-                conversation_id=self._ids.new(),
-                seller=command.seller,
-                buyer=call.principal,
-                title=command.title,
-                marketplace=command.marketplace,
-                now=now,
-            )
-            await self._store.add(tx, begun)
-            happening = Happening(EventType.INQUIRY_STARTED, Side.BUYER, begun.name)
-            await self._store.append(tx, Entry(begun.name, self._ids.new(), now, happening))
-            changed, message, event = conversations.send(
-                begun,
-                actor=Actor.BUYER,
-                author=call.principal,
-                text=command.text,
-                kind=Kind.PUBLIC,
-                message_id=self._ids.new(),
-                now=now,
-            )
-            await self._store.append(tx, message_entry(message))
-            await self._store.save(tx, changed, expected=begun.version)
-            tx.record(conversations.started(begun), event)
-            return StartedInquiry(ConversationView(changed, Actor.BUYER), message)
-
-        return await self._database.command(call, work)
 
     async def send_message(self, call: Call, command: SendMessage) -> Message:
         """Says something. Refusals: NOT_FOUND, EMPTY_BODY, CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN."""
@@ -105,7 +60,7 @@ class ConversationCommands:
         async def work(tx: Transaction) -> Message:
             found = await self._store.load_for_update(tx, command.conversation)
             actor = call.party(buyer=found.buyer, seller=found.seller, name=found.name)
-            changed, message, event = conversations.send(
+            changed, message, event = messages.send(
                 found,
                 actor=actor,
                 author=call.principal,
@@ -114,7 +69,7 @@ class ConversationCommands:
                 message_id=self._ids.new(),
                 now=self._clock.now(),
             )
-            await self._store.append(tx, message_entry(message))
+            await self._timelines.append(tx, message_entry(message))
             await self._store.save(tx, changed, expected=found.version)
             tx.record(event)
             return message
@@ -129,22 +84,22 @@ class ConversationCommands:
         async def work(tx: Transaction) -> ConversationView:
             found = await self._store.load_for_update(tx, command.conversation)
             actor = call.party(buyer=found.buyer, seller=found.seller, name=found.name)
-            upto = await self._message(tx, command, conversations.side_of(actor))
-            author = conversations.other(conversations.side_of(actor))
+            upto = await self._message(tx, command, side_of(actor))
+            author = other(side_of(actor))
             now = self._clock.now()
-            changed, event = conversations.mark_read(
+            changed, event = messages.mark_read(
                 found,
                 actor=actor,
                 reader=call.principal,
                 upto=upto,
-                still_unread=await self._store.count_unread(
+                still_unread=await self._timelines.count_unread(
                     tx, conversation=found.name, of=author, after=upto
                 ),
                 now=now,
             )
             if event is not None:
                 await self._store.save(tx, changed, expected=found.version)
-                await self._store.mark_read(tx, conversation=found.name, of=author, upto=upto, now=now)
+                await self._timelines.mark_read(tx, conversation=found.name, of=author, upto=upto, now=now)
                 tx.record(event)
             return ConversationView(changed, actor)
 
@@ -154,7 +109,7 @@ class ConversationCommands:
         conversation, _, message_id = command.message.partition("/messages/")
         if conversation != command.conversation:
             raise not_found(command.message)
-        message = await self._store.message(tx, conversation=conversation, message_id=message_id)
+        message = await self._timelines.message(tx, conversation=conversation, message_id=message_id)
         # A note of the seller's team does not exist for the buyer.
         if message is None or not message_entry(message).visible_to(side):
             raise not_found(command.message)

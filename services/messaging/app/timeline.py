@@ -1,31 +1,22 @@
-"""What participants read."""
+"""Timelines, listed and watched."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Final
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
-from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import not_found
-from services.messaging.app.ports import Conversations, LiveFeed
-from services.messaging.app.views import ConversationView
-from services.messaging.domain.conversation import Conversation, Side, side_of
+from services.messaging.app.conversations import visible
+from services.messaging.app.ports import Conversations, LiveFeed, Timelines
+from services.messaging.domain.side import Side, side_of
 from services.messaging.domain.timeline import Entry
 
-WATCH_BATCH = 200
+WATCH_BATCH: Final = 200
 """Entries that a watcher reads at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListConversations:
-    """`seller` is `sellers/{seller}`; empty: the caller's own as a buyer."""
-
-    seller: str
-    unread_only: bool
-    page: PageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,43 +36,23 @@ class WatchConversation:
     after_entry: str
 
 
-class ConversationQueries:
-    """One method per reading RPC."""
+class TimelineQueries:
+    """Reading timelines."""
 
-    def __init__(self, database: Database, store: Conversations, feed: LiveFeed) -> None:
+    def __init__(
+        self, database: Database, store: Conversations, timelines: Timelines, feed: LiveFeed
+    ) -> None:
         self._database = database
         self._store = store
+        self._timelines = timelines
         self._feed = feed
-
-    async def get_conversation(self, call: Call, name: str) -> ConversationView:
-        """A conversation of the caller; Refusal NOT_FOUND."""
-        return await self._database.read(lambda tx: self._visible(tx, call, name))
-
-    async def list_conversations(self, call: Call, query: ListConversations) -> Page[ConversationView]:
-        """The caller's conversations, or his team's. Refusal NOT_FOUND for the team of others."""
-        if query.seller and call.caller.role_in(query.seller) is None:
-            raise not_found(query.seller)
-        side = Side.SELLER if query.seller else Side.BUYER
-        actor = Actor.SELLER if query.seller else Actor.BUYER
-
-        async def work(tx: Transaction) -> Page[Conversation]:
-            return await self._store.list_for(
-                tx,
-                side=side,
-                participant=query.seller or call.principal,
-                unread_only=query.unread_only,
-                page=query.page,
-            )
-
-        page = await self._database.read(work)
-        return Page(tuple(ConversationView(found, actor) for found in page.items), page.next_cursor)
 
     async def list_timeline(self, call: Call, query: ListTimeline) -> Page[Entry]:
         """What the caller may see of the timeline; Refusal NOT_FOUND."""
 
         async def work(tx: Transaction) -> Page[Entry]:
-            view = await self._visible(tx, call, query.conversation)
-            return await self._store.timeline(
+            view = await visible(self._store, tx, call, query.conversation)
+            return await self._timelines.timeline(
                 tx,
                 conversation=query.conversation,
                 side=side_of(view.actor),
@@ -95,7 +66,7 @@ class ConversationQueries:
         """Entries as they are added. Refusal NOT_FOUND, also for an `after_entry` of another conversation."""
 
         async def begin(tx: Transaction) -> tuple[Side, int]:
-            view = await self._visible(tx, call, query.conversation)
+            view = await visible(self._store, tx, call, query.conversation)
             return side_of(view.actor), await self._first_position(tx, query)
 
         side, position = await self._database.read(begin)
@@ -114,7 +85,7 @@ class ConversationQueries:
 
     async def _read_after(self, conversation: str, side: Side, position: int) -> list[tuple[int, Entry]]:
         async def work(tx: Transaction) -> list[tuple[int, Entry]]:
-            return await self._store.entries_after(
+            return await self._timelines.entries_after(
                 tx, conversation=conversation, side=side, position=position, limit=WATCH_BATCH
             )
 
@@ -122,16 +93,11 @@ class ConversationQueries:
 
     async def _first_position(self, tx: Transaction, query: WatchConversation) -> int:
         if not query.after_entry:
-            return await self._store.last_position(tx, query.conversation)
+            return await self._timelines.last_position(tx, query.conversation)
         conversation, _, entry_id = query.after_entry.partition("/timeline/")
         found = None
         if conversation == query.conversation:
-            found = await self._store.position_of(tx, conversation=conversation, entry_id=entry_id)
+            found = await self._timelines.position_of(tx, conversation=conversation, entry_id=entry_id)
         if found is None:
             raise not_found(query.after_entry)
         return found
-
-    async def _visible(self, tx: Transaction, call: Call, name: str) -> ConversationView:
-        found = await self._store.load(tx, name)
-        actor = call.party(buyer=found.buyer, seller=found.seller, name=found.name)
-        return ConversationView(found, actor)

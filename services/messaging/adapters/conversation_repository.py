@@ -1,0 +1,141 @@
+"""Keeps conversations in PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from chassis.db import Transaction
+from chassis.kernel.page import Page, PageRequest, page_of
+from chassis.kernel.refusal import not_found
+from chassis.paging import cursor_of, keyset
+from services.messaging.adapters.tables import conversation as conversations
+from services.messaging.domain.conversation import Conversation, State
+from services.messaging.domain.receipt import ReadReceipt
+from services.messaging.domain.side import Side
+
+PREFIX = "conversations/"
+
+_LOAD = select(conversations).where(conversations.c.id == bindparam("id"))
+_LOAD_FOR_UPDATE = _LOAD.with_for_update()
+_ADD = insert(conversations).on_conflict_do_nothing().returning(conversations.c.id)
+_SAVE = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("key"), conversations.c.version == bindparam("expected"))
+    .returning(conversations.c.id)
+)
+
+
+def key_of(name: str) -> str:
+    """The key of the conversation `name`."""
+    return name.removeprefix(PREFIX)
+
+
+class ConversationRepository:
+    """Implements `app.ports.Conversations`."""
+
+    async def load(self, tx: Transaction, name: str) -> Conversation:
+        """The conversation; Refusal NOT_FOUND."""
+        row = await tx.fetch_one(_LOAD, {"id": key_of(name)})
+        if row is None:
+            raise not_found(name)
+        return _conversation(row)
+
+    async def load_for_update(self, tx: Transaction, name: str) -> Conversation:
+        """The conversation, locked; Refusal NOT_FOUND."""
+        found = await self.find_for_update(tx, name)
+        if found is None:
+            raise not_found(name)
+        return found
+
+    async def find_for_update(self, tx: Transaction, name: str) -> Conversation | None:
+        """The conversation, locked; None where it does not exist."""
+        row = await tx.fetch_one(_LOAD_FOR_UPDATE, {"id": key_of(name)})
+        return None if row is None else _conversation(row)
+
+    async def add(self, tx: Transaction, conversation: Conversation) -> bool:
+        """Adds it; False where it exists."""
+        values = {
+            **_columns(conversation),
+            "id": key_of(conversation.name),
+            "entry_count": 0,
+            "last_entry_time": conversation.last_entry_time,
+            "create_time": conversation.create_time,
+        }
+        return await tx.fetch_one(_ADD, values) is not None
+
+    async def save(self, tx: Transaction, conversation: Conversation, *, expected: int) -> None:
+        """Compare-and-set on the version; the row is locked, so a miss is a defect."""
+        values = {**_columns(conversation), "key": key_of(conversation.name), "expected": expected}
+        if await tx.fetch_one(_SAVE, values) is None:
+            raise RuntimeError(f"{conversation.name} was saved without being locked")
+
+    async def list_for(
+        self, tx: Transaction, *, side: Side, participant: str, unread_only: bool, page: PageRequest
+    ) -> Page[Conversation]:
+        """Keyset by (last entry time, id), newest first."""
+        table = conversations
+        is_seller = side is Side.SELLER
+        query = select(table).where((table.c.seller if is_seller else table.c.buyer) == participant)
+        if unread_only:
+            query = query.where((table.c.seller_unread if is_seller else table.c.buyer_unread) > 0)
+        query = keyset(query, (table.c.last_entry_time, table.c.id), page, descending=True)
+        found = [_conversation(row) for row in await tx.fetch_all(query)]
+        return page_of(found, page, lambda last: cursor_of(last.last_entry_time, key_of(last.name)))
+
+
+def _columns(conversation: Conversation) -> dict[str, Any]:
+    return {
+        "version": conversation.version,
+        "subject": conversation.subject,
+        "origin": conversation.origin,
+        "seller": conversation.seller,
+        "buyer": conversation.buyer,
+        "state": conversation.state.value,
+        "title": conversation.title,
+        "marketplace": conversation.marketplace,
+        "buyer_unread": conversation.unread[Side.BUYER],
+        "seller_unread": conversation.unread[Side.SELLER],
+        "receipts": [
+            {
+                "user": receipt.user,
+                "side": receipt.side.value,
+                "message_id": receipt.message_id,
+                "message_time": receipt.message_time.isoformat(),
+                "read_time": receipt.read_time.isoformat(),
+            }
+            for receipt in conversation.receipts
+        ],
+        "update_time": conversation.update_time,
+    }
+
+
+def _conversation(row: Row[Any]) -> Conversation:
+    return Conversation(
+        name=PREFIX + row.id,
+        subject=row.subject,
+        origin=row.origin,
+        seller=row.seller,
+        buyer=row.buyer,
+        state=State(row.state),
+        title=row.title,
+        marketplace=row.marketplace,
+        unread={Side.BUYER: row.buyer_unread, Side.SELLER: row.seller_unread},
+        receipts=tuple(
+            ReadReceipt(
+                user=held["user"],
+                side=Side(held["side"]),
+                message_id=held["message_id"],
+                message_time=datetime.fromisoformat(held["message_time"]),
+                read_time=datetime.fromisoformat(held["read_time"]),
+            )
+            for held in row.receipts
+        ),
+        version=row.version,
+        create_time=row.create_time,
+        update_time=row.update_time,
+        last_entry_time=row.last_entry_time,
+    )

@@ -1,0 +1,71 @@
+"""Our own events on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from google.protobuf.message import Message as ProtoMessage
+
+from chassis.envelope import EventRecord, record_for
+from chassis.kernel.ids import Ids
+from chassis.wire import timestamp
+from parley.messaging.v1 import events_pb2 as messaging_events
+from services.messaging.domain import events
+from services.messaging.domain.conversation import Conversation
+from services.messaging.wire.values import KINDS, SIDES, STATES
+
+
+def _facts(conversation: Conversation) -> messaging_events.ConversationFacts:
+    return messaging_events.ConversationFacts(
+        name=conversation.name,
+        version=conversation.version,
+        subject=conversation.subject,
+        seller=conversation.seller,
+        buyer=conversation.buyer,
+        state=STATES[conversation.state],
+    )
+
+
+def event_record(event: events.Event, *, ids: Ids) -> EventRecord:
+    """The record of a domain event, for the outbox."""
+    conversation = event.conversation
+    return record_for(
+        _MESSAGES[type(event)](event),
+        aggregate=conversation.name,
+        version=conversation.version,
+        ids=ids,
+        time=conversation.update_time,
+    )
+
+
+def _message_sent(event: events.MessageSent) -> ProtoMessage:
+    return messaging_events.MessageSent(
+        conversation=_facts(event.conversation),
+        message=event.message.name,
+        author=event.message.author,
+        side=SIDES[event.message.side],
+        kind=KINDS[event.message.kind],
+    )
+
+
+def _messages_read(event: events.MessagesRead) -> ProtoMessage:
+    receipt = event.receipt
+    return messaging_events.MessagesRead(
+        conversation=_facts(event.conversation),
+        reader=receipt.user,
+        side=SIDES[receipt.side],
+        message=f"{event.conversation.name}/messages/{receipt.message_id}",
+        read_time=timestamp(receipt.read_time),
+    )
+
+
+def _conversation_started(event: events.ConversationStarted) -> ProtoMessage:
+    return messaging_events.ConversationStarted(conversation=_facts(event.conversation))
+
+
+_MESSAGES: Mapping[type[events.Event], Callable[[Any], ProtoMessage]] = {
+    events.ConversationStarted: _conversation_started,
+    events.MessageSent: _message_sent,
+    events.MessagesRead: _messages_read,
+}

@@ -1,0 +1,46 @@
+"""Messages and read receipts."""
+
+from __future__ import annotations
+
+from chassis.wire import timestamp
+from parley.messaging.v1 import messaging_service_pb2, timeline_pb2
+from services.messaging.app.messages import MarkRead, SendMessage
+from services.messaging.app.views import ConversationView
+from services.messaging.domain.message import Message
+from services.messaging.wire.conversations import wire_conversation
+from services.messaging.wire.values import KINDS, KINDS_SENT, SIDES
+
+
+def send_message_command(request: messaging_service_pb2.SendMessageRequest) -> SendMessage:
+    """Decodes SendMessage; an unset kind is public."""
+    return SendMessage(request.parent, request.text, KINDS_SENT[request.kind])
+
+
+def mark_read_command(request: messaging_service_pb2.MarkReadRequest) -> MarkRead:
+    """Decodes MarkRead."""
+    return MarkRead(request.name, request.message)
+
+
+def wire_message(message: Message) -> timeline_pb2.Message:
+    """A message; its read time is absent until the other side read it."""
+    resource = timeline_pb2.Message(
+        name=message.name,
+        author=message.author,
+        side=SIDES[message.side],
+        kind=KINDS[message.kind],
+        text=message.text,
+        create_time=timestamp(message.create_time),
+    )
+    if message.read_time is not None:
+        resource.read_time.CopyFrom(timestamp(message.read_time))
+    return resource
+
+
+def send_message_response(message: Message) -> messaging_service_pb2.SendMessageResponse:
+    """Encodes SendMessage."""
+    return messaging_service_pb2.SendMessageResponse(message=wire_message(message))
+
+
+def mark_read_response(view: ConversationView) -> messaging_service_pb2.MarkReadResponse:
+    """Encodes MarkRead."""
+    return messaging_service_pb2.MarkReadResponse(conversation=wire_conversation(view))
