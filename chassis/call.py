@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf.message import Message
 
+from chassis.idempotency import IdempotencyKey
 from chassis.kernel.caller import ANONYMOUS, Caller, Relation, Role, Rule
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import denied, not_found
 from chassis.telemetry import Scope, current_scope
-
-if TYPE_CHECKING:
-    from chassis.idempotency import IdempotencyKey
 
 _NOTHING: Any = object()
 
@@ -104,6 +102,13 @@ class Call(Scope):
     def undecided(self) -> None:
         """Take a decision back: what comes next has to be decided anew."""
         self._decided = False
+
+    def once(self, key: str, fingerprint: bytes) -> None:
+        """Makes a call with a stream of requests repeatable by the key that its first request carried, unless
+        that is empty; `fingerprint` digests all that was sent.
+        """
+        if key:
+            self.idempotency = IdempotencyKey(self.principal, self.method, key, fingerprint)
 
     def answer(self, result: Any) -> Message:
         """The response message for `result`; encoded once, so that the stored answer is the one that is

@@ -37,6 +37,8 @@ from chassis.kernel.refusal import Kind, Refusal
 TRANSPORT_LIMIT_BYTES = 2 * MESSAGE_LIMIT_BYTES
 DEFAULT_DEADLINE_SECONDS = 10.0
 LONGEST_DEADLINE_SECONDS = 60.0
+# A stream of requests takes as long as the line of its sender needs.
+UPLOAD_DEADLINE_SECONDS = 300.0
 OVERLOAD_RETRY_SECONDS = 1.0
 
 _log = telemetry.logger("calls")
@@ -154,7 +156,9 @@ class Chain:
 
         async def answer(requests: AsyncIterator[Any], context: Any) -> Any:
             started = perf_counter()
-            call, token, own_limit = _open(method, context)
+            call, token, own_limit = _open(
+                method, context, usual=UPLOAD_DEADLINE_SECONDS, longest=UPLOAD_DEADLINE_SECONDS
+            )
             limit = self.streams
             limit.open += 1
             try:
@@ -327,7 +331,13 @@ def _closing(service: str) -> Refusal:
     )
 
 
-def _open(method: Method, context: Any) -> tuple[Call, str, float | None]:
+def _open(
+    method: Method,
+    context: Any,
+    *,
+    usual: float = DEFAULT_DEADLINE_SECONDS,
+    longest: float = LONGEST_DEADLINE_SECONDS,
+) -> tuple[Call, str, float | None]:
     """The call, its bearer token, and the seconds that this side has to enforce itself (None: the client's
     do).
     """
@@ -340,9 +350,9 @@ def _open(method: Method, context: Any) -> tuple[Call, str, float | None]:
     remaining: float | None = context.time_remaining()
     own_limit: float | None = None
     if remaining is None:
-        remaining = own_limit = DEFAULT_DEADLINE_SECONDS
-    elif remaining > LONGEST_DEADLINE_SECONDS:
-        remaining = own_limit = LONGEST_DEADLINE_SECONDS
+        remaining = own_limit = usual
+    elif remaining > longest:
+        remaining = own_limit = longest
     deadline = asyncio.get_running_loop().time() + remaining
     call = Call(method.path, method.rule, traceparent=traceparent, deadline=deadline)
     telemetry.enter(call)

@@ -30,6 +30,9 @@ class GatewayConfig:
     )
     request_limit_bytes: int = setting(4 * 1024 * 1024, minimum=1_024, maximum=16 * 1024 * 1024)
     deadline_seconds: float = setting(15.0, minimum=0.1, maximum=300)
+    upload_seconds: float = setting(
+        300.0, minimum=1, maximum=300, shape="seconds that the body of an upload may take to arrive"
+    )
     stream_seconds: float = setting(3_600.0, minimum=1, maximum=86_400, shape="the longest life of a stream")
     heartbeat_seconds: float = setting(15.0, minimum=0.01, maximum=300)
     maximum_open_streams: int = setting(1_000, minimum=0, maximum=100_000)

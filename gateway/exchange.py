@@ -118,12 +118,17 @@ class Exchange(Scope):
 
 async def read_request(endpoint: Endpoint, exchange: Exchange, *, limit_bytes: int, seconds: float) -> Any:
     """The request message of an exchange; raises Problem or ClientGone."""
-    reader = endpoint.request
     value = None
-    if reader.takes_body:
+    if endpoint.request.takes_body:
         raw = await exchange.body(limit_bytes, seconds)
         if raw:
             value = _json(raw, exchange.headers)
+    return request_of(endpoint, exchange, value)
+
+
+def request_of(endpoint: Endpoint, exchange: Exchange, value: Any) -> Any:
+    """The request message of path, query, headers and the parsed body; raises Problem."""
+    reader = endpoint.request
     try:
         message = reader.read(exchange.segments, exchange.query, value)
         if reader.idempotency is not None and (key := exchange.headers.get(b"idempotency-key")):

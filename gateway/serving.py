@@ -28,6 +28,7 @@ from gateway.openapi import openapi_document
 from gateway.pages import Readiness, fixed_pages
 from gateway.transcode import Endpoint, RouteIndex, find_endpoints
 from gateway.unary import Handler, Limits, UnaryHandler
+from gateway.uploads import UploadHandler
 from gateway.upstream import Upstreams
 
 HEADER_READ_MILLISECONDS = 10_000
@@ -55,6 +56,7 @@ class Gateway:
         limits = Limits(
             request_bytes=config.request_limit_bytes,
             deadline_seconds=config.deadline_seconds,
+            upload_seconds=config.upload_seconds,
             stream_seconds=config.stream_seconds,
             heartbeat_seconds=config.heartbeat_seconds,
         )
@@ -139,6 +141,8 @@ def _handler(
     limits: Limits,
     streams: StreamLimit,
 ) -> Handler:
+    if endpoint.is_upload:
+        return UploadHandler(endpoint, upstreams, verifier, limits, streams)
     if endpoint.is_download:
         return DownloadHandler(endpoint, upstreams, verifier, limits, streams)
     if endpoint.rpc.server_streaming:

@@ -21,6 +21,7 @@ class Limits:
 
     request_bytes: int = 4 * 1024 * 1024
     deadline_seconds: float = 15.0
+    upload_seconds: float = 300.0
     stream_seconds: float = 3_600.0
     heartbeat_seconds: float = 15.0
     open_streams: int = 1_000
@@ -39,14 +40,12 @@ class Handler(Protocol):
 class UnaryHandler:
     """HTTP request -> one call -> JSON. Everything that does not change is looked up when it is made."""
 
-    __slots__ = ("_encode", "_etag_path", "_invoke", "_limits", "_public", "_verifier", "endpoint")
+    __slots__ = ("_invoke", "_limits", "_public", "_verifier", "endpoint")
 
     def __init__(
         self, endpoint: Endpoint, upstreams: Upstreams, verifier: TokenVerifier, limits: Limits
     ) -> None:
         self.endpoint = endpoint
-        self._encode = endpoint.encode
-        self._etag_path = endpoint.etag_path
         self._limits = limits
         self._verifier = verifier
         self._public = is_public(endpoint.rpc)
@@ -62,14 +61,20 @@ class UnaryHandler:
             self.endpoint, exchange, limit_bytes=self._limits.request_bytes, seconds=seconds
         )
         message = await self._invoke(request, seconds=seconds, metadata=exchange.metadata())
-        headers = list(_HEADERS)
-        if etag := self._etag(message):
-            headers.append((b"etag", f'"{etag}"'.encode("ascii", "ignore")))
-        return Response(200, dumps(self._encode(message)), headers)
+        return json_response(self.endpoint, message)
 
-    def _etag(self, message: Any) -> str:
-        if not self._etag_path:
-            return ""
-        for name in self._etag_path:
-            message = getattr(message, name)
-        return str(message)
+
+def json_response(endpoint: Endpoint, message: Any) -> Response:
+    """The answer that tells a message."""
+    headers = list(_HEADERS)
+    if etag := _etag(endpoint, message):
+        headers.append((b"etag", f'"{etag}"'.encode("ascii", "ignore")))
+    return Response(200, dumps(endpoint.encode(message)), headers)
+
+
+def _etag(endpoint: Endpoint, message: Any) -> str:
+    if not endpoint.etag_path:
+        return ""
+    for name in endpoint.etag_path:
+        message = getattr(message, name)
+    return str(message)

@@ -66,6 +66,12 @@ class Upstreams:
         """A callable `(request, timeout=…, metadata=…)` for a method with a stream of answers."""
         return self._channel(endpoint).unary_stream(endpoint.path, **_codecs(endpoint))
 
+    def upload(self, endpoint: Endpoint) -> Any:
+        """A callable `(timeout=…, metadata=…)` for a method with a stream of requests, which are written one
+        by one.
+        """
+        return self._channel(endpoint).stream_unary(endpoint.path, **_codecs(endpoint))
+
     async def health(self) -> Mapping[str, str]:
         """What each service says about itself: `SERVING`, `NOT_SERVING` or `UNREACHABLE`."""
         names = list(self._channels)

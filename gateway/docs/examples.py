@@ -80,7 +80,9 @@ class Examples:
         if "text/event-stream" in operation["responses"]["200"]["content"]:
             lines[0] = lines[0].replace("curl", "curl -N", 1)
         body = operation.get("requestBody")
-        if body is not None:
+        if body is not None and "application/json" not in body["content"]:
+            lines.append("--data-binary @file")
+        elif body is not None:
             value = self.value(body["content"]["application/json"]["schema"], writing=True)
             text = json.dumps(value, indent=2, ensure_ascii=False).replace("'", "'\\''")
             lines += ['-H "Content-Type: application/json"', f"-d '{text}'"]

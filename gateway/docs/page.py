@@ -150,6 +150,8 @@ class _Reference:
         body = operation.get("requestBody")
         if body is None:
             return ""
+        if "application/json" not in body["content"]:
+            return "<h4>Body</h4><p>The bytes of the file.</p>"
         return self._content("Body", body["content"]["application/json"]["schema"])
 
     def _answer(self, operation: Json) -> str:

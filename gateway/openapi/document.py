@@ -149,6 +149,8 @@ class _Builder:
         if not request.takes_body:
             return None
         field = request.body_field
+        if endpoint.is_upload:
+            return {"required": True, "content": _BYTES}
         if field is not None:
             schema, needed = self._schemas.field(field), is_required(field)
         else:
@@ -295,6 +297,8 @@ def _version() -> str:
         return "0"
 
 
+# What the bytes are is known by their sender or by the answer alone.
+_BYTES: Json = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _FILE: Json = {
     "description": "A file. Where the rest of it cannot be had, the connection is cut before its end.",
     "headers": {
@@ -303,8 +307,7 @@ _FILE: Json = {
             "schema": {"type": "string"},
         }
     },
-    # What the bytes are is known by the answer alone.
-    "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+    "content": _BYTES,
 }
 
 _SHARED_PARAMETERS: Json = {

@@ -37,7 +37,11 @@ when to come back.
 
 **Streams.** Methods with `text/event-stream` answer with server-sent events. A browser that \
 reconnects continues where it was, by `Last-Event-ID`. A refusal after the first event is an event \
-named `problem` with the problem as its data.\
+named `problem` with the problem as its data.
+
+**Files.** A method whose body is `*/*` takes the bytes of a file as they are, and no form. They are \
+passed on while they arrive, within 300 seconds. A file that is answered is offered for keeping, \
+never shown.\
 """
 
 WHO = "A JWT signed with Ed25519 (`EdDSA`). `sub` is `users/{id}`, `roles` is a list."

@@ -56,6 +56,11 @@ class Endpoint:
         return bool(self.rpc.output_type.full_name == BODY_TYPE)
 
     @property
+    def is_upload(self) -> bool:
+        """Whether the body is taken as it is, in as many requests as it needs."""
+        return self.rpc.client_streaming
+
+    @property
     def is_safe(self) -> bool:
         """Whether HTTP promises that the call changes nothing, so that it may be repeated."""
         return self.http_method in SAFE_METHODS
@@ -114,7 +119,7 @@ def _endpoint(
     if http_method == "GET" and rule.body:
         raise BindingError(f"{rpc.full_name}: GET has no body")
     if rpc.client_streaming:
-        raise BindingError(f"{rpc.full_name}: a stream of requests cannot be transcoded")
+        _refuse_strange_upload(rpc, rule)
     field = _response_field(rpc, rule)
     return Endpoint(
         rpc=rpc,
@@ -126,6 +131,15 @@ def _endpoint(
         etag_path=() if rpc.server_streaming else _etag_path(rpc.output_type, field),
         is_primary=is_primary,
     )
+
+
+def _refuse_strange_upload(rpc: MethodDescriptor, rule: http_pb2.HttpRule) -> None:
+    """A stream of requests is one body of bytes that comes in pieces; no other one has a form in HTTP."""
+    field = rpc.input_type.fields_by_name.get(rule.body)
+    if field is None or field.type != FieldDescriptor.TYPE_BYTES or field.is_repeated:
+        raise BindingError(f"{rpc.full_name}: the body of a stream of requests must be a field of bytes")
+    if rpc.server_streaming:
+        raise BindingError(f"{rpc.full_name}: streams in both directions cannot be transcoded")
 
 
 def _pattern(rpc: MethodDescriptor, rule: http_pb2.HttpRule) -> tuple[str, str]:

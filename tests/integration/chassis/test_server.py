@@ -107,6 +107,21 @@ async def test_an_upload_is_checked_before_its_first_message_and_with_each(stage
     assert await reason(stage.stub.TeamUpload(parts(), **stage.owner)) == "INTERNAL"
 
 
+async def test_an_upload_has_the_time_that_a_slow_line_needs(stage: Stage) -> None:
+    left: list[float] = []
+
+    async def measured(call: Call, request: Any) -> str:
+        assert call.deadline is not None
+        left.append(call.deadline - asyncio.get_running_loop().time())
+        return "x"
+
+    stage.probe.unary = measured
+    await stage.stub.Upload(iter([ReadRequest(name="a")]), metadata=stage.buyer["metadata"])
+    await stage.stub.Upload(iter([ReadRequest(name="a")]), metadata=stage.buyer["metadata"], timeout=9_000)
+    assert all(290 < seconds <= 300 for seconds in left)
+    assert len(left) == 2
+
+
 # ------------------------------------------------------------------------------------------ around the calls
 
 

@@ -75,6 +75,12 @@ class Upstream:
             async for message in self.answers[method.name](request, context):
                 yield message
 
+        async def collect(requests: Any, context: Any) -> Any:
+            self._record(None, context)
+            return await self.answers.get(method.name, gathered)(requests, context)
+
+        if method.client_streaming:
+            return grpc.stream_unary_rpc_method_handler(collect, **codecs)
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(stream, **codecs)
         return grpc.unary_unary_rpc_method_handler(unary, **codecs)
@@ -83,6 +89,13 @@ class Upstream:
         self.calls.append(
             Received(request, dict(context.invocation_metadata()), context.time_remaining() or -1.0)
         )
+
+
+async def gathered(requests: Any, _context: Any) -> Any:
+    """What a stream of requests amounts to."""
+    arrived = [request async for request in requests]
+    size = sum(len(request.data) for request in arrived)
+    return sample.new("PutPictureResponse", request=arrived[0], size=size, pieces=len(arrived) - 1)
 
 
 def standard(request: Any, _context: Any) -> Any:

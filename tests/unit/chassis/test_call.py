@@ -110,3 +110,18 @@ def test_a_result_is_encoded_once() -> None:
 def test_outside_of_a_call_there_is_none() -> None:
     with pytest.raises(LookupError):
         current_call()
+
+
+def test_a_stream_of_requests_is_known_by_the_key_that_it_carried() -> None:
+    call = Call("/x/Y", Rule(Relation.PARTY, EVERYBODY), caller=ANA)
+    call.once("", b"digest")
+    assert call.idempotency is None
+    call.once("key", b"digest")
+    assert call.idempotency is not None
+    held = call.idempotency
+    assert (held.principal, held.method, held.key, held.fingerprint) == (
+        "users/ana",
+        "/x/Y",
+        "key",
+        b"digest",
+    )

@@ -110,5 +110,8 @@ def test_commands_can_be_pasted() -> None:
         '  -H "Idempotency-Key: $(uuidgen)" \\',
         '  -H "Content-Type: application/json" \\',
     ]
+    put = "/v1/racks/{rack}/pictures"
+    command = Examples(document).command("post", put, document["paths"][put]["post"])
+    assert command.splitlines()[-1] == "  --data-binary @file"
     watch = "/v1/racks/{rack}/things/{thing}:watch"
     assert Examples(document).command("get", watch, document["paths"][watch]["get"]).startswith("curl -N '")

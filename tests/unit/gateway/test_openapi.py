@@ -148,6 +148,17 @@ def test_files_are_shown_as_files(path: str) -> None:
     assert not any("LastEventId" in parameter.get("$ref", "") for parameter in get["parameters"])
 
 
+def test_a_stream_of_requests_is_shown_as_the_bytes_of_its_body() -> None:
+    put = operation("/v1/racks/{rack}/pictures", "post")
+    assert put["requestBody"] == {
+        "required": True,
+        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+    names = [parameter.get("name", parameter.get("$ref", "")) for parameter in put["parameters"]]
+    assert names == ["rack", "title", "kind", "requestId", "#/components/parameters/IdempotencyKey"]
+    assert list(put["responses"]["200"]["content"]) == ["application/json"]
+
+
 def test_refusals_have_examples() -> None:
     echo = operation("/v1/everything:echo", "post")
     examples = echo["responses"]["400"]["content"]["application/problem+json"]["examples"]

@@ -5,7 +5,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from google.api import annotations_pb2
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +17,7 @@ from gateway.transcode import (
     BindingError,
     JsonReader,
     RequestReader,
+    find_endpoints,
     parse_template,
     set_from_header,
 )
@@ -216,6 +220,44 @@ def test_where_the_headers_go() -> None:
 def test_an_annotation_that_contradicts_its_message_is_found_at_the_start(template: str, body: str) -> None:
     with pytest.raises(BindingError):
         RequestReader(sample.descriptor("ListThingsRequest"), parse_template(template), body, JsonReader())
+
+
+def streaming(body: str, *, both: bool = False) -> ServiceDescriptor:
+    """A service whose one method takes a stream of requests with this body."""
+    name = f"odd_{body.replace('*', 'star') or 'none'}_{both}"
+    file = FileDescriptorProto(name=f"{name}.proto", package=f"odd.{name}", syntax="proto3")
+    file.dependency.extend(["google/api/annotations.proto", sample.FILE])
+    method = file.service.add(name="Odd").method.add(
+        name="Put",
+        input_type=f".{sample.PACKAGE}.PutPictureRequest",
+        output_type=f".{sample.PACKAGE}.PutPictureResponse",
+        client_streaming=True,
+        server_streaming=both,
+    )
+    extension: Any = annotations_pb2.http
+    rule = method.options.Extensions[extension]
+    rule.post, rule.body = "/v1/odd", body
+    sample.service()
+    pool: Any = descriptor_pool.Default()
+    pool.AddSerializedFile(file.SerializeToString())
+    found: ServiceDescriptor = pool.FindServiceByName(f"odd.{name}.Odd")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("body", "both"), [("", False), ("*", False), ("title", False), ("nothing", False), ("data", True)]
+)
+def test_a_stream_of_requests_needs_bytes_as_its_body(body: str, both: bool) -> None:
+    with pytest.raises(BindingError):
+        find_endpoints([streaming(body, both=both)])
+
+
+def test_the_first_request_of_a_stream_has_everything_but_the_body() -> None:
+    request = read("PutPicture", "/v1/racks/a/pictures", "title=Owl&kind=KIND_GOOD")
+    assert (request.parent, request.title, request.kind, request.data) == ("racks/a", "Owl", 1, b"")
+    assert refusal("PutPicture", "/v1/racks/a/pictures", "data=eA")[0] == "data"
+    assert sample.endpoint("PutPicture").is_upload
+    assert not sample.endpoint("Echo").is_upload
 
 
 def test_every_annotated_method_is_found_with_all_its_bindings() -> None:
