@@ -77,7 +77,8 @@ class Upstream:
 
         async def collect(requests: Any, context: Any) -> Any:
             self._record(None, context)
-            return await self.answers.get(method.name, gathered)(requests, context)
+            answer: Any = self.answers.get(method.name, gathered)
+            return await answer(requests, context)
 
         if method.client_streaming:
             return grpc.stream_unary_rpc_method_handler(collect, **codecs)
