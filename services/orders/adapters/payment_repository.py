@@ -38,7 +38,8 @@ _ATTEMPTS: Final = (
 _SAVE_ATTEMPT: Final = insert(payment_attempt).on_conflict_do_update(
     index_elements=["payment_id", "number"],
     set_={
-        name: sa.text(f"excluded.{name}") for name in ("outcome", "decline_code", "resolve_time", "reference")
+        name: sa.text(f"excluded.{name}")
+        for name in ("outcome", "decline_code", "resolve_time", "reference", "note")
     },
 )
 _REFUNDS: Final = (

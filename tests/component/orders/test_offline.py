@@ -173,6 +173,7 @@ async def test_an_operator_decides_about_a_charge_after_the_last_enquiry(quiet: 
     decided = await settle(quiet, payment, moved)
     assert decided.state == (Payment.STATE_CAPTURED if moved else Payment.STATE_DECLINED)
     assert decided.attempts[0].note == "The statement of the bank."
+    assert (await quiet.payment(name, ACME)).attempts[0].note == "The statement of the bank."
     assert (await quiet.payment(name, ANA)).attempts[0].note == ""
     order = await quiet.get(name)
     assert order.payment_state == (Order.PAYMENT_STATE_PAID if moved else Order.PAYMENT_STATE_FAILED)
@@ -196,4 +197,6 @@ async def test_an_operator_decides_about_a_refund(quiet: Market, silent: Silent,
     decided = await settle(quiet, payment, moved, refund_number=1)
     wanted = refund_pb2.Refund.STATE_SUCCEEDED if moved else refund_pb2.Refund.STATE_FAILED
     assert (decided.refunds[0].state, decided.refundable_amount) == (wanted, euro(60 if moved else 100))
+    for who, note in ((ACME, "The statement of the bank."), (ANA, "")):
+        assert (await quiet.payment(name, who)).refunds[0].note == note
     assert len(await books(quiet)) == (4 if moved else 2)
