@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from chassis.db import Transaction
 from chassis.kernel.money import Money
@@ -32,7 +33,7 @@ _SAVE_PAYMENT: Final = (
 )
 _ATTEMPTS: Final = (
     sa.select(payment_attempt)
-    .where(payment_attempt.c.payment_id == sa.bindparam("payment_id"))
+    .where(payment_attempt.c.payment_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Text))))
     .order_by(payment_attempt.c.number)
 )
 _SAVE_ATTEMPT: Final = insert(payment_attempt).on_conflict_do_update(
@@ -44,7 +45,7 @@ _SAVE_ATTEMPT: Final = insert(payment_attempt).on_conflict_do_update(
 )
 _REFUNDS: Final = (
     sa.select(payment_refund)
-    .where(payment_refund.c.payment_id == sa.bindparam("payment_id"))
+    .where(payment_refund.c.payment_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Text))))
     .order_by(payment_refund.c.number)
 )
 _SAVE_REFUND: Final = insert(payment_refund).on_conflict_do_update(
@@ -70,13 +71,14 @@ class PaymentRepository:
         row = await tx.fetch_one(_PAYMENT, {"id": payment_id})
         if row is None or _owner(row) != owner:
             return None
-        return await self._read_payment(tx, row)
+        (found,) = await self._read_payments(tx, [row])
+        return found
 
     async def payments_of(self, tx: Transaction, owner: str) -> tuple[Payment, ...]:
         """Every payment of an order or a subscription, oldest first."""
         collection, _, owner_id = owner.partition("/")
         rows = await tx.fetch_all(_PAYMENTS_OF[collection], {"owner_id": owner_id})
-        return tuple([await self._read_payment(tx, row) for row in rows])
+        return await self._read_payments(tx, rows)
 
     async def page_of_payments(self, tx: Transaction, owner: str, request: PageRequest) -> Page[Payment]:
         """Some of the payments of a subscription, oldest first, at the cost of the page."""
@@ -84,7 +86,7 @@ class PaymentRepository:
             payment.c.subscription_id == owner.removeprefix("subscriptions/")
         )
         rows = await tx.fetch_all(keyset(statement, (payment.c.create_time, payment.c.id), request))
-        found = [await self._read_payment(tx, row) for row in rows]
+        found = await self._read_payments(tx, rows)
         return page_of(found, request, lambda one: cursor_of(one.create_time, one.id))
 
     async def save_payment(self, tx: Transaction, changed: Payment, *, expected: int) -> None:
@@ -102,11 +104,19 @@ class PaymentRepository:
             raise LostUpdate(changed.name)
         await tx.execute(_SAVE_REFUND, _refund_row(changed.id, changed.refunds[number - 1]))
 
-    async def _read_payment(self, tx: Transaction, row: Any) -> Payment:
-        attempts = await tx.fetch_all(_ATTEMPTS, {"payment_id": row.id})
-        captured = row.state == State.CAPTURED.value
-        refunds = await tx.fetch_all(_REFUNDS, {"payment_id": row.id}) if captured else []
-        return _read_payment(row, attempts, refunds)
+    async def _read_payments(self, tx: Transaction, rows: Sequence[Any]) -> tuple[Payment, ...]:
+        """The payments of some rows, with what belongs to them: by two statements, however many they are."""
+        attempts = await _belonging(tx, _ATTEMPTS, [row.id for row in rows])
+        captured = [row.id for row in rows if row.state == State.CAPTURED.value]
+        refunds = await _belonging(tx, _REFUNDS, captured)
+        return tuple(_read_payment(row, attempts[row.id], refunds[row.id]) for row in rows)
+
+
+async def _belonging(tx: Transaction, statement: Any, ids: Sequence[str]) -> Mapping[str, list[Any]]:
+    found: dict[str, list[Any]] = defaultdict(list)
+    for row in await tx.fetch_all(statement, {"ids": ids}) if ids else []:
+        found[row.payment_id].append(row)
+    return found
 
 
 def payment_row(one: Payment) -> dict[str, Any]:
