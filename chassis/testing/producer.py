@@ -21,9 +21,13 @@ class ForeignProducer:
         self._bus = bus
         self._ids = SequentialIds(_FAMILY)
 
+    def record(self, message: Message, *, aggregate: str, version: int, time: datetime) -> EventRecord:
+        """An event that is not published yet."""
+        return record_for(message, aggregate=aggregate, version=version, ids=self._ids, time=time)
+
     async def publish(self, message: Message, *, aggregate: str, version: int, time: datetime) -> EventRecord:
         """Publishes an event; the record can be given to `again`."""
-        record = record_for(message, aggregate=aggregate, version=version, ids=self._ids, time=time)
+        record = self.record(message, aggregate=aggregate, version=version, time=time)
         await self.again(record)
         return record
 
@@ -32,16 +36,21 @@ class ForeignProducer:
 
         `as_new_message` hides from the broker that it knows it, as after its window of duplicates.
         """
-        headers = encode_headers(
-            event_id=record.event_id,
-            type_name=record.type,
-            aggregate=record.aggregate,
-            version=record.version,
-            time=record.time,
-            traceparent=record.traceparent,
-        )
+        headers = headers_of(record)
         if as_new_message:
             headers.pop("Nats-Msg-Id")
         assert await self._bus.wait_connected(CONNECT_SECONDS)
         await self._bus.ensure_stream(record.type.split(".")[1])
         await self._bus.publish(record.subject, headers, record.message.SerializeToString())
+
+
+def headers_of(record: EventRecord) -> dict[str, str]:
+    """What an event travels with."""
+    return encode_headers(
+        event_id=record.event_id,
+        type_name=record.type,
+        aggregate=record.aggregate,
+        version=record.version,
+        time=record.time,
+        traceparent=record.traceparent,
+    )

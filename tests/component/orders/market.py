@@ -12,10 +12,10 @@ from typing import Any
 from google.protobuf.message import Message
 from google.type.money_pb2 import Money as WireMoney
 
-from chassis.envelope import encode_headers, subject_of
 from chassis.kernel.ids import SequentialIds
 from chassis.kernel.refusal import unavailable
-from chassis.testing.service import CONNECT_SECONDS, Identity, RunningService, buyer, seller
+from chassis.testing.producer import ForeignProducer, headers_of
+from chassis.testing.service import Identity, RunningService, buyer, seller
 from parley.messaging.v1 import conversation_pb2, timeline_pb2
 from parley.messaging.v1 import events_pb2 as messaging_events
 from parley.offers.v1 import events_pb2 as offers_events
@@ -38,7 +38,6 @@ ONLINE, OFFLINE = commerce_pb2.PAYMENT_METHOD_ONLINE, commerce_pb2.PAYMENT_METHO
 Order = order_pb2.Order
 
 _ids = SequentialIds(family=77)
-_event_ids = SequentialIds(family=78)
 _TABLES = ("orders", "payment", "payment_attempt", "outbox", "timer", "idempotency", "sandbox_charge")
 
 
@@ -118,6 +117,7 @@ class Market:
     gate: FakeGate
     offers: FakeOffers
     _stubs: dict[Identity, OrdersServiceStub] = field(default_factory=dict)
+    _foreign: ForeignProducer | None = None
 
     def stub(self, who: Identity = ANA) -> Any:
         if who not in self._stubs:
@@ -163,16 +163,15 @@ class Market:
         self, message: Message, *, version: int, copies: int = 1, at: datetime | None = None
     ) -> None:
         """What the stream of the producer delivers, `copies` times as after a crash of the broker."""
-        headers, subject = self._enveloped(message, version, at)
-        producer = subject.split(".")[1]
-        bus = self.service.host.bus
-        assert await bus.wait_connected(CONNECT_SECONDS)
-        await bus.ensure_stream(producer)
-        for copy in range(copies):
-            # The broker would drop a repeated message id; redeliveries come from losing what it knows.
-            await bus.publish(
-                subject, {**headers, "Nats-Msg-Id": f"{headers['ce-id']}-{copy}"}, message.SerializeToString()
-            )
+        producer = self._producer()
+        record = await producer.publish(
+            message,
+            aggregate=_aggregate(message),
+            version=version,
+            time=at or self.service.clock.now(),
+        )
+        for _ in range(copies - 1):
+            await producer.again(record, as_new_message=True)
 
     async def publish_and_settle(self, message: Message, *, version: int, **more: Any) -> None:
         await self.publish(message, version=version, **more)
@@ -180,25 +179,22 @@ class Market:
 
     async def deliver_at_once(self, deliveries: list[tuple[Message, int]], *, copies: int) -> None:
         """Every event `copies` times, all at the same moment, as several replicas would take them in."""
-        reactions = self.service.host.reactions["offers"]
-        prepared = [(self._enveloped(message, version, None)[0], message) for message, version in deliveries]
+        reactions, producer = self.service.host.reactions["offers"], self._producer()
+        now = self.service.clock.now()
+        records = [
+            producer.record(message, aggregate=_aggregate(message), version=version, time=now)
+            for message, version in deliveries
+        ]
         handled = [
-            reactions.handle(headers, message.SerializeToString())
-            for headers, message in itertools.chain(*[prepared] * copies)
+            reactions.handle(headers_of(record), record.message.SerializeToString())
+            for record in itertools.chain(*[records] * copies)
         ]
         await asyncio.gather(*handled)
 
-    def _enveloped(self, message: Message, version: int, at: datetime | None) -> tuple[dict[str, str], str]:
-        aggregate = _aggregate(message)
-        headers = encode_headers(
-            event_id=_event_ids.new(),
-            type_name=message.DESCRIPTOR.full_name,
-            aggregate=aggregate,
-            version=version,
-            time=at or self.service.clock.now(),
-            traceparent="",
-        )
-        return headers, subject_of(message, aggregate)
+    def _producer(self) -> ForeignProducer:
+        if self._foreign is None:
+            self._foreign = ForeignProducer(self.service.host.bus)
+        return self._foreign
 
 
 def _aggregate(message: Any) -> str:
