@@ -19,12 +19,15 @@ from services.orders.adapters.repository import Repository
 from services.orders.adapters.sales_repository import SalesRepository
 from services.orders.adapters.sandbox import SandboxProvider
 from services.orders.adapters.subscription_repository import SubscriptionRepository
-from services.orders.app import fulfilment, refunds, timers
+from services.orders.app import fulfilment
 from services.orders.app.account_reactions import AccountReactions
+from services.orders.app.addresses import ADDRESSES, AddressTimer
 from services.orders.app.analytics import SalesQueries, Zones, keep_folding, rebuild_analytics
 from services.orders.app.audit import AuditQueries
+from services.orders.app.charges import ChargeErrand
 from services.orders.app.commands import OrderCommands
 from services.orders.app.desk import DeskCommands, DeskQueries, recount_folders
+from services.orders.app.errands import ErrandTimers, Patience
 from services.orders.app.export import OrderExport
 from services.orders.app.ledger import LedgerQueries
 from services.orders.app.offline import OfflineCommands
@@ -32,6 +35,7 @@ from services.orders.app.payment_owners import AllOwners, OrderOwners
 from services.orders.app.ports import Gate, Offers, PaymentProvider
 from services.orders.app.queries import OrderQueries
 from services.orders.app.reactions import Reactions
+from services.orders.app.refunds import RefundCommands, RefundErrand
 from services.orders.app.settlement import SettlementCommands
 from services.orders.app.subscription_book import DUE, SubscriptionBook
 from services.orders.app.subscription_timers import SubscriptionOwners, SubscriptionTimers
@@ -114,7 +118,7 @@ def build(
         timers={
             **_payment_timers(runtime, repository, provider, owners),
             DUE: SubscriptionTimers(database, subscribed, book, clock=clock, ids=ids).due,
-            timers.ADDRESSES: timers.AddressTimer(database, repository, offers).fetch,
+            ADDRESSES: AddressTimer(database, repository, offers).fetch,
             **_work_timers(runtime, repository),
         },
         background={"sales": partial(keep_folding, database, SalesRepository())},
@@ -137,7 +141,7 @@ def _subscription_rooms(
 
 def _payment_rooms(runtime: Runtime[OrdersConfig], repository: Repository, owners: AllOwners) -> PaymentRooms:
     return PaymentRooms(
-        refunds.RefundCommands(runtime.database, repository, owners=owners, clock=runtime.clock),
+        RefundCommands(runtime.database, repository, owners=owners, clock=runtime.clock),
         LedgerQueries(runtime.database, repository),
         OfflineCommands(runtime.database, repository, clock=runtime.clock, ids=runtime.ids),
         SettlementCommands(runtime.database, repository, owners=owners, clock=runtime.clock),
@@ -148,17 +152,14 @@ def _payment_timers(
     runtime: Runtime[OrdersConfig], repository: Repository, provider: PaymentProvider, owners: AllOwners
 ) -> dict[str, Handler]:
     config, clock, database = runtime.config, runtime.clock, runtime.database
-    patience = timers.Patience(
+    patience = Patience(
         timedelta(seconds=config.payment_answer_seconds), timedelta(seconds=config.payment_janitor_seconds)
     )
-    charges = timers.PaymentTimers(database, repository, provider, clock, owners=owners, patience=patience)
-    back = refunds.RefundTimers(database, repository, provider, clock, owners=owners, patience=patience)
-    return {
-        timers.CHARGE: charges.charge,
-        timers.ENQUIRE: charges.enquire,
-        refunds.SUBMIT: back.submit,
-        refunds.ENQUIRE: back.enquire,
-    }
+    charges = ErrandTimers(
+        ChargeErrand, database, repository, provider, clock, owners=owners, patience=patience
+    )
+    back = ErrandTimers(RefundErrand, database, repository, provider, clock, owners=owners, patience=patience)
+    return {**charges.handlers, **back.handlers}
 
 
 def _work_timers(runtime: Runtime[OrdersConfig], repository: Repository) -> dict[str, Handler]:

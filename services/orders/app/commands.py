@@ -13,7 +13,7 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Kind, Refusal, not_found, stale_etag
-from services.orders.app import timers
+from services.orders.app.charges import charge_timer, schedule_charge
 from services.orders.app.fulfilment import schedule_start, start_timers
 from services.orders.app.loading import ChangeOrder, load_for_change
 from services.orders.app.ports import Gate, Listings, Repository
@@ -108,7 +108,7 @@ class OrderCommands:
             timers=(
                 *start_timers(order),
                 *due_timers(subscription),
-                *((timers.charge_timer(payment, now),) if payment is not None else ()),
+                *((charge_timer(payment, now),) if payment is not None else ()),
             ),
         )
         return await self._database.command_single(call, single)
@@ -169,7 +169,7 @@ class OrderCommands:
             payment = self._payment_of(confirmed)
             if payment is not None:
                 await self._repository.add_payment(tx, payment)
-                timers.schedule_charge(tx, payment, now)
+                schedule_charge(tx, payment, now)
             schedule_start(tx, confirmed)
             await self._book.begin(tx, confirmed)
             tx.record(event)
@@ -209,7 +209,7 @@ class OrderCommands:
                 (payment,) = await self._repository.payments_of(tx, order.name)
                 renewed = payments.renew(payment, changed, actor=actor, token=command.token, now=now)
                 await self._repository.save_payment(tx, renewed, expected=payment.version)
-                timers.schedule_charge(tx, renewed, now)
+                schedule_charge(tx, renewed, now)
             await self._repository.save(tx, changed, expected=order.version)
             tx.record(event)
             return OrderView(changed, actor)
@@ -227,7 +227,7 @@ class OrderCommands:
             )
             await self._repository.save_payment(tx, renewed, expected=payment.version)
             await self._repository.save(tx, changed, expected=order.version)
-            timers.schedule_charge(tx, renewed, now)
+            schedule_charge(tx, renewed, now)
             tx.record(event)
             return PaymentView(renewed, changed, actor)
 

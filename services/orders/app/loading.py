@@ -1,4 +1,4 @@
-"""How a command gets hold of its order."""
+"""How a command gets hold of its order, or of a payment and its owner."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from chassis.call import Call
 from chassis.db import Transaction
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import not_found, stale_etag
-from services.orders.app.ports import Repository
+from services.orders.app.ports import PaymentOwner, PaymentOwners, Repository
 from services.orders.domain.order import Order
+from services.orders.domain.payment import Payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +32,14 @@ async def load_for_change(
     if etag and etag != order.etag:
         raise stale_etag(name, etag, order.etag)
     return order, actor
+
+
+async def load_owned(
+    repository: Repository, owners: PaymentOwners, tx: Transaction, name: str
+) -> tuple[PaymentOwner, Payment]:
+    """A payment under the lock of its owner; Refusal NOT_FOUND."""
+    owner = await owners.lock(tx, name.partition("/payments/")[0])
+    payment = await repository.load_payment(tx, name) if owner is not None else None
+    if owner is None or payment is None:
+        raise not_found(name)
+    return owner, payment

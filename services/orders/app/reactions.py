@@ -11,7 +11,8 @@ from chassis.envelope import Delivery
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.refusal import Refusal
-from services.orders.app import timers
+from services.orders.app.addresses import schedule_addresses
+from services.orders.app.charges import schedule_charge
 from services.orders.app.fulfilment import schedule_start
 from services.orders.app.ports import Listings, Offers, Repository
 from services.orders.app.subscription_book import SubscriptionBook
@@ -93,11 +94,11 @@ class Reactions:
         if not await self._repository.add(tx, order, payment):
             return
         if payment is not None:
-            timers.schedule_charge(tx, payment, now)
+            schedule_charge(tx, payment, now)
         schedule_start(tx, order)
         await self._book.begin(tx, order)
         if addresses is None:
-            timers.schedule_addresses(tx, order, now)
+            schedule_addresses(tx, order, now)
         tx.record(event)
 
     async def quote_changed(self, delivery: Delivery, fact: OfferFact) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from chassis.db import Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
-from services.orders.app import timers
+from services.orders.app.charges import schedule_charge
 from services.orders.app.ports import Repository
 from services.orders.app.subscription_ports import Subscriptions
 from services.orders.domain import payment as payments
@@ -104,7 +104,7 @@ class SubscriptionBook:
                 declined, actor=actor, token=after.payment_token, now=self._clock.now()
             )
             await self._repository.save_payment(tx, renewed, expected=declined.version)
-            timers.schedule_charge(tx, renewed, self._clock.now())
+            schedule_charge(tx, renewed, self._clock.now())
         for one in move.void:
             await self._void(tx, after, one, actor)
         tx.record(move.event)
@@ -137,7 +137,7 @@ class SubscriptionBook:
         )
         await self._repository.add_payment(tx, payment)
         if charge:
-            timers.schedule_charge(tx, payment, now)
+            schedule_charge(tx, payment, now)
 
     async def _charge(self, tx: Transaction, subscription: Subscription, payment: Payment) -> None:
         """Charges a payment that waited, by the means of payment of today."""
@@ -147,7 +147,7 @@ class SubscriptionBook:
                 payment, token=subscription.payment_token, version=payment.version + 1, update_time=now
             )
             await self._repository.save_payment(tx, current, expected=payment.version)
-        timers.schedule_charge(tx, payment, now)
+        schedule_charge(tx, payment, now)
 
     async def _void(self, tx: Transaction, subscription: Subscription, payment_id: str, actor: Actor) -> None:
         payment = await self._payment(tx, subscription, payment_id)

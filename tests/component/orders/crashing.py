@@ -16,15 +16,17 @@ from chassis.kernel.clock import ManualClock
 from chassis.kernel.ids import UuidV7
 from chassis.kernel.money import Money
 from chassis.testing.service import Backends
-from chassis.timers import LEASE, TimerRunner
+from chassis.timers import LEASE, Handler, TimerRunner
 from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sandbox import SandboxProvider
 from services.orders.adapters.subscription_repository import SubscriptionRepository
-from services.orders.app import refunds, timers
+from services.orders.app.charges import ChargeErrand
 from services.orders.app.commands import OrderCommands
+from services.orders.app.errands import Errand, ErrandTimers, Patience
 from services.orders.app.loading import ChangeOrder
 from services.orders.app.payment_owners import AllOwners, OrderOwners
+from services.orders.app.refunds import RefundCommands, RefundErrand, RefundPayment
 from services.orders.app.subscription_book import SubscriptionBook
 from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.order import Order, PaymentState
@@ -147,42 +149,28 @@ class World:
             ids=self.ids,
         )
         self.owners = AllOwners({"orders": OrderOwners(self.repository)})
-        self.refunds = refunds.RefundCommands(
-            self.database, self.repository, owners=self.owners, clock=self.clock
-        )
+        self.refunds = RefundCommands(self.database, self.repository, owners=self.owners, clock=self.clock)
 
     def call(self, caller: Caller) -> Call:
         return Call("/parley.orders.v1.OrdersService/Test", PARTY, caller=caller)
 
     async def run(self) -> None:
         """A fresh process does everything that is due; it may crash."""
-        patience = timers.Patience(timedelta(seconds=5), timedelta(minutes=5))
-        handlers = timers.PaymentTimers(
-            self.database,
-            self.repository,
-            self.provider,
-            self.clock,
-            owners=self.owners,
-            patience=patience,
-        )
-        back = refunds.RefundTimers(
-            self.database,
-            self.repository,
-            self.provider,
-            self.clock,
-            owners=self.owners,
-            patience=patience,
-        )
-        runner = TimerRunner(
-            self.remote,
-            self.clock,
-            {
-                timers.CHARGE: handlers.charge,
-                timers.ENQUIRE: handlers.enquire,
-                refunds.SUBMIT: back.submit,
-                refunds.ENQUIRE: back.enquire,
-            },
-        )
+        patience = Patience(timedelta(seconds=5), timedelta(minutes=5))
+        handlers: dict[str, Handler] = {}
+        errands: tuple[type[Errand[Any]], ...] = (ChargeErrand, RefundErrand)
+        for errand in errands:
+            timers = ErrandTimers(
+                errand,
+                self.database,
+                self.repository,
+                self.provider,
+                self.clock,
+                owners=self.owners,
+                patience=patience,
+            )
+            handlers |= timers.handlers
+        runner = TimerRunner(self.remote, self.clock, handlers)
         try:
             await runner.run_due()
         except Crash:
@@ -197,7 +185,7 @@ class World:
         await self.commands.confirm(self.call(SELLER), ChangeOrder(order.name))
 
     async def refund(self, payment: Payment, amount: Money | None = None) -> None:
-        command = refunds.RefundPayment(payment.name, RefundReason.OTHER, amount)
+        command = RefundPayment(payment.name, RefundReason.OTHER, amount)
         await self.refunds.refund(self.call(SELLER), command)
 
     async def ledger(self, payment: Payment) -> dict[tuple[str, str], int]:

@@ -1,0 +1,293 @@
+"""Asking the payment provider for something, in steps that a crash may interrupt anywhere.
+
+1. `submit`: that the provider is about to be asked, and by which key, is committed together with the timer
+   that asks what became of it.
+2. The provider is called, outside of any transaction.
+3. Its answer is committed, and the timer goes away.
+
+Where step 3 never comes (no answer, a crash), `enquire` asks the provider by the key. Either it tells the
+answer, or it never saw the key, which is then submitted again: the same key, never a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from chassis import telemetry
+from chassis.db import Database, DueTimer, Transaction
+from chassis.kernel.clock import Clock
+from chassis.timers import Handler
+from services.orders.app.loading import load_owned
+from services.orders.app.ports import PaymentOwner, PaymentOwners, PaymentProvider, Repository
+from services.orders.domain.payment import Payment, next_enquiry
+
+Answer = TypeVar("Answer")
+
+_log = telemetry.logger("orders.payments")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the provider's answer is waited for, and after how long it is asked again for the first time.
+
+    `first_enquiry` is also the lease of an attempt: one that is still unanswered then counts as lost.
+    """
+
+    answer: timedelta
+    first_enquiry: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Errand(ABC, Generic[Answer]):
+    """What the provider is asked about `payment`: its attempt, or its refund, of that `number`."""
+
+    payment: Payment
+    number: int
+
+    subject: ClassVar[str]
+    """What its log lines begin with."""
+    submit_kind: ClassVar[str]
+    """The timer that asks for the first time."""
+    enquire_kind: ClassVar[str]
+    """The timer that finds out what became of it."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, payment: Payment, payload: Mapping[str, Any]) -> Self:
+        """The one that a timer with this payload is about."""
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """The key of its timers."""
+
+    @property
+    @abstractmethod
+    def payload(self) -> Mapping[str, Any]:
+        """What its timers carry."""
+
+    @property
+    @abstractmethod
+    def is_waiting(self) -> bool:
+        """Whether the provider was not asked yet."""
+
+    @property
+    @abstractmethod
+    def is_open(self) -> bool:
+        """Whether the provider was asked, and its answer is not known."""
+
+    @abstractmethod
+    def is_owed(self, owner: PaymentOwner) -> bool:
+        """Whether what the provider never saw is still to be submitted."""
+
+    @abstractmethod
+    def submitted(self, now: datetime) -> Self:
+        """About to be asked."""
+
+    @abstractmethod
+    def resubmitted(self, now: datetime) -> Self:
+        """About to be asked again, by the same key."""
+
+    @abstractmethod
+    def lost(self, now: datetime) -> Self:
+        """The answer was lost: the same payment where that, or the answer, is known."""
+
+    @abstractmethod
+    def resolved(self, answer: Answer, now: datetime) -> Self:
+        """The answer came: the same payment where it is known."""
+
+    @abstractmethod
+    async def ask(self, provider: PaymentProvider) -> Answer:
+        """Has the provider do it; an exception means that nothing is known."""
+
+    @abstractmethod
+    async def look_up(self, provider: PaymentProvider) -> Answer | None:
+        """What became of it; None where the provider never saw it."""
+
+    @abstractmethod
+    async def save(self, repository: Repository, tx: Transaction, *, before: Payment) -> None:
+        """Replaces the payment at the version of `before`."""
+
+    @abstractmethod
+    async def book(self, repository: Repository, tx: Transaction, owner: PaymentOwner, now: datetime) -> None:
+        """Books what moved, and tells the owner of the payment. It is resolved."""
+
+    @abstractmethod
+    async def give_up(
+        self, repository: Repository, tx: Transaction, owner: PaymentOwner, now: datetime
+    ) -> None:
+        """The provider never saw it, and shall not: it is not owed any more."""
+
+
+class ErrandTimers(Generic[Answer]):
+    """The two timers of one kind of errand."""
+
+    def __init__(
+        self,
+        kind: type[Errand[Answer]],
+        database: Database,
+        repository: Repository,
+        provider: PaymentProvider,
+        clock: Clock,
+        *,
+        owners: PaymentOwners,
+        patience: Patience,
+    ) -> None:
+        """`owners` finds whatever is paid, orders and subscriptions alike."""
+        self._kind = kind
+        self._database = database
+        self._repository = repository
+        self._provider = provider
+        self._clock = clock
+        self._owners = owners
+        self._patience = patience
+
+    @property
+    def handlers(self) -> dict[str, Handler]:
+        """What is done when one of the timers is due, by its kind."""
+        return {self._kind.submit_kind: self.submit, self._kind.enquire_kind: self.enquire}
+
+    async def submit(self, timer: DueTimer) -> None:
+        """Commits that the provider is about to be asked, then asks it."""
+        begun: list[Errand[Answer]] = []
+
+        async def work(tx: Transaction) -> None:
+            begun.clear()
+            owner, errand = await self._load(tx, timer.payload)
+            if errand.is_waiting:
+                now = self._clock.now()
+                if submitted := await self._submitted(tx, owner, errand, errand.submitted, now):
+                    due = now + self._patience.first_enquiry
+                    tx.schedule(
+                        self._kind.enquire_kind, submitted.key, due, {**submitted.payload, "round": 1}
+                    )
+                    begun.append(submitted)
+
+        if await self._database.fire(timer, work) and begun:
+            await self._ask(begun[0])
+
+    async def enquire(self, timer: DueTimer) -> None:
+        """Finds out what became of something whose answer is missing."""
+        name = str(timer.payload["payment"])
+        payment = await self._database.read(lambda tx: self._repository.load_payment(tx, name))
+        errand = None if payment is None else self._kind.of(payment, timer.payload)
+        if errand is None or not errand.is_open:
+            await self._database.fire(timer, _nothing)
+            return
+        _log.warning(f"{errand.subject}_enquired", key=timer.key, payment=name, round=timer.payload["round"])
+        try:
+            async with asyncio.timeout(self._patience.answer.total_seconds()):
+                found = await errand.look_up(self._provider)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, nothing is known
+            _log.warning("payment_provider_failed", payment=name, error_type=type(error).__name__)
+            await self._database.fire(timer, lambda tx: self._still_unknown(tx, timer, errand))
+            return
+        if found is not None:
+            await self._database.fire(timer, lambda tx: self._settle(tx, errand, found))
+            return
+        await self._submit_again(timer, errand)
+
+    async def _submit_again(self, timer: DueTimer, asked: Errand[Answer]) -> None:
+        again: list[Errand[Answer]] = []
+
+        async def work(tx: Transaction) -> None:
+            again.clear()
+            owner, errand = await self._load(tx, timer.payload)
+            if errand.is_open and errand.number == asked.number:
+                now = self._clock.now()
+                if submitted := await self._submitted(tx, owner, errand, errand.resubmitted, now):
+                    self._schedule_after_again(tx, timer, now)
+                    again.append(submitted)
+
+        if await self._database.fire(timer, work) and again:
+            await self._ask(again[0])
+
+    async def _submitted(
+        self,
+        tx: Transaction,
+        owner: PaymentOwner,
+        errand: Errand[Answer],
+        step: Callable[[datetime], Errand[Answer]],
+        now: datetime,
+    ) -> Errand[Answer] | None:
+        """The errand, about to be run; None where nobody owes it any more."""
+        if not errand.is_owed(owner):
+            await errand.give_up(self._repository, tx, owner, now)
+            return None
+        submitted = step(now)
+        await submitted.save(self._repository, tx, before=errand.payment)
+        return submitted
+
+    async def _ask(self, errand: Errand[Answer]) -> None:
+        """Asks the provider, outside of any transaction, and keeps its answer."""
+        name = errand.payment.name
+        try:
+            async with asyncio.timeout(self._patience.answer.total_seconds()):
+                answer = await errand.ask(self._provider)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the money may have moved
+            _log.warning("payment_provider_failed", payment=name, error_type=type(error).__name__)
+            await self._database.transact(lambda tx: self._lose(tx, errand))
+            return
+        await self._database.transact(lambda tx: self._answered(tx, errand, answer))
+
+    async def _answered(self, tx: Transaction, asked: Errand[Answer], answer: Answer) -> None:
+        # First the timer, then the owner of the payment: a timer that fires takes its locks in this order.
+        await tx.remove_timer(self._kind.enquire_kind, asked.key)
+        await self._settle(tx, asked, answer)
+
+    async def _settle(self, tx: Transaction, asked: Errand[Answer], answer: Answer) -> None:
+        owner, errand = await self._load_again(tx, asked)
+        now = self._clock.now()
+        resolved = errand.resolved(answer, now)
+        if resolved.payment is not errand.payment:
+            await resolved.save(self._repository, tx, before=errand.payment)
+            await resolved.book(self._repository, tx, owner, now)
+
+    async def _lose(self, tx: Transaction, asked: Errand[Answer]) -> Errand[Answer]:
+        _, errand = await self._load_again(tx, asked)
+        lost = errand.lost(self._clock.now())
+        if lost.payment is not errand.payment:
+            await lost.save(self._repository, tx, before=errand.payment)
+        return lost
+
+    async def _still_unknown(self, tx: Transaction, timer: DueTimer, asked: Errand[Answer]) -> None:
+        if (await self._lose(tx, asked)).is_open:
+            self._schedule_next(tx, timer)
+
+    def _schedule_next(self, tx: Transaction, timer: DueTimer) -> None:
+        done = int(timer.payload["round"])
+        pause = next_enquiry(done)
+        if pause is None:
+            name = timer.payload["payment"]
+            _log.error(f"{self._kind.subject}_unresolved", key=timer.key, payment=name, enquiries=done)
+            return
+        payload = {**timer.payload, "round": done + 1}
+        payload.pop("again", None)
+        tx.schedule(timer.kind, timer.key, self._clock.now() + pause, payload)
+
+    def _schedule_after_again(self, tx: Transaction, timer: DueTimer, now: datetime) -> None:
+        """What was submitted only now is asked about as soon as any other, once in each round."""
+        if timer.payload.get("again"):
+            self._schedule_next(tx, timer)
+            return
+        due = now + self._patience.first_enquiry
+        tx.schedule(timer.kind, timer.key, due, {**timer.payload, "again": True})
+
+    async def _load_again(
+        self, tx: Transaction, asked: Errand[Answer]
+    ) -> tuple[PaymentOwner, Errand[Answer]]:
+        owner, payment = await load_owned(self._repository, self._owners, tx, asked.payment.name)
+        return owner, replace(asked, payment=payment)
+
+    async def _load(self, tx: Transaction, payload: Mapping[str, Any]) -> tuple[PaymentOwner, Errand[Answer]]:
+        owner, payment = await load_owned(self._repository, self._owners, tx, str(payload["payment"]))
+        return owner, self._kind.of(payment, payload)
+
+
+async def _nothing(_: Transaction) -> None:
+    return
