@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from parley.messaging.v1 import messaging_service_pb2 as parley_dot_messaging_dot_v1_dot_messaging__service__pb2
+from parley.messaging.v1 import profile_pb2 as parley_dot_messaging_dot_v1_dot_profile__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -75,6 +76,16 @@ class MessagingServiceStub:
                 request_serializer=parley_dot_messaging_dot_v1_dot_messaging__service__pb2.MarkReadRequest.SerializeToString,
                 response_deserializer=parley_dot_messaging_dot_v1_dot_messaging__service__pb2.MarkReadResponse.FromString,
                 _registered_method=True)
+        self.GetProfile = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/GetProfile',
+                request_serializer=parley_dot_messaging_dot_v1_dot_profile__pb2.GetProfileRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_profile__pb2.GetProfileResponse.FromString,
+                _registered_method=True)
+        self.UpdateProfile = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/UpdateProfile',
+                request_serializer=parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileResponse.FromString,
+                _registered_method=True)
 
 
 class MessagingServiceServicer:
@@ -138,6 +149,20 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetProfile(self, request, context):
+        """Returns the caller's own profile; defaults where he saved none. That of anybody else is NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateProfile(self, request, context):
+        """Changes the caller's own profile. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -175,6 +200,16 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.MarkRead,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_messaging__service__pb2.MarkReadRequest.FromString,
                     response_serializer=parley_dot_messaging_dot_v1_dot_messaging__service__pb2.MarkReadResponse.SerializeToString,
+            ),
+            'GetProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProfile,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_profile__pb2.GetProfileRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_profile__pb2.GetProfileResponse.SerializeToString,
+            ),
+            'UpdateProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateProfile,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -372,6 +407,60 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/MarkRead',
             parley_dot_messaging_dot_v1_dot_messaging__service__pb2.MarkReadRequest.SerializeToString,
             parley_dot_messaging_dot_v1_dot_messaging__service__pb2.MarkReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/GetProfile',
+            parley_dot_messaging_dot_v1_dot_profile__pb2.GetProfileRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_profile__pb2.GetProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/UpdateProfile',
+            parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileResponse.FromString,
             options,
             channel_credentials,
             insecure,

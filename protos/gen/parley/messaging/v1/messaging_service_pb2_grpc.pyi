@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from parley.messaging.v1 import messaging_service_pb2 as _messaging_service_pb2
+from parley.messaging.v1 import profile_pb2 as _profile_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -58,6 +59,10 @@ class MessagingServiceStub:
     """Sends a message. Errors: EMPTY_BODY, CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN."""
     MarkRead: _grpc.UnaryUnaryMultiCallable[_messaging_service_pb2.MarkReadRequest, _messaging_service_pb2.MarkReadResponse]
     """Records that the caller read up to a message, in the interface. It never goes back; repeating changes nothing."""
+    GetProfile: _grpc.UnaryUnaryMultiCallable[_profile_pb2.GetProfileRequest, _profile_pb2.GetProfileResponse]
+    """Returns the caller's own profile; defaults where he saved none. That of anybody else is NOT_FOUND."""
+    UpdateProfile: _grpc.UnaryUnaryMultiCallable[_profile_pb2.UpdateProfileRequest, _profile_pb2.UpdateProfileResponse]
+    """Changes the caller's own profile. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE."""
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -89,6 +94,10 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     """Sends a message. Errors: EMPTY_BODY, CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN."""
     MarkRead: _aio.UnaryUnaryMultiCallable[_messaging_service_pb2.MarkReadRequest, _messaging_service_pb2.MarkReadResponse]  # type: ignore[assignment]
     """Records that the caller read up to a message, in the interface. It never goes back; repeating changes nothing."""
+    GetProfile: _aio.UnaryUnaryMultiCallable[_profile_pb2.GetProfileRequest, _profile_pb2.GetProfileResponse]  # type: ignore[assignment]
+    """Returns the caller's own profile; defaults where he saved none. That of anybody else is NOT_FOUND."""
+    UpdateProfile: _aio.UnaryUnaryMultiCallable[_profile_pb2.UpdateProfileRequest, _profile_pb2.UpdateProfileResponse]  # type: ignore[assignment]
+    """Changes the caller's own profile. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE."""
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Conversations between buyers and sellers: messages, read receipts, and the timeline in which they stand beside what
@@ -159,5 +168,21 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_messaging_service_pb2.MarkReadResponse, _abc.Awaitable[_messaging_service_pb2.MarkReadResponse]]:
         """Records that the caller read up to a message, in the interface. It never goes back; repeating changes nothing."""
+
+    @_abc_1.abstractmethod
+    def GetProfile(
+        self,
+        request: _profile_pb2.GetProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.GetProfileResponse, _abc.Awaitable[_profile_pb2.GetProfileResponse]]:
+        """Returns the caller's own profile; defaults where he saved none. That of anybody else is NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def UpdateProfile(
+        self,
+        request: _profile_pb2.UpdateProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.UpdateProfileResponse, _abc.Awaitable[_profile_pb2.UpdateProfileResponse]]:
+        """Changes the caller's own profile. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE."""
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
