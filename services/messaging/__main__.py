@@ -9,10 +9,12 @@ from chassis.host import Definition, Runtime, Service
 from parley.messaging.v1.messaging_service_pb2_grpc import add_MessagingServiceServicer_to_server
 from services.messaging.adapters.conversation_repository import ConversationRepository
 from services.messaging.adapters.live_feed import BROADCASTS, BroadcastFeed
+from services.messaging.adapters.profile_repository import ProfileRepository
 from services.messaging.adapters.timeline_repository import TimelineRepository
 from services.messaging.app.conversations import ConversationQueries
 from services.messaging.app.inquiries import InquiryCommands
 from services.messaging.app.messages import MessageCommands
+from services.messaging.app.profiles import ProfileCommands, ProfileQueries
 from services.messaging.app.reactions import Reactions
 from services.messaging.app.timeline import TimelineQueries
 from services.messaging.config import MessagingConfig
@@ -20,6 +22,7 @@ from services.messaging.entrypoints.conversation_methods import ConversationRoom
 from services.messaging.entrypoints.events import subscriptions
 from services.messaging.entrypoints.grpc import MessagingServicer
 from services.messaging.entrypoints.message_methods import MessageRooms
+from services.messaging.entrypoints.profile_methods import ProfileRooms
 from services.messaging.wire.events import event_record
 
 
@@ -27,6 +30,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     """Every room of messaging, connected."""
     database, clock, ids = runtime.database, runtime.clock, runtime.ids
     store, timelines, feed = ConversationRepository(), TimelineRepository(), BroadcastFeed(runtime.bus)
+    people = ProfileRepository()
     servicer = MessagingServicer(
         conversations=ConversationRooms(
             InquiryCommands(database, store, timelines, feed, clock=clock, ids=ids),
@@ -35,6 +39,9 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         messages=MessageRooms(
             MessageCommands(database, store, timelines, feed, clock=clock, ids=ids),
             TimelineQueries(database, store, timelines, feed),
+        ),
+        profiles=ProfileRooms(
+            ProfileCommands(database, people, clock), ProfileQueries(database, people, clock)
         ),
     )
     return Service(

@@ -17,6 +17,7 @@ from google.type import money_pb2
 from parley.gating.v1 import absence_pb2, buyer_verification_pb2, order_request_pb2, order_settings_pb2
 from parley.gating.v1 import gating_service_pb2 as gating
 from parley.messaging.v1 import messaging_service_pb2 as messaging
+from parley.messaging.v1 import profile_pb2 as profiles
 from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2, offer_template_pb2
 from parley.offers.v1 import offers_service_pb2 as offers
 from parley.orders.v1 import (
@@ -308,6 +309,12 @@ MESSAGING: Mapping[str, Row] = {
     "WatchConversation": Row(lambda f: messaging.WatchConversationRequest(name=f.conversation)),
     "SendMessage": Row(lambda f: messaging.SendMessageRequest(parent=f.conversation, text="Psst.")),
     "MarkRead": Row(lambda f: messaging.MarkReadRequest(name=f.conversation, message=f.message)),
+    "GetProfile": Row(lambda _: profiles.GetProfileRequest(name="users/somebody/profile")),
+    "UpdateProfile": Row(
+        lambda _: profiles.UpdateProfileRequest(
+            profile=profiles.Profile(name="users/somebody/profile", display_name="Me")
+        )
+    ),
 }
 
 MATRIX: Mapping[str, Row] = {

@@ -5,11 +5,15 @@ from __future__ import annotations
 from parley.messaging.v1.messaging_service_pb2_grpc import MessagingServiceServicer
 from services.messaging.entrypoints.conversation_methods import ConversationMethods, ConversationRooms
 from services.messaging.entrypoints.message_methods import MessageMethods, MessageRooms
+from services.messaging.entrypoints.profile_methods import ProfileMethods, ProfileRooms
 
 
-class MessagingServicer(ConversationMethods, MessageMethods, MessagingServiceServicer):
+class MessagingServicer(ConversationMethods, MessageMethods, ProfileMethods, MessagingServiceServicer):
     """parley.messaging.v1.MessagingService."""
 
-    def __init__(self, *, conversations: ConversationRooms, messages: MessageRooms) -> None:
+    def __init__(
+        self, *, conversations: ConversationRooms, messages: MessageRooms, profiles: ProfileRooms
+    ) -> None:
         self._conversations = conversations
         self._messages = messages
+        self._profiles = profiles
