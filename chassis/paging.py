@@ -11,8 +11,9 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import reduce
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -26,6 +27,9 @@ MAX_SIZE: Final = 1_000
 MAX_TOKEN_LENGTH: Final = 2_048
 _CHECKSUM_BYTES: Final = 8
 _NUMBERS_BELOW: Final = 2**63
+
+Facets = Mapping[str, tuple[sa.ColumnElement[Any], Sequence[Any]]]
+"""By a name of the caller's choice: a column or an expression, and the values that are wanted of it."""
 
 
 def page_request(request: Message, *, scope: str = "") -> PageRequest:
@@ -85,6 +89,61 @@ def keyset(
         ordered = ordered.where(keys < values if descending else keys > values)
     # Written out, because a plan for any number of rows is made for a tenth of the table.
     return ordered.limit(sa.literal(request.size + 1, literal_execute=True))
+
+
+def walks(
+    statement: sa.Select[Any],
+    facets: Facets,
+    columns: Sequence[sa.ColumnElement[Any]],
+    request: PageRequest,
+    *,
+    descending: bool = False,
+) -> sa.Select[Any]:
+    """What `keyset` answers for `statement`, which selects `columns` and nothing else, where each facet has
+    one of its values. Those stand behind the columns, under their names.
+
+    Each combination of values is one range of an index that holds the facets before the columns. There is a
+    walk along each of them, and the walks are merged: none goes further than a page, however much lies behind
+    or between.
+    """
+    each = [_each(name, *facet) for name, facet in facets.items()]
+    held = (column == one.c.value for (column, _), one in zip(facets.values(), each, strict=True))
+    walk = keyset(statement.where(*held), columns, request, descending=descending).lateral("walk")
+    joined = reduce(lambda left, right: left.join(right, sa.true()), [*each, walk])
+    names = (one.c.value.label(name) for name, one in zip(facets, each, strict=True))
+    found = sa.select(*walk.c, *names).select_from(joined)
+    return keyset(found, tuple(walk.c), PageRequest(request.size), descending=descending)
+
+
+def merged(
+    statement: sa.Select[Any],
+    facets: Facets,
+    columns: Sequence[sa.ColumnElement[Any]],
+    request: PageRequest,
+    *,
+    descending: bool = False,
+) -> sa.Select[Any]:
+    """The rows of one table, of which `statement` is a selection, found by `walks`. Only those of the page
+    are read from the table; `columns` are unique together among all of its rows.
+    """
+    if all(len(values) == 1 for _, values in facets.values()):
+        held = (column == value for column, (value,) in facets.values())
+        return keyset(statement.where(*held), columns, request, descending=descending)
+    keys = walks(statement.with_only_columns(*columns), facets, columns, request, descending=descending)
+    found = keys.subquery("merged")
+    # The columns of the facets come behind those of the order.
+    same = (column == key for column, key in zip(columns, found.c, strict=False))
+    (table,) = statement.get_final_froms()
+    return (
+        sa.select(table)
+        .join(found, sa.and_(*same))
+        .order_by(*(column.desc() if descending else column.asc() for column in columns))
+    )
+
+
+def _each(name: str, column: sa.ColumnElement[Any], values: Sequence[Any]) -> sa.FromClause:
+    given = sa.literal(list(values), sa.ARRAY(type(column.type)))
+    return sa.select(sa.func.unnest(given).label("value")).subquery(f"each_{name}")
 
 
 def _typed(columns: Sequence[sa.ColumnElement[Any]], cursor: Cursor) -> list[sa.ColumnElement[Any]]:

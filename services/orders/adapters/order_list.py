@@ -6,13 +6,12 @@ each of them is one range of an index in the order of the list.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from chassis.kernel.page import PageRequest
-from chassis.paging import keyset
+from chassis.paging import keyset, merged
 from services.orders.adapters.tables import order_label, order_lane, order_note, orders
 from services.orders.app.ports import OrderFilter
 from services.orders.domain.note import NoteFilter
@@ -32,7 +31,8 @@ def page_statement(wanted: OrderFilter, request: PageRequest) -> sa.Select[Any] 
         if wanted.lanes is not None:
             conditions.append(order_lane.in_(wanted.lanes))
         return keyset(sa.select(orders).where(*conditions), _AGE, request, descending=True)
-    return _merged(conditions, wanted.lanes, request)
+    lanes = {"lane": (order_lane, wanted.lanes)}
+    return merged(sa.select(orders).where(*conditions), lanes, _AGE, request, descending=True)
 
 
 def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
@@ -58,23 +58,3 @@ def _noted(note: NoteFilter) -> sa.Select[Any]:
     if note.end_time is not None:
         found = found.where(order_note.c.create_time < note.end_time)
     return found
-
-
-def _merged(
-    conditions: Sequence[sa.ColumnElement[bool]], lanes: Sequence[str], request: PageRequest
-) -> sa.Select[Any]:
-    if len(lanes) == 1:
-        (lane,) = lanes
-        only = sa.select(orders).where(*conditions, order_lane == lane)
-        return keyset(only, _AGE, request, descending=True)
-    mine = sa.select(*_AGE).where(*conditions)
-    ranges = [
-        keyset(mine.where(order_lane == lane), _AGE, request, descending=True).subquery() for lane in lanes
-    ]
-    keys = sa.union_all(*(sa.select(found) for found in ranges)).subquery()
-    newest = keyset(sa.select(keys), (keys.c.create_time, keys.c.id), request, descending=True).subquery()
-    return (
-        sa.select(orders)
-        .join(newest, newest.c.id == orders.c.id)
-        .order_by(*(column.desc() for column in _AGE))
-    )

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from chassis.db import Transaction
 from chassis.kernel.page import Page, PageRequest, page_of
-from chassis.paging import cursor_of, keyset
+from chassis.paging import Facets, cursor_of, merged
 from services.gating.adapters.documents import (
     decision_document,
     decision_of,
@@ -112,7 +112,7 @@ class OrderRequestsRepository:
         self, tx: Transaction, buyer: str, *, states: Sequence[State], page: PageRequest
     ) -> Page[OrderRequest]:
         """Requests of a buyer, newest first."""
-        return await _page(tx, _merged(table.c.buyer == buyer, _kinds(states) or [sa.true()], page), page)
+        return await _page(tx, table.c.buyer == buyer, _in(states), page)
 
     async def page_of_seller(
         self,
@@ -124,11 +124,9 @@ class OrderRequestsRepository:
         page: PageRequest,
     ) -> Page[OrderRequest]:
         """Requests to a seller, newest first; dismissed ones only where they are asked for."""
-        parts: list[sa.ColumnElement[bool]] = [
-            table.c.dismissed.is_(found) for found in ((False, True) if show_dismissed else (False,))
-        ]
-        parts = [sa.and_(kind, part) for kind in _kinds(states) or [sa.true()] for part in parts]
-        return await _page(tx, _merged(table.c.seller == seller, parts, page), page)
+        dismissed = (False, True) if show_dismissed else (False,)
+        facets = {**_in(states), "dismissed": (table.c.dismissed, dismissed)}
+        return await _page(tx, table.c.seller == seller, facets, page)
 
     async def earlier(self, tx: Transaction, request: OrderRequest, now: datetime) -> EarlierRequests:
         """What the buyer of a request had asked the same seller before."""
@@ -145,35 +143,18 @@ class OrderRequestsRepository:
         return EarlierRequests(tuple((state, counts[state]) for state in State if state in counts), first)
 
 
-async def _page(tx: Transaction, statement: sa.Select[Any], page: PageRequest) -> Page[OrderRequest]:
-    rows = await tx.fetch_all(statement)
+async def _page(
+    tx: Transaction, whose: sa.ColumnElement[bool], facets: Facets, page: PageRequest
+) -> Page[OrderRequest]:
+    rows = await tx.fetch_all(merged(sa.select(table).where(whose), facets, _AGE, page, descending=True))
     return page_of([_request(row) for row in rows], page, lambda r: cursor_of(r.create_time, r.id))
 
 
-def _kinds(states: Sequence[State]) -> list[sa.ColumnElement[bool]]:
-    """The parts of a list that show some states; none where no state is left out."""
-    if set(states) == set(State):
-        return []
-    return [table.c.state == state.value for state in dict.fromkeys(states)]
-
-
-def _merged(
-    whose: sa.ColumnElement[bool], parts: Sequence[sa.ColumnElement[bool]], page: PageRequest
-) -> sa.Select[Any]:
-    """The newest of several parts of a list.
-
-    Each part is a range of one index in the wanted order, so that none is read further than a page, however
-    much lies behind or between.
-    """
-    mine = sa.select(*_AGE).where(whose)
-    if len(parts) == 1:
-        return keyset(sa.select(table).where(whose, parts[0]), _AGE, page, descending=True)
-    ranges = [keyset(mine.where(part), _AGE, page, descending=True).subquery() for part in parts]
-    keys = sa.union_all(*(sa.select(found) for found in ranges)).subquery()
-    newest = keyset(sa.select(keys), (keys.c.create_time, keys.c.id), page, descending=True).subquery()
-    return (
-        sa.select(table).join(newest, newest.c.id == table.c.id).order_by(*(column.desc() for column in _AGE))
-    )
+def _in(states: Sequence[State]) -> Facets:
+    """What a list that shows some states is made of; nothing where no state is left out."""
+    if not states or set(states) == set(State):
+        return {}
+    return {"state": (table.c.state, [state.value for state in dict.fromkeys(states)])}
 
 
 def _row(request: OrderRequest) -> dict[str, Any]:

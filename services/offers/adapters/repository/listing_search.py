@@ -20,7 +20,7 @@ from sqlalchemy.engine import Row
 
 from chassis.db import Transaction
 from chassis.kernel.page import Cursor, PageRequest
-from chassis.paging import cursor_of, keyset
+from chassis.paging import Facets, cursor_of, walks
 from services.offers.adapters import tables
 from services.offers.domain.listing import Intake, Listing, ListingState
 from services.offers.domain.search import BY_PRICE, ListingOrder, ListingSearch
@@ -156,31 +156,18 @@ def _candidates(scope: _Scope, word: str, page: PageRequest) -> sa.Select[Any]:
     """A short walk for each combination of facets, merged: keys and facets, in the order of the list."""
     search, table = scope.search, tables.listing_word if word else tables.listing
     at: Any = table.c
-    intakes = set(Intake) if search.intake is None else {search.intake}
-    state = _each("each_state", sa.Text, sorted(scope.states))
-    intake = _each("each_intake", sa.Text, sorted(intakes))
-    has_plan = _each("each_plan", sa.Boolean, [False, True] if search.has_plan is None else [search.has_plan])
-    matches = sa.select(*_keys(at, search.order)).where(
+    keys = _keys(at, search.order)
+    matches = sa.select(*keys).where(
         at.seller == scope.seller,
         *((at.word == word,) if word else ()),
-        at.state == state.c.value,
-        at.intake == intake.c.value,
-        at.has_plan == has_plan.c.value,
         *(_price_conditions(at, search) if search.order in BY_PRICE else ()),
     )
-    walk = keyset(matches, _keys(at, search.order), page, descending=scope.descending).lateral("walk")
-    walks = state.join(intake, sa.true()).join(has_plan, sa.true()).join(walk, sa.true())
-    facets = (
-        state.c.value.label("state"),
-        intake.c.value.label("intake"),
-        has_plan.c.value.label("has_plan"),
-    )
-    return keyset(
-        sa.select(*walk.c, *facets).select_from(walks),
-        _keys(walk.c, search.order),
-        PageRequest(page.size),
-        descending=scope.descending,
-    )
+    facets: Facets = {
+        "state": (at.state, sorted(scope.states)),
+        "intake": (at.intake, sorted(Intake) if search.intake is None else [search.intake]),
+        "has_plan": (at.has_plan, [False, True] if search.has_plan is None else [search.has_plan]),
+    }
+    return walks(matches, facets, keys, page, descending=scope.descending)
 
 
 def _fitting(
@@ -265,9 +252,3 @@ def _contains(seller: str, word: str) -> sa.ColumnElement[bool]:
         .scalar_subquery()
         .is_not(None)
     )
-
-
-def _each(name: str, kind: Any, values: Sequence[Any]) -> Any:
-    """The values as rows."""
-    given = sa.literal(list(values), sa.ARRAY(kind))
-    return sa.select(sa.func.unnest(given).label("value")).subquery(name)
