@@ -23,8 +23,9 @@ EXPLANATIONS = {
 
 def timestamp(instant: datetime) -> Timestamp:
     """The wire form of an aware instant."""
-    since = instant - _EPOCH
-    return Timestamp(seconds=since.days * 86400 + since.seconds, nanos=since.microseconds * 1000)
+    message = Timestamp()
+    write_timestamp(instant, message)
+    return message
 
 
 def write_timestamp(instant: datetime, target: Timestamp) -> None:
