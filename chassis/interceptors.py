@@ -11,21 +11,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from time import perf_counter
-from typing import Any, Final
+from typing import Any
 
 import grpc
-import protovalidate
 
 from chassis import status, telemetry
 from chassis.admission import (
     MESSAGE_LIMIT_BYTES,
     Method,
     Unreadable,
+    check_rules,
+    compile_rules,
     decoder,
     encoder,
     idempotency_key,
     identified,
-    violated,
 )
 from chassis.auth import Verifier
 from chassis.call import Call
@@ -71,10 +71,6 @@ class Limit:
         )
 
 
-_RULES: Final = protovalidate.Validator()
-"""Compiles the rules of a message once for the process."""
-
-
 class Chain:
     """Wraps the handlers of one server."""
 
@@ -88,7 +84,6 @@ class Chain:
         self._log_reads = log_reads
         self._streaming_tasks: set[asyncio.Task[Any]] = set()
         self._draining = False
-        self._violations = _RULES.collect_violations
 
     def wrap(self, path: str, handler: Any) -> Any:
         """The handler that is registered in place of `handler` for the method `path`.
@@ -97,8 +92,8 @@ class Chain:
         where no descriptor of the method is loaded.
         """
         method = Method(path)
-        # Compiles the rules, so that neither the first call pays for it nor a broken rule waits for one.
-        self._violations(method.request_class())
+        # Neither does the first call pay for this, nor does a broken rule wait for one.
+        compile_rules(method.request_class())
         decode, encode = decoder(handler.request_deserializer), encoder(handler.response_serializer)
         if handler.response_streaming:
             make: Any = grpc.stream_stream_rpc_method_handler
@@ -238,9 +233,7 @@ class Chain:
             encoding = request.SerializeToString()
             if encoding in known:
                 return
-        violations = self._violations(request)
-        if violations:
-            raise violated(violations)
+        check_rules(request)
         if known is not None:
             known.add(encoding)
 
@@ -268,9 +261,7 @@ class Chain:
             if by_request:
                 method.authorize(call, request)
                 call.scoped()
-            violations = self._violations(request)
-            if violations:
-                raise violated(violations)
+            check_rules(request)
             yield request
 
     def _finish(self, method: Method, call: Call, code: grpc.StatusCode, reason: str, started: float) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import protovalidate
-
-from chassis.admission import violated
+from chassis.admission import check_rules
 from chassis.field_mask import masked_paths, overlay
 from chassis.kernel.machine import Actor
 from chassis.kernel.money import exponent
@@ -42,8 +40,6 @@ MoveRequest = (
     | offers_service_pb2.UnpublishListingRequest
 )
 
-_violations = protovalidate.Validator().collect_violations
-
 
 def create_listing_command(request: offers_service_pb2.CreateListingRequest) -> CreateListing:
     """What CreateListing asks for."""
@@ -64,9 +60,7 @@ def update_listing_command(request: offers_service_pb2.UpdateListingRequest) -> 
         merged = overlay(_wire_content(listing), sent, paths)
         # Wrapped, so that the paths of violations are those of the request.
         wrapped = offers_service_pb2.CreateListingRequest(parent=listing.seller, listing=merged)
-        violations = _violations(wrapped)
-        if violations:
-            raise violated(violations)
+        check_rules(wrapped)
         return _read_content(merged)
 
     return UpdateListing(name=name, etag=sent.etag, edit=edit)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import protovalidate
-
-from chassis.admission import violated
+from chassis.admission import check_rules
 from chassis.field_mask import masked_paths, overlay
 from chassis.kernel.ids import parse_name
 from chassis.kernel.machine import ActionState
@@ -25,8 +23,6 @@ from services.offers.wire.values import read_terms, seller_name, wire_terms
 
 _UPDATABLE = ("title", "terms", "note", "valid_days")
 _ACTIONS = (ActionState("update", allowed=True), ActionState("delete", allowed=True))
-
-_violations = protovalidate.Validator().collect_violations
 
 
 def create_template_command(request: offers_service_pb2.CreateOfferTemplateRequest) -> CreateTemplate:
@@ -54,9 +50,7 @@ def update_template_command(request: offers_service_pb2.UpdateOfferTemplateReque
         merged = overlay(_wire_content(template), sent, paths)
         # Wrapped, so that the paths of violations are those of the request.
         wrapped = offers_service_pb2.CreateOfferTemplateRequest(parent=template.seller, offer_template=merged)
-        violations = _violations(wrapped)
-        if violations:
-            raise violated(violations)
+        check_rules(wrapped)
         return _read_content(merged)
 
     return UpdateTemplate(name, etag=sent.etag, edit=edit)
