@@ -48,7 +48,7 @@ class MoveListing:
 
 
 class Move(Protocol):
-    """A move of a listing without further arguments; no event where it changes nothing."""
+    """What becomes of a listing; no event where nothing changes."""
 
     def __call__(self, listing: Listing, *, now: datetime) -> tuple[Listing, ListingEvent | None]:
         """The listing after it, at `now`."""
@@ -87,14 +87,10 @@ class ListingCommands:
         Refusals NOT_FOUND, ETAG_MISMATCH, TRANSITION_FORBIDDEN, PACKAGE_RETIRED, and those of a new listing.
         """
 
-        async def work(tx: Transaction) -> ListingView:
-            listing = await self._load(tx, command.name, etag=command.etag)
-            changed, event = listings.update(listing, content=command.edit(listing), now=self._clock.now())
-            if event is not None:
-                await self._store(tx, changed, event, before=listing)
-            return ListingView(changed, is_team=True)
+        def edit(listing: Listing, *, now: datetime) -> tuple[Listing, ListingEvent | None]:
+            return listings.update(listing, content=command.edit(listing), now=now)
 
-        return await self._database.command(call, work)
+        return await self._move(call, command, edit)
 
     async def retire(self, call: Call, command: MoveListing) -> ListingView:
         """Out of sale for good. Refusals NOT_FOUND, ETAG_MISMATCH."""
@@ -108,27 +104,18 @@ class ListingCommands:
         """For the team alone. Refusals NOT_FOUND, ETAG_MISMATCH, TRANSITION_FORBIDDEN."""
         return await self._move(call, command, listings.unpublish)
 
-    async def _move(self, call: Call, command: MoveListing, move: Move) -> ListingView:
+    async def _move(self, call: Call, command: MoveListing | UpdateListing, move: Move) -> ListingView:
         async def work(tx: Transaction) -> ListingView:
-            listing = await self._load(tx, command.name, etag=command.etag)
+            listing = await self._listings.find_for_update(tx, command.name)
+            if listing is None:
+                raise not_found(command.name)
+            if command.etag and command.etag != listing.etag:
+                raise stale_etag(listing.name, command.etag, listing.etag)
             changed, event = move(listing, now=self._clock.now())
             if event is not None:
-                await self._store(tx, changed, event, before=listing)
+                await self._listings.save(tx, changed, before=listing)
+                announce_retired(tx, changed, before=listing)
+                tx.record(event)
             return ListingView(changed, is_team=True)
 
         return await self._database.command(call, work)
-
-    async def _load(self, tx: Transaction, name: str, *, etag: str) -> Listing:
-        listing = await self._listings.find_for_update(tx, name)
-        if listing is None:
-            raise not_found(name)
-        if etag and etag != listing.etag:
-            raise stale_etag(listing.name, etag, listing.etag)
-        return listing
-
-    async def _store(
-        self, tx: Transaction, listing: Listing, event: ListingEvent, *, before: Listing
-    ) -> None:
-        await self._listings.save(tx, listing, before=before)
-        announce_retired(tx, listing, before=before)
-        tx.record(event)

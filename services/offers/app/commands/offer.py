@@ -219,9 +219,7 @@ class OfferCommands:
             changed, event = offers.revise(
                 offer, actor=actor, seen=command.revision, terms=terms, note=command.note, now=now
             )
-            # What the newest revision names is agreed on, whatever became of the package since.
-            if command.terms.package != offer.revision.terms.package:
-                await self._steps.check_package(tx, command.terms.package, seller=offer.seller, actor=actor)
+            await self._steps.check_other_package(tx, terms.package, before=offer, actor=actor)
             if changed.is_sent:
                 await self._steps.check_clearance(tx, call, changed)
             await self._steps.store(tx, changed, event, before=offer)
@@ -241,9 +239,7 @@ class OfferCommands:
             changed, event = offers.counter(
                 offer, actor=actor, seen=command.revision, terms=terms, note=command.note, now=now
             )
-            # What the newest revision names is agreed on, whatever became of the package since.
-            if command.terms.package != offer.revision.terms.package:
-                await self._steps.check_package(tx, command.terms.package, seller=offer.seller, actor=actor)
+            await self._steps.check_other_package(tx, terms.package, before=offer, actor=actor)
             answer: OfferEvent | None = None
             final = changed
             if actor is Actor.BUYER:

@@ -160,6 +160,15 @@ class OfferSteps:
         if not listing.sells(package):
             raise refusals.package_unknown(package)
 
+    async def check_other_package(
+        self, tx: Transaction, package: str, *, before: Offer, actor: Actor
+    ) -> None:
+        """The same where `package` is another one than in the newest revision: what that names is agreed on,
+        whatever became of it since.
+        """
+        if package != before.revision.terms.package:
+            await self.check_package(tx, package, seller=before.seller, actor=actor)
+
     async def check_still_sold(self, tx: Transaction, offer: Offer) -> None:
         """Refusal PACKAGE_RETIRED where the package of an offer that is to be opened is not sold any more."""
         package = offer.revision.terms.package
