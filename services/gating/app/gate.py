@@ -167,7 +167,8 @@ class Gate:
             facts = await self._projections.buyer_facts(tx, buyer, seller)
             if rules.compiled.settings.audience.spares_verified:
                 facts = replace(facts, verification=await self._verifications.verification(tx, buyer))
-        return gate.evaluate(rules, buyer=buyer, facts=facts, at=now)
+        verdict = gate.for_buyer(rules, verdict, facts, now)
+        return gate.decision(rules, verdict, buyer=buyer, at=now)
 
     async def know_listing(self, name: str) -> bool:
         """Whether a listing exists, asking its owner where the projection has nothing of it yet."""

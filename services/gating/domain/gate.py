@@ -189,11 +189,6 @@ class GateDecision:
         return found
 
 
-def evaluate(rules: GateRules, *, buyer: str, facts: BuyerFacts, at: datetime) -> GateDecision:
-    """The decision, for any input."""
-    return decision(rules, for_buyer(rules, verdict_of(rules, at), facts, at), buyer=buyer, at=at)
-
-
 def decision(rules: GateRules, verdict: Verdict, *, buyer: str, at: datetime) -> GateDecision:
     """A verdict, with whom and when it is about."""
     compiled = rules.compiled

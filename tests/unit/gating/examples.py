@@ -18,7 +18,9 @@ from services.gating.domain.gate import (
     CompiledSettings,
     GateDecision,
     GateRules,
-    evaluate,
+    decision,
+    for_buyer,
+    verdict_of,
 )
 from services.gating.domain.order_request import (
     Needs,
@@ -107,7 +109,8 @@ def absence(start: datetime, end: datetime, *, closed: bool = False, subject: st
 def decide(
     found: GateRules, instant: datetime = NOON, facts: BuyerFacts = NOTHING_KNOWN, buyer: str = BUYER
 ) -> GateDecision:
-    return evaluate(found, buyer=buyer, facts=facts, at=instant)
+    verdict = for_buyer(found, verdict_of(found, instant), facts, instant)
+    return decision(found, verdict, buyer=buyer, at=instant)
 
 
 def submitted(*, now: datetime = NOON, ttl: timedelta = timedelta(days=7), **changes: Any) -> OrderRequest:
