@@ -16,8 +16,9 @@ from services.gating.app.ports import Journal, Record
 from services.gating.domain import metrics, refusals, responses
 from services.gating.domain.catalogue import seller_of
 from services.gating.domain.facts import Visit
+from services.gating.domain.interval import Interval, past_interval
 from services.gating.domain.metrics import GateMetrics, Impact, ListingFigures, Lives
-from services.gating.domain.responses import Count, Interval
+from services.gating.domain.responses import Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,9 @@ class Metrics:
         if query.listing and seller_of(query.listing) != query.seller:
             raise refusals.scope_foreign("listing", query.listing)
         now = self._clock.now()
-        period = _period(query, now)
+        period = past_interval(query.start, query.end, longest=metrics.LONGEST_PERIOD, now=now)
+        if period.start >= period.end:
+            raise invalid("start_time", "must lie before the period's end, which is never later than now")
         return await self._database.read(lambda tx: self._figures(tx, query, period, now))
 
     async def _figures(
@@ -137,13 +140,3 @@ class Metrics:
             names = await self._journal.visit_names(tx, query.seller, query.listing, interval)
             counts.append(Count(number, tuple(names)))
         return counts
-
-
-def _period(query: GetGateMetrics, now: datetime) -> Interval:
-    end = now if query.end is None else min(query.end, now)
-    start = end - metrics.DEFAULT_PERIOD if query.start is None else query.start
-    if start >= end:
-        raise invalid("start_time", "must lie before the period's end, which is never later than now")
-    if end - start > metrics.MAX_PERIOD:
-        raise invalid("start_time", f"at most {metrics.MAX_PERIOD.days} days before the period's end")
-    return Interval(start, end)

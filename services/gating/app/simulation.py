@@ -11,12 +11,12 @@ from typing import Final
 from chassis.call import Call
 from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
-from chassis.kernel.refusal import invalid, not_found
-from services.gating.app.ports import Period, Placements, Sample, Sellers
+from chassis.kernel.refusal import not_found
+from services.gating.app.ports import Placements, Sample, Sellers
 from services.gating.domain import refusals, settings
+from services.gating.domain.interval import Interval, past_interval
 from services.gating.domain.settings import OrderSettings, SettingsChange
 from services.gating.domain.simulation import (
-    DEFAULT_PERIOD,
     LONGEST_PERIOD,
     MAX_PLACEMENTS,
     BuyerHistory,
@@ -60,7 +60,7 @@ class Progress:
 class Found:
     """The result, with what it is about."""
 
-    period: Period
+    period: Interval
     sample: Sample
     report: Report
 
@@ -80,10 +80,7 @@ class Simulations:
         save for proposed settings; SIMULATION_TOO_LARGE.
         """
         now = self._clock.now()
-        end = now if query.end is None else min(query.end, now)
-        period = Period(end - DEFAULT_PERIOD if query.start is None else query.start, end)
-        if period.end - period.start > LONGEST_PERIOD:
-            raise invalid("start_time", f"lies more than {LONGEST_PERIOD.days} days before the end")
+        period = past_interval(query.start, query.end, longest=LONGEST_PERIOD, now=now)
 
         async def begin(tx: Transaction) -> tuple[OrderSettings, Sample, Workload]:
             chosen = await self._chosen(tx, query, now)
@@ -111,7 +108,7 @@ class Simulations:
         return found
 
     async def _run(
-        self, simulation: Simulation, seller: str, period: Period, sample: Sample
+        self, simulation: Simulation, seller: str, period: Interval, sample: Sample
     ) -> AsyncIterator[Progress | Found]:
         async with self._turns:
             judged, last = 0, None
@@ -131,7 +128,7 @@ class Simulations:
     async def _portion(
         self,
         seller: str,
-        period: Period,
+        period: Interval,
         after: Placement | None,
         histories: dict[str, BuyerHistory | None],
     ) -> list[Placement]:

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Final
 
+from services.gating.domain.interval import Interval
 from services.gating.domain.responses import (
     NOTHING,
     Count,
-    Interval,
     RequestLife,
     ResponseRate,
     ResponseTime,
@@ -20,8 +20,7 @@ from services.gating.domain.responses import (
     response_time,
 )
 
-MAX_PERIOD: Final = timedelta(days=400)
-DEFAULT_PERIOD: Final = timedelta(days=90)
+LONGEST_PERIOD: Final = timedelta(days=400)
 LONGEST_COMPARISON: Final = timedelta(days=28)
 """How far before and after a change the figures look."""
 MAX_CHANGES: Final = 20

@@ -8,23 +8,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from services.gating.domain.interval import Interval
+
 IN_TIME: Final = timedelta(hours=24)
 """A first response within this counts as an answer."""
 RATE_PERIOD: Final = timedelta(days=90)
 MINIMUM_SAMPLE: Final = 3
 """Below this nothing is said about a seller's reliability."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """`start` inclusive, `end` exclusive."""
-
-    start: datetime
-    end: datetime
-
-    def contains(self, instant: datetime) -> bool:
-        """Whether an instant lies in it."""
-        return self.start <= instant < self.end
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,6 @@ from services.gating.domain.plan import SellerPlan, Tier
 from services.gating.domain.settings import OrderSettings
 from services.gating.domain.verification import BuyerVerification
 
-DEFAULT_PERIOD: Final = timedelta(days=90)
 LONGEST_PERIOD: Final = timedelta(days=366)
 DEFAULT_EXAMPLES: Final = 5
 MAX_PLACEMENTS: Final = 1_000_000

@@ -8,6 +8,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.gating.domain.interval import Interval
 from services.gating.domain.metrics import (
     LONGEST_COMPARISON,
     MAX_CHANGES,
@@ -19,7 +20,7 @@ from services.gating.domain.metrics import (
     figures,
     share_value,
 )
-from services.gating.domain.responses import NOTHING, Count, Interval, RequestLife, Share
+from services.gating.domain.responses import NOTHING, Count, RequestLife, Share
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

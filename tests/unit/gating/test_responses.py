@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.gating.domain.interval import Interval
 from services.gating.domain.metrics import share_value
 from services.gating.domain.responses import (
     IN_TIME,
     Closure,
     Declaration,
     Exclusion,
-    Interval,
     PlannedClosure,
     RequestLife,
     closures,

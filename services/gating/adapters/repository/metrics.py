@@ -16,8 +16,9 @@ from chassis.schema import outbox
 from services.gating.adapters.tables import metric_fact, metric_order, metric_request, visit
 from services.gating.app.ports import Restored
 from services.gating.domain.facts import Fact, FactKind, Visit
+from services.gating.domain.interval import Interval
 from services.gating.domain.metrics import NAMED_IDS, OrderLife, SettingsSave
-from services.gating.domain.responses import Declaration, Interval, PlannedClosure, RequestLife
+from services.gating.domain.responses import Declaration, PlannedClosure, RequestLife
 from services.gating.wire.stories import kept_content, own_content
 
 RESTORED_EVENTS: Final = 500

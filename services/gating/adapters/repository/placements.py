@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from chassis.db import Transaction
 from services.gating.adapters.repository.verifications import verification_of
-from services.gating.app.ports import Period, Sample
+from services.gating.app.ports import Sample
 from services.gating.domain.catalogue import Intake
+from services.gating.domain.interval import Interval
 from services.gating.domain.simulation import BuyerHistory, PastOffer, Placement, Workload
 from services.gating.domain.verification import BuyerVerification
 
@@ -68,14 +69,14 @@ _INTAKES: Final = {"": Intake.SELLER_REVIEW, **{intake.value: intake for intake 
 class PlacementsRepository:
     """Reads along the time of placement."""
 
-    async def sample(self, tx: Transaction, seller: str, period: Period) -> Sample:
+    async def sample(self, tx: Transaction, seller: str, period: Interval) -> Sample:
         """How many placements there are, and how many are none to judge."""
         row = await tx.fetch_one(_COUNT, {"seller": seller, "start": period.start, "end": period.end})
         assert row is not None
         return Sample(row.total, row.accepted, row.unavailable)
 
     async def portion(
-        self, tx: Transaction, seller: str, period: Period, *, after: Placement | None, limit: int
+        self, tx: Transaction, seller: str, period: Interval, *, after: Placement | None, limit: int
     ) -> Sequence[Placement]:
         """The placements that follow `after`, in the order of time and name."""
         parameters = {
@@ -110,7 +111,7 @@ class PlacementsRepository:
             for buyer in {*firsts, *offers, *said}
         }
 
-    async def workload(self, tx: Transaction, seller: str, period: Period) -> Workload:
+    async def workload(self, tx: Transaction, seller: str, period: Interval) -> Workload:
         """When orders became open and when they ended to be."""
         found = await tx.fetch_one(_WORKLOAD, {"seller": seller, "end": period.end})
         assert found is not None

@@ -10,7 +10,7 @@ from services.gating.app.ports.changes import (
 )
 from services.gating.app.ports.declarations import Calendars, Sellers, Verifications
 from services.gating.app.ports.projections import ListingSource, OrderFact, Projections
-from services.gating.app.ports.record import Journal, Period, Placements, Record, Restored, Sample, Upkeep
+from services.gating.app.ports.record import Journal, Placements, Record, Restored, Sample, Upkeep
 from services.gating.app.ports.requests import OrderRequests
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "Monotonic",
     "OrderFact",
     "OrderRequests",
-    "Period",
     "Placements",
     "Projections",
     "Record",

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from chassis.db import Transaction
 from services.gating.domain.facts import Fact, Visit
+from services.gating.domain.interval import Interval
 from services.gating.domain.metrics import OrderLife, SettingsSave
-from services.gating.domain.responses import Declaration, Interval, PlannedClosure, RequestLife
+from services.gating.domain.responses import Declaration, PlannedClosure, RequestLife
 from services.gating.domain.simulation import BuyerHistory, Placement, Workload
 
 
@@ -83,14 +84,6 @@ class Journal(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
-    """From `start` until before `end`."""
-
-    start: datetime
-    end: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Sample:
     """How many placements of a period can be judged, and how many not: orders made by accepting an offer, and
     requests that were sent while nobody took orders.
@@ -104,12 +97,12 @@ class Sample:
 class Placements(Protocol):
     """Orders that were placed and requests that were submitted."""
 
-    async def sample(self, tx: Transaction, seller: str, period: Period) -> Sample:
+    async def sample(self, tx: Transaction, seller: str, period: Interval) -> Sample:
         """How many there are."""
         ...
 
     async def portion(
-        self, tx: Transaction, seller: str, period: Period, *, after: Placement | None, limit: int
+        self, tx: Transaction, seller: str, period: Interval, *, after: Placement | None, limit: int
     ) -> Sequence[Placement]:
         """Those that follow `after`, in the order of time and name."""
         ...
@@ -120,7 +113,7 @@ class Placements(Protocol):
         """What is known of those buyers of whom anything is."""
         ...
 
-    async def workload(self, tx: Transaction, seller: str, period: Period) -> Workload:
+    async def workload(self, tx: Transaction, seller: str, period: Interval) -> Workload:
         """When orders became open and when they ended to be, as far as it matters for the period."""
         ...
 
