@@ -31,6 +31,7 @@ OUTCOMES = ROOT / ".pytest_cache" / "v" / "parley" / "covers"
 
 MARK = "covers"
 NOTHING = "—"
+CONFLICT = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 ROW = re.compile(r"^\| (?P<id>[GBVX]\d\d) \| (?P<text>.+?) \| (?P<tests>[^|]*) \|$")
 
 # Row id -> names of tests, each "tests/unit/x/test_y.py::test_z".
@@ -78,15 +79,21 @@ def rows(page: str) -> dict[str, str]:
 
 
 def render(page: str, proofs: Proofs) -> str:
-    """The page with its last column filled in from `proofs`; Mistake for an id without a row."""
+    """The page with its last column filled in from `proofs`; Mistake for an id without a row, for a row
+    that stands there twice, and for marks of a merge.
+    """
     known = rows(page)
     for id_ in proofs:
         if id_ not in known:
             raise Mistake(f"{id_} is no row of docs/capabilities.md, but {proofs[id_][0]} covers it")
     proofs = proving(proofs)
     lines = []
-    for line in page.splitlines():
+    for number, line in enumerate(page.splitlines(), start=1):
+        if line.startswith(CONFLICT):
+            raise Mistake(f"docs/capabilities.md:{number} is a mark of a merge")
         row = ROW.match(line)
+        if row and known.pop(row["id"], None) is None:
+            raise Mistake(f"{row['id']} stands twice in docs/capabilities.md")
         lines.append(f"| {row['id']} | {row['text']} | {cell(proofs.get(row['id'], ()))} |" if row else line)
     return "\n".join(lines) + "\n"
 

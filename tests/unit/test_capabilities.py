@@ -92,6 +92,12 @@ def test_unknown_row_is_refused() -> None:
         capabilities.render(PAGE, {"G77": ["tests/test_a.py::test_x"]})
 
 
+@pytest.mark.parametrize("line", ["<<<<<<< main", "=======", ">>>>>>> branch", "| G01 | One. | — |"])
+def test_what_a_merge_left_behind_is_refused(line: str) -> None:
+    with pytest.raises(capabilities.Mistake, match=r"capabilities\.md"):
+        capabilities.render(f"{PAGE}{line}\n", {})
+
+
 def test_report_names_rows_without_a_passing_test(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -115,3 +115,13 @@ def domain_files(repository: Path) -> Iterator[Path]:
     yield from sorted((repository / "chassis" / "kernel").rglob("*.py"))
     for domain in sorted((repository / "services").glob("*/domain")):
         yield from sorted(domain.rglob("*.py"))
+
+
+def test_no_page_keeps_the_marks_of_a_merge(repository: Path) -> None:
+    pages = [
+        *repository.glob("*.md"),
+        *(repository / "docs").rglob("*.md"),
+        *(repository / "protos").rglob("*.proto"),
+    ]
+    mark = re.compile(r"^(<{7}|>{7}|\|{7}) ", re.MULTILINE)
+    assert [page.name for page in pages if mark.search(page.read_text(encoding="utf-8"))] == []
