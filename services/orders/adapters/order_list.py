@@ -27,9 +27,7 @@ def page_statement(wanted: OrderFilter, request: PageRequest) -> sa.Select[Any] 
     if wanted.lanes == ():
         return None
     conditions = _conditions(wanted)
-    if wanted.lanes is None or not wanted.seller:
-        if wanted.lanes is not None:
-            conditions.append(order_lane.in_(wanted.lanes))
+    if wanted.lanes is None:
         return keyset(sa.select(orders).where(*conditions), _AGE, request, descending=True)
     lanes = {"lane": (order_lane, wanted.lanes)}
     return merged(sa.select(orders).where(*conditions), lanes, _AGE, request, descending=True)

@@ -293,6 +293,7 @@ async def test_lists_are_paged_filtered_and_scoped(market: Market) -> None:
     assert (await listed(operator(), seller=SELLER))[1:] == names
     assert await listed(operator()) == []
     assert await listed(ANA, states=[Order.STATE_DECLINED]) == names[:1]
+    assert await listed(ANA, states=[Order.STATE_DECLINED, Order.STATE_PENDING]) == [names[0], *names[2:]]
     assert await listed(ACME, seller=SELLER, folder=Order.FOLDER_CLOSED) == names[:1]
     assert await listed(ACME, seller=SELLER, folder=Order.FOLDER_PROCESSING) == names[1:2]
     assert (await listed(ACME, seller=SELLER, folder=Order.FOLDER_INBOX))[1:] == names[2:]
