@@ -289,6 +289,18 @@ ORDERS: Mapping[str, Row] = {
             name=f.subscription, when=subscription_pb2.Subscription.WHEN_NOW
         )
     ),
+    "RevokeCancellation": Row(lambda f: subscribing.RevokeCancellationRequest(name=f.subscription)),
+    "ChangePaymentMeans": Row(
+        lambda f: subscribing.ChangePaymentMeansRequest(name=f.subscription, payment_token="sandbox_success"),
+    ),
+    "MarkSubscriptionPaymentPaid": Row(
+        lambda f: subscribing.MarkSubscriptionPaymentPaidRequest(
+            name=f"{f.subscription}/payments/x", means=payment_pb2.Payment.MEANS_CASH
+        )
+    ),
+    "UnmarkSubscriptionPaymentPaid": Row(
+        lambda f: subscribing.UnmarkSubscriptionPaymentPaidRequest(name=f"{f.subscription}/payments/x")
+    ),
     "PauseSubscription": Row(lambda f: subscribing.PauseSubscriptionRequest(name=f.subscription)),
     "ResumeSubscription": Row(lambda f: subscribing.ResumeSubscriptionRequest(name=f.subscription)),
     "ListSubscriptionPayments": Row(

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.db import Transaction
+from chassis.kernel.machine import Actor
 from chassis.kernel.money import Money
 from chassis.kernel.page import Cursor, Page, PageRequest, page_of
 from chassis.paging import cursor_of, keyset
@@ -126,6 +127,7 @@ def _row(one: Subscription) -> dict[str, Any]:
         "worth": one.worth.amount,
         "balance": one.balance.amount,
         "unpaid": list(one.unpaid),
+        "cancelled_by": one.cancelled_by.name if one.cancelled_by else None,
         "end_reason": one.end_reason.value if one.end_reason else None,
     }
 
@@ -139,6 +141,7 @@ def _read(row: Any) -> Subscription:
         worth=Money(row.currency, row.worth),
         balance=Money(row.currency, row.balance),
         unpaid=tuple(row.unpaid),
+        cancelled_by=Actor[row.cancelled_by] if row.cancelled_by else None,
         end_reason=EndReason(row.end_reason) if row.end_reason else None,
     )
 

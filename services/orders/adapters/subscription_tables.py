@@ -51,6 +51,7 @@ subscription: Final = sa.Table(
     _number("balance", sa.BigInteger),
     _number("changes"),
     _instant("cancel_at"),
+    _text("cancelled_by", nullable=True),
     _instant("pause_at"),
     _instant("paused_since"),
     _instant("resume_at"),

@@ -19,7 +19,9 @@ from chassis.kernel.machine import Actor
 from services.orders.app.charges import schedule_charge
 from services.orders.app.ports import Repository
 from services.orders.app.subscription_ports import Subscriptions
+from services.orders.domain import offline
 from services.orders.domain import payment as payments
+from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.order import Order
 from services.orders.domain.payment import Payment, State
 from services.orders.domain.subscription import lifecycle
@@ -124,14 +126,15 @@ class SubscriptionBook:
         self, tx: Transaction, subscription: Subscription, due: lifecycle.Due, *, charge: bool
     ) -> None:
         now = self._clock.now()
+        is_offline = subscription.payment_method is PaymentMethod.OFFLINE
         payment = payments.new(
             subscription.name,
             due.purpose,
             due.amount,
             payment_id=due.id,
             parties=(subscription.seller, subscription.buyer),
-            provider=self._provider,
-            token=subscription.payment_token,
+            provider=offline.PROVIDER if is_offline else self._provider,
+            token="" if is_offline else subscription.payment_token,
             now=now,
             sequence=due.sequence,
         )

@@ -98,6 +98,23 @@ class CancelSubscription:
 
 
 @dataclass(frozen=True, slots=True)
+class RevokeCancellation:
+    """A subscription that shall go on after all."""
+
+    name: str
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePaymentMeans:
+    """A subscription whose later charges shall be made by the means `token`."""
+
+    name: str
+    token: str
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PauseSubscription:
     """A subscription whose days shall stand still; from now on without `pause_time`."""
 
@@ -171,6 +188,26 @@ class SubscriptionCommands:
             command.etag,
             lambda subscription, actor, now: commands.cancel(
                 subscription, actor=actor, when=command.when, now=now
+            ),
+        )
+
+    async def revoke_cancellation(self, call: Call, command: RevokeCancellation) -> SubscriptionView:
+        """Takes a scheduled cancellation back."""
+        return await self._change(
+            call,
+            command.name,
+            command.etag,
+            lambda subscription, actor, now: commands.revoke_cancellation(subscription, actor=actor, now=now),
+        )
+
+    async def change_means(self, call: Call, command: ChangePaymentMeans) -> SubscriptionView:
+        """Later charges are made by another means of payment."""
+        return await self._change(
+            call,
+            command.name,
+            command.etag,
+            lambda subscription, actor, now: commands.change_means(
+                subscription, actor=actor, token=command.token, now=now
             ),
         )
 

@@ -89,6 +89,7 @@ BUYER_SEES: Final[Mapping[str, frozenset[str]]] = {
             "price",
             "balance",
             "cancel_at",
+            "cancelled_by",
             "pause_at",
             "paused_since",
             "resume_at",

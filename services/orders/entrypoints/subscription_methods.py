@@ -8,6 +8,7 @@ from typing import Any
 from chassis.server import respond
 from parley.orders.v1 import orders_service_pb2, orders_service_pb2_grpc
 from parley.orders.v1 import subscription_methods_pb2 as pb
+from services.orders.app.subscription_receipts import ReceiptCommands
 from services.orders.app.subscriptions import SubscriptionCommands, SubscriptionQueries
 from services.orders.wire import subscriptions as wire
 
@@ -17,6 +18,7 @@ class SubscriptionRooms:
     """What the methods about subscriptions call."""
 
     commands: SubscriptionCommands
+    receipts: ReceiptCommands
     queries: SubscriptionQueries
 
 
@@ -72,6 +74,37 @@ class SubscriptionMethods(orders_service_pb2_grpc.OrdersServiceServicer):
         return await respond(
             context, command, self._subscriptions.commands.cancel, wire.cancel_subscription_response
         )
+
+    async def RevokeCancellation(
+        self, request: pb.RevokeCancellationRequest, context: Any
+    ) -> pb.RevokeCancellationResponse:
+        command = wire.revoke_cancellation_command(request)
+        return await respond(
+            context,
+            command,
+            self._subscriptions.commands.revoke_cancellation,
+            wire.revoke_cancellation_response,
+        )
+
+    async def ChangePaymentMeans(
+        self, request: pb.ChangePaymentMeansRequest, context: Any
+    ) -> pb.ChangePaymentMeansResponse:
+        command = wire.change_payment_means_command(request)
+        return await respond(
+            context, command, self._subscriptions.commands.change_means, wire.change_payment_means_response
+        )
+
+    async def MarkSubscriptionPaymentPaid(
+        self, request: pb.MarkSubscriptionPaymentPaidRequest, context: Any
+    ) -> pb.MarkSubscriptionPaymentPaidResponse:
+        command = wire.mark_paid_command(request)
+        return await respond(context, command, self._subscriptions.receipts.mark, wire.mark_paid_response)
+
+    async def UnmarkSubscriptionPaymentPaid(
+        self, request: pb.UnmarkSubscriptionPaymentPaidRequest, context: Any
+    ) -> pb.UnmarkSubscriptionPaymentPaidResponse:
+        command = wire.unmark_paid_command(request)
+        return await respond(context, command, self._subscriptions.receipts.unmark, wire.unmark_paid_response)
 
     async def PauseSubscription(
         self, request: pb.PauseSubscriptionRequest, context: Any

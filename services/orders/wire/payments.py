@@ -28,7 +28,7 @@ _REFUND_STATES = {one: refund_pb2.Refund.State.Value(f"STATE_{one.value}") for o
 _REFUND_REASONS = {one: refund_pb2.Refund.Reason.Value(f"REASON_{one.value}") for one in RefundReason}
 _REFUND_REASONS_READ = {wire: reason for reason, wire in _REFUND_REASONS.items()}
 _MEANS = {one: payment_pb2.Payment.Means.Value(f"MEANS_{one.value}") for one in Means}
-_MEANS_READ = {wire: means for means, wire in _MEANS.items()}
+MEANS_READ = {wire: means for means, wire in _MEANS.items()}
 _ACCOUNTS = {one: ledger_pb2.LedgerEntry.Account.Value(f"ACCOUNT_{one.value}") for one in Account}
 _KINDS = {one: ledger_pb2.LedgerEntry.Kind.Value(f"KIND_{one.value}") for one in Kind}
 _SIDES = {one: ledger_pb2.LedgerEntry.Side.Value(f"SIDE_{one.value}") for one in Side}
@@ -54,7 +54,7 @@ def refund_payment_response(view: PaymentView) -> payment_methods_pb2.RefundPaym
 
 def mark_paid_command(request: payment_methods_pb2.MarkPaidRequest) -> MarkPaid:
     """Which order, and how it was paid."""
-    return MarkPaid(request.name, _MEANS_READ[request.means], request.etag)
+    return MarkPaid(request.name, MEANS_READ[request.means], request.etag)
 
 
 def settle_payment_command(request: payment_methods_pb2.SettlePaymentRequest) -> SettlePayment:

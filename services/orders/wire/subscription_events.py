@@ -35,6 +35,9 @@ MESSAGES: dict[type[events.SubscriptionEvent], Callable[..., Message]] = {
     events.SubscriptionPlanChanged: pb.SubscriptionPlanChanged,
     events.SubscriptionPlanChangeScheduled: pb.SubscriptionPlanChangeScheduled,
     events.SubscriptionCancellationScheduled: pb.SubscriptionCancellationScheduled,
+    events.SubscriptionCancellationRevoked: pb.SubscriptionCancellationRevoked,
+    events.SubscriptionPaymentMeansChanged: pb.SubscriptionPaymentMeansChanged,
+    events.SubscriptionPaymentUnmarked: pb.SubscriptionPaymentUnmarked,
     events.SubscriptionPauseScheduled: pb.SubscriptionPauseScheduled,
     events.SubscriptionPauseRevoked: pb.SubscriptionPauseRevoked,
     events.SubscriptionPaused: pb.SubscriptionPaused,
@@ -86,6 +89,7 @@ def _details(event: events.SubscriptionEvent) -> dict[str, Any]:
             | events.SubscriptionRecovered()
             | events.SubscriptionPaymentFailed()
             | events.SubscriptionRefunded()
+            | events.SubscriptionPaymentUnmarked()
             | events.SubscriptionPlanChanged()
         ):
             details["amount"] = wire_money(event.amount)

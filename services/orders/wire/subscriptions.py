@@ -12,14 +12,20 @@ from chassis.paging import next_page_token, page_request
 from chassis.wire import optional_instant, optional_timestamp, timestamp, wire_money, write_actions
 from parley.orders.v1 import orders_service_pb2, payment_pb2, subscription_pb2
 from parley.orders.v1 import subscription_methods_pb2 as pb
+from services.orders.app.subscription_receipts import (
+    MarkSubscriptionPaymentPaid,
+    UnmarkSubscriptionPaymentPaid,
+)
 from services.orders.app.subscriptions import (
     CancelSubscription,
+    ChangePaymentMeans,
     ChangePlan,
     ListSubscriptionPayments,
     ListSubscriptions,
     PauseSubscription,
     ResumeSubscription,
     RetrySubscriptionPayment,
+    RevokeCancellation,
     SubscriptionPaymentsView,
     SubscriptionPaymentView,
     SubscriptionsView,
@@ -32,11 +38,15 @@ from services.orders.domain.subscription import dunning, facts, lifecycle
 from services.orders.domain.subscription.facts import Bucket, EndReason, Subscription, When
 from services.orders.domain.subscription.plan_change import Preview
 from services.orders.wire import values
-from services.orders.wire.payments import payment_facts
+from services.orders.wire.payments import MEANS_READ, payment_facts
 
 BUCKETS = {one: subscription_pb2.Subscription.Bucket.Value(f"BUCKET_{one.value}") for one in Bucket}
 END_REASONS = {
     one: subscription_pb2.Subscription.EndReason.Value(f"END_REASON_{one.value}") for one in EndReason
+}
+_PARTIES = {
+    Actor.BUYER: subscription_pb2.Subscription.PARTY_BUYER,
+    Actor.SELLER: subscription_pb2.Subscription.PARTY_SELLER,
 }
 _BUCKETS_READ = {wire: bucket for bucket, wire in BUCKETS.items()}
 _WHENS = {subscription_pb2.Subscription.When.Value(f"WHEN_{one.value}"): one for one in When}
@@ -72,6 +82,26 @@ def change_plan_command(request: pb.ChangePlanRequest) -> ChangePlan:
 def cancel_subscription_command(request: pb.CancelSubscriptionRequest) -> CancelSubscription:
     """Which subscription, and when."""
     return CancelSubscription(request.name, _WHENS[request.when], request.etag)
+
+
+def revoke_cancellation_command(request: pb.RevokeCancellationRequest) -> RevokeCancellation:
+    """Which subscription."""
+    return RevokeCancellation(request.name, request.etag)
+
+
+def change_payment_means_command(request: pb.ChangePaymentMeansRequest) -> ChangePaymentMeans:
+    """Which subscription, and by which means."""
+    return ChangePaymentMeans(request.name, request.payment_token, request.etag)
+
+
+def mark_paid_command(request: pb.MarkSubscriptionPaymentPaidRequest) -> MarkSubscriptionPaymentPaid:
+    """Which payment, and how it was paid."""
+    return MarkSubscriptionPaymentPaid(request.name, MEANS_READ[request.means], request.etag)
+
+
+def unmark_paid_command(request: pb.UnmarkSubscriptionPaymentPaidRequest) -> UnmarkSubscriptionPaymentPaid:
+    """Which payment."""
+    return UnmarkSubscriptionPaymentPaid(request.name, request.etag)
 
 
 def pause_subscription_command(request: pb.PauseSubscriptionRequest) -> PauseSubscription:
@@ -146,6 +176,26 @@ def cancel_subscription_response(view: SubscriptionView) -> pb.CancelSubscriptio
     return pb.CancelSubscriptionResponse(subscription=_message_of(view))
 
 
+def revoke_cancellation_response(view: SubscriptionView) -> pb.RevokeCancellationResponse:
+    """The subscription after the call."""
+    return pb.RevokeCancellationResponse(subscription=_message_of(view))
+
+
+def change_payment_means_response(view: SubscriptionView) -> pb.ChangePaymentMeansResponse:
+    """The subscription after the call."""
+    return pb.ChangePaymentMeansResponse(subscription=_message_of(view))
+
+
+def mark_paid_response(view: SubscriptionPaymentView) -> pb.MarkSubscriptionPaymentPaidResponse:
+    """The payment after the call."""
+    return pb.MarkSubscriptionPaymentPaidResponse(payment=_payment_message_of(view))
+
+
+def unmark_paid_response(view: SubscriptionPaymentView) -> pb.UnmarkSubscriptionPaymentPaidResponse:
+    """The payment after the call."""
+    return pb.UnmarkSubscriptionPaymentPaidResponse(payment=_payment_message_of(view))
+
+
 def pause_subscription_response(view: SubscriptionView) -> pb.PauseSubscriptionResponse:
     """The subscription after the call."""
     return pb.PauseSubscriptionResponse(subscription=_message_of(view))
@@ -168,8 +218,7 @@ def list_subscription_payments_response(
 
 def retry_payment_response(view: SubscriptionPaymentView) -> orders_service_pb2.RetryPaymentResponse:
     """The payment after the call."""
-    message = _payment_message(view.payment, view.subscription, view.actor)
-    return orders_service_pb2.RetryPaymentResponse(payment=message)
+    return orders_service_pb2.RetryPaymentResponse(payment=_payment_message_of(view))
 
 
 def _message_of(view: SubscriptionView) -> subscription_pb2.Subscription:
@@ -208,6 +257,8 @@ def subscription_message(one: Subscription, actor: Actor) -> subscription_pb2.Su
     )
     if one.end_reason is not None:
         message.end_reason = END_REASONS[one.end_reason]
+    if one.cancelled_by is not None:
+        message.cancelled_by = _PARTIES[one.cancelled_by]
     if one.bucket in (Bucket.SCHEDULED, Bucket.ACTIVE, Bucket.OVERDUE):
         message.period_end_time.CopyFrom(timestamp(one.period_end_time))
     following = lifecycle.next_charge(one)
@@ -216,6 +267,10 @@ def subscription_message(one: Subscription, actor: Actor) -> subscription_pb2.Su
         message.next_charge_amount.CopyFrom(wire_money(following[1]))
     write_actions(message, facts.explain(one, actor), explanations=EXPLANATIONS)
     return message
+
+
+def _payment_message_of(view: SubscriptionPaymentView) -> payment_pb2.Payment:
+    return _payment_message(view.payment, view.subscription, view.actor)
 
 
 def _payment_message(payment: Payment, subscription: Subscription, actor: Actor) -> payment_pb2.Payment:

@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.kernel.refusal import Kind
 from chassis.testing.service import refused
 from parley.orders.v1 import orders_service_pb2 as pb
+from parley.orders.v1 import payment_pb2
 from parley.orders.v1 import subscription_methods_pb2 as methods
 from parley.type.v1 import commerce_pb2
 from tests.component.orders.market import ACME, ANA, Market, euro
@@ -32,13 +33,28 @@ NAMED: dict[str, Callable[..., Any]] = {
     "PreviewPlanChange": partial(methods.PreviewPlanChangeRequest, plan=PLAN, when=NOW),
     "ChangePlan": partial(methods.ChangePlanRequest, plan=PLAN, when=PERIOD_END),
     "CancelSubscription": partial(methods.CancelSubscriptionRequest, when=NOW),
+    "RevokeCancellation": methods.RevokeCancellationRequest,
+    "ChangePaymentMeans": partial(methods.ChangePaymentMeansRequest, payment_token="sandbox_success"),
     "PauseSubscription": methods.PauseSubscriptionRequest,
     "ResumeSubscription": methods.ResumeSubscriptionRequest,
     "ListSubscriptionPayments": lambda name, **more: methods.ListSubscriptionPaymentsRequest(
         parent=name, **more
     ),
 }
-MUTATING = ("ChangePlan", "CancelSubscription", "PauseSubscription", "ResumeSubscription")
+MUTATING = (
+    "ChangePlan",
+    "CancelSubscription",
+    "RevokeCancellation",
+    "ChangePaymentMeans",
+    "PauseSubscription",
+    "ResumeSubscription",
+)
+OF_PAYMENTS: dict[str, Callable[..., Any]] = {
+    "MarkSubscriptionPaymentPaid": partial(
+        methods.MarkSubscriptionPaymentPaidRequest, means=payment_pb2.Payment.MEANS_CASH
+    ),
+    "UnmarkSubscriptionPaymentPaid": methods.UnmarkSubscriptionPaymentPaidRequest,
+}
 S = "subscriptions/x"
 FAR = Timestamp(seconds=10**14)
 MALFORMED = [
@@ -58,6 +74,15 @@ MALFORMED = [
     ("PauseSubscription", methods.PauseSubscriptionRequest(name=S, pause_time=FAR), "pause_time"),
     ("PauseSubscription", methods.PauseSubscriptionRequest(name=S, resume_time=FAR), "resume_time"),
     ("ResumeSubscription", methods.ResumeSubscriptionRequest(name=S, resume_time=FAR), "resume_time"),
+    ("ChangePaymentMeans", methods.ChangePaymentMeansRequest(name=S), "payment_token"),
+    ("ChangePaymentMeans", NAMED["ChangePaymentMeans"](name=S, payment_token="x" * 201), "payment_token"),
+    *((method, make(name=S), "name") for method, make in OF_PAYMENTS.items()),
+    *((method, make(name=f"{S}/payments/x", etag="x" * 65), "etag") for method, make in OF_PAYMENTS.items()),
+    (
+        "MarkSubscriptionPaymentPaid",
+        methods.MarkSubscriptionPaymentPaidRequest(name=f"{S}/payments/x"),
+        "means",
+    ),
     *((method, make(name="orders/x"), "") for method, make in NAMED.items()),
     *((method, make(name=""), "") for method, make in NAMED.items()),
     *((method, NAMED[method](name=S, etag="x" * 65), "etag") for method in MUTATING),
@@ -68,7 +93,7 @@ MALFORMED = [
 async def test_malformed_requests_are_refused_field_by_field(market: Market) -> None:
     before = await market.counts()
     for method, request, field in MALFORMED:
-        who = ACME if getattr(request, "seller", "") else ANA
+        who = ACME if getattr(request, "seller", "") or method in OF_PAYMENTS else ANA
         refusal = await refused(getattr(market.stub(who), method)(request))
         assert (refusal.kind, refusal.reason) == (Kind.INVALID, "VALIDATION_FAILED"), (method, request)
         expected = field or ("parent" if method.startswith("List") else "name")
@@ -82,7 +107,8 @@ async def test_what_does_not_exist_is_not_found(market: Market) -> None:
         calls = [(method, make(name=name)) for method, make in NAMED.items()]
         calls.append(("RetryPayment", pb.RetryPaymentRequest(name=f"{name}/payments/x")))
         for method, request in calls:
-            for who in (ANA, ACME):
+            # Whose role never does it is told so before anything is looked up.
+            for who in (ANA,) if method == "ChangePaymentMeans" else (ANA, ACME):
                 refusal = await refused(getattr(market.stub(who), method)(request))
                 assert (refusal.kind, refusal.reason) == (Kind.NOT_FOUND, "NOT_FOUND"), method
                 assert refusal.metadata["resource"].startswith(name)

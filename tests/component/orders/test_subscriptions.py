@@ -279,7 +279,7 @@ async def test_pauses_begin_and_end_by_themselves_and_can_be_taken_back(market: 
     name = subscription.name
     waiting = await pause(market, name, pause_time=at(begin + 5 * DAY), resume_time=at(begin + 8 * DAY))
     assert waiting.bucket == Subscription.BUCKET_ACTIVE
-    assert waiting.allowed_actions == ["cancel", "pause", "resume"]
+    assert waiting.allowed_actions == ["cancel", "pause", "changePaymentMeans", "resume"]
     again = await pause(market, name, pause_time=at(begin + 5 * DAY), resume_time=at(begin + 8 * DAY))
     assert again.etag == waiting.etag
     back = await resume(market, name)
@@ -320,4 +320,4 @@ async def test_strangers_learn_nothing_and_roles_are_kept(market: Market) -> Non
     )
     assert (await refused(change_as_buyer)).kind is Kind.DENIED
     assert (await fetch(market, name, ACME)).allowed_actions == ["changePlan", "cancel", "pause"]
-    assert (await fetch(market, name, ANA)).allowed_actions == ["cancel", "pause"]
+    assert (await fetch(market, name, ANA)).allowed_actions == ["cancel", "pause", "changePaymentMeans"]

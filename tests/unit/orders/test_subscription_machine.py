@@ -30,6 +30,14 @@ def cancel(subscription: Subscription, actor: Actor) -> Move | None:
     return commands.cancel(subscription, actor=actor, when=When.NOW, now=LATER)
 
 
+def revoke(subscription: Subscription, actor: Actor) -> Move | None:
+    return commands.revoke_cancellation(subscription, actor=actor, now=LATER)
+
+
+def change_means(subscription: Subscription, actor: Actor) -> Move | None:
+    return commands.change_means(subscription, actor=actor, token="another", now=LATER)
+
+
 def pause(subscription: Subscription, actor: Actor) -> Move | None:
     return commands.pause(subscription, actor=actor, pause_time=None, resume_time=None, now=LATER)
 
@@ -41,6 +49,8 @@ def resume(subscription: Subscription, actor: Actor) -> Move | None:
 COMMANDS: dict[str, Callable[[Subscription, Actor], Move | None]] = {
     "changePlan": change_plan,
     "cancel": cancel,
+    "revokeCancellation": revoke,
+    "changePaymentMeans": change_means,
     "pause": pause,
     "resume": resume,
 }
@@ -53,10 +63,15 @@ ALLOWED = {
         for bucket in (Bucket.SCHEDULED, Bucket.ACTIVE, Bucket.OVERDUE, Bucket.PAUSED)
         for actor in (S, B)
     },
+    **{
+        (bucket, "changePaymentMeans", B): bucket
+        for bucket in (Bucket.SCHEDULED, Bucket.ACTIVE, Bucket.PAUSED)
+    },
     **{(Bucket.ACTIVE, "pause", actor): Bucket.PAUSED for actor in (S, B)},
     **{(Bucket.PAUSED, "resume", actor): Bucket.ACTIVE for actor in (S, B)},
 }
-EVER = {(command, actor) for _, command, actor in ALLOWED}
+# Nothing is scheduled in these cells, so nothing can be taken back: see below.
+EVER = {(command, actor) for _, command, actor in ALLOWED} | {("revokeCancellation", who) for who in (S, B)}
 
 
 @pytest.mark.covers("X06", "B19")
@@ -102,6 +117,23 @@ def test_a_scheduled_cancellation_closes_what_concerns_the_future(bucket: Bucket
     over = commands.cancel(ending, actor=S, when=When.NOW, now=LATER)
     assert over is not None
     assert over.subscription.bucket is Bucket.INACTIVE
+
+
+@pytest.mark.parametrize(("canceller", "other"), [(S, B), (B, S)])
+def test_a_cancellation_is_taken_back_by_whoever_scheduled_it(canceller: Actor, other: Actor) -> None:
+    move = commands.cancel(in_bucket(Bucket.ACTIVE), actor=canceller, when=When.PERIOD_END, now=LATER)
+    assert move is not None
+    ending = move.subscription
+    assert "revokeCancellation" not in facts.allowed_actions(ending, other)
+    with pytest.raises(Refusal):
+        revoke(ending, other)
+    back = revoke(ending, canceller)
+    assert back is not None
+    assert (back.subscription.cancel_at, back.subscription.cancelled_by) == (None, None)
+    assert ending.cancel_at is not None
+    with pytest.raises(Refusal) as refused:
+        commands.revoke_cancellation(ending, actor=canceller, now=ending.cancel_at)
+    assert refused.value.reason == "TRANSITION_FORBIDDEN"
 
 
 @pytest.mark.parametrize("bucket", [Bucket.ACTIVE, Bucket.OVERDUE])

@@ -1,4 +1,4 @@
-"""What the two parties can do with a subscription: cancel it, pause it, resume it."""
+"""What the two parties can do with a subscription: cancel it, pause it, resume it, pay it by other means."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def cancel(subscription: Subscription, *, actor: Actor, when: When, now: datetim
     changed = replace(
         next_version(subscription, now),
         cancel_at=subscription.period_end_time,
+        cancelled_by=actor,
         next_plan=None,
         pause_at=None,
         resume_at=None,
@@ -41,6 +42,28 @@ def cancel(subscription: Subscription, *, actor: Actor, when: When, now: datetim
         grace_until=None,
     )
     return Move(changed, events.SubscriptionCancellationScheduled(changed, actor))
+
+
+def revoke_cancellation(subscription: Subscription, *, actor: Actor, now: datetime) -> Move:
+    """It goes on after all. What the cancellation took away stays away. Refusal TRANSITION_FORBIDDEN."""
+    require(subscription, "revokeCancellation", actor)
+    assert subscription.cancel_at is not None
+    if subscription.cancel_at <= now:
+        # The end is due already; its timer just did not get to it yet.
+        raise refusals.transition_forbidden(
+            subscription.name, subscription.bucket.value, "revokeCancellation", ()
+        )
+    changed = replace(next_version(subscription, now), cancel_at=None, cancelled_by=None)
+    return Move(changed, events.SubscriptionCancellationRevoked(changed, actor))
+
+
+def change_means(subscription: Subscription, *, actor: Actor, token: str, now: datetime) -> Move | None:
+    """Later charges are made by the means `token`. Refusal TRANSITION_FORBIDDEN. None where they are."""
+    require(subscription, "changePaymentMeans", actor)
+    if token == subscription.payment_token:
+        return None
+    changed = replace(next_version(subscription, now), payment_token=token)
+    return Move(changed, events.SubscriptionPaymentMeansChanged(changed, actor))
 
 
 def pause(

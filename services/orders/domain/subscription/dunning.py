@@ -9,8 +9,9 @@ from chassis.kernel.machine import ActionState, Actor
 from chassis.kernel.money import Money
 from services.orders.domain import payment as payments
 from services.orders.domain import refusals
+from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.payment import Outcome, Payment
-from services.orders.domain.subscription import events
+from services.orders.domain.subscription import events, receipts
 from services.orders.domain.subscription.facts import MACHINE, Subscription, next_version, require
 from services.orders.domain.subscription.lifecycle import Move
 
@@ -112,6 +113,8 @@ def explain_payment(subscription: Subscription, payment: Payment, actor: Actor) 
     others = payments.explain_payment(payment, None, actor)
     if actor not in (Actor.BUYER, Actor.SELLER):
         return others
+    if subscription.payment_method is PaymentMethod.OFFLINE:
+        return (*receipts.explain(payment, actor), *others)
     allowed = _can_retry(subscription, payment, actor)
     return (ActionState("retry", allowed, "" if allowed else "TRANSITION_FORBIDDEN"), *others)
 

@@ -30,7 +30,7 @@ class SubscriptionActivated(SubscriptionEvent):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRenewed(SubscriptionEvent):
-    """A period began; `payment` is empty where the balance covers it or it is settled offline."""
+    """A period began; `payment` is empty where the balance covers it."""
 
     amount: Money
     payment: str
@@ -38,7 +38,7 @@ class SubscriptionRenewed(SubscriptionEvent):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionPaid(SubscriptionEvent):
-    """A payment was collected; others may still be unpaid."""
+    """A payment was collected, or received offline; others may still be unpaid."""
 
     payment: str
     amount: Money
@@ -76,6 +76,28 @@ class SubscriptionRefunded(SubscriptionEvent):
     payment: str
     amount: Money
     succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionPaymentUnmarked(SubscriptionEvent):
+    """The seller took back that he received a payment."""
+
+    payment: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionPaymentMeansChanged(SubscriptionEvent):
+    """Later charges are made by another means of payment."""
+
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionCancellationRevoked(SubscriptionEvent):
+    """A scheduled cancellation was taken back."""
+
+    actor: Actor
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,10 @@ MACHINE: Final = Machine[Bucket](
         Transition(LIVE, "cancel", _BOTH),
         # Now it pauses; later it stays where it is until then.
         Transition((Bucket.ACTIVE,), "pause", _BOTH),
-        # Out of a pause, or before a scheduled one: see `is_open`.
+        # By the side that scheduled it: see `obstacle`.
+        Transition((Bucket.ACTIVE,), "revokeCancellation", _BOTH),
+        Transition((Bucket.SCHEDULED, Bucket.ACTIVE, Bucket.PAUSED), "changePaymentMeans", (Actor.BUYER,)),
+        # Out of a pause, or before a scheduled one: see `obstacle`.
         Transition((Bucket.PAUSED, *_RUNNING), "resume", _BOTH),
         Transition((Bucket.SCHEDULED,), "activate", _TIME, Bucket.ACTIVE),
         Transition(_RUNNING, "renew", _TIME),
@@ -69,7 +72,9 @@ MACHINE: Final = Machine[Bucket](
     ),
 )
 
-ACTIONS: Final = frozenset({"changePlan", "cancel", "pause", "resume"})
+ACTIONS: Final = frozenset(
+    {"changePlan", "cancel", "revokeCancellation", "changePaymentMeans", "pause", "resume"}
+)
 """The events that are methods of a subscription."""
 
 
@@ -81,6 +86,8 @@ class Subscription:
     `period_begin` until before `period_end`. `worth` is what the buyer was charged for the part of it that
     begins on `worth_from`; `balance` what he has to his credit. `unpaid` are the ids of the payments that are
     not settled, in the order in which they are charged: one at a time, `charging` while it is under way.
+    Offline, nothing is charged: its payments are no part of `unpaid`. `cancelled_by` is the side that
+    scheduled the end at `cancel_at`.
     """
 
     id: str
@@ -108,6 +115,7 @@ class Subscription:
     changes: int = 0
     next_plan: Plan | None = None
     cancel_at: datetime | None = None
+    cancelled_by: Actor | None = None
     pause_at: datetime | None = None
     paused_since: datetime | None = None
     resume_at: datetime | None = None
@@ -179,7 +187,9 @@ def next_version(subscription: Subscription, now: datetime) -> Subscription:
 def explain(subscription: Subscription, actor: Actor) -> tuple[ActionState, ...]:
     """Every method that `actor` can ever call on it, with the reason for each that is closed now."""
     return tuple(
-        ActionState(one.action, not (reason := one.reason or obstacle(subscription, one.action)), reason)
+        ActionState(
+            one.action, not (reason := one.reason or obstacle(subscription, one.action, actor)), reason
+        )
         for one in MACHINE.explain(subscription.bucket, actor)
         if one.action in ACTIONS
     )
@@ -190,8 +200,8 @@ def allowed_actions(subscription: Subscription, actor: Actor) -> tuple[str, ...]
     return tuple(one.action for one in explain(subscription, actor) if one.allowed)
 
 
-def obstacle(subscription: Subscription, event: str) -> str:
-    """The reason why the facts beside the bucket forbid `event`; empty where they do not."""
+def obstacle(subscription: Subscription, event: str, actor: Actor) -> str:
+    """The reason why the facts beside the bucket forbid `event` to `actor`; empty where they do not."""
     paused = subscription.paused_since is not None
     match event:
         case "changePlan" if subscription.cancel_at is not None:
@@ -199,6 +209,10 @@ def obstacle(subscription: Subscription, event: str) -> str:
         case "pause" if subscription.cancel_at is not None:
             return Reason.CANCELLATION_SCHEDULED.value
         case "resume" if not paused and subscription.pause_at is None:
+            return "TRANSITION_FORBIDDEN"
+        case "revokeCancellation" if subscription.cancel_at is None or subscription.cancelled_by is not actor:
+            return "TRANSITION_FORBIDDEN"
+        case "changePaymentMeans" if subscription.payment_method is PaymentMethod.OFFLINE:
             return "TRANSITION_FORBIDDEN"
     return ""
 
@@ -211,7 +225,7 @@ def require(subscription: Subscription, event: str, actor: Actor) -> None:
             allowed = allowed_actions(subscription, actor)
             raise refusals.transition_forbidden(name, bucket.value, event, allowed)
         MACHINE.move(bucket, event, actor, name=name)
-    reason = obstacle(subscription, event)
+    reason = obstacle(subscription, event, actor)
     if reason == Reason.CANCELLATION_SCHEDULED:
         assert subscription.cancel_at is not None
         raise refusals.cancellation_scheduled(name, subscription.cancel_at)

@@ -176,16 +176,22 @@ def _from_now_on(subscription: Subscription) -> tuple[Plan, int]:
 def charged(
     subscription: Subscription, purpose: Purpose, sequence: int, amount: Money, payment_id: str
 ) -> tuple[Subscription, Due | None, str]:
-    """The subscription with what is due, the payment for it, and whether it is charged now."""
-    if not amount.is_positive or subscription.payment_method is PaymentMethod.OFFLINE:
+    """The subscription with what is due, the payment for it, and its id again where it is charged now.
+
+    Offline the payment waits for the seller, who says when he got it: nothing is charged, nothing is unpaid.
+    """
+    if not amount.is_positive:
         return subscription, None, ""
+    due = Due(payment_id, purpose, sequence, amount)
+    if subscription.payment_method is PaymentMethod.OFFLINE:
+        return subscription, due, ""
     at_once = not subscription.unpaid
     changed = replace(
         subscription,
         unpaid=(*subscription.unpaid, payment_id),
         charging=subscription.charging or at_once,
     )
-    return changed, Due(payment_id, purpose, sequence, amount), payment_id if at_once else ""
+    return changed, due, payment_id if at_once else ""
 
 
 def _pause(subscription: Subscription, at: datetime, now: datetime, _: str) -> Move:
@@ -247,6 +253,7 @@ def end(subscription: Subscription, *, at: datetime, now: datetime, actor: Actor
         ended_at=at,
         end_reason=reason,
         cancel_at=None,
+        cancelled_by=None,
         pause_at=None,
         resume_at=None,
         next_plan=None,

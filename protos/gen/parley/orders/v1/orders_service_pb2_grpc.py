@@ -233,6 +233,26 @@ class OrdersServiceStub:
                 request_serializer=parley_dot_orders_dot_v1_dot_export__pb2.ExportOrdersRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.RevokeCancellation = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/RevokeCancellation',
+                request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.RevokeCancellationRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.RevokeCancellationResponse.FromString,
+                _registered_method=True)
+        self.ChangePaymentMeans = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/ChangePaymentMeans',
+                request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ChangePaymentMeansRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ChangePaymentMeansResponse.FromString,
+                _registered_method=True)
+        self.MarkSubscriptionPaymentPaid = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/MarkSubscriptionPaymentPaid',
+                request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.MarkSubscriptionPaymentPaidRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.MarkSubscriptionPaymentPaidResponse.FromString,
+                _registered_method=True)
+        self.UnmarkSubscriptionPaymentPaid = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/UnmarkSubscriptionPaymentPaid',
+                request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.UnmarkSubscriptionPaymentPaidRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.UnmarkSubscriptionPaymentPaidResponse.FromString,
+                _registered_method=True)
 
 
 class OrdersServiceServicer:
@@ -543,6 +563,38 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RevokeCancellation(self, request, context):
+        """Takes back a cancellation for the period's end, before it comes. Only the side that cancelled can do it; what the cancellation
+        took away, a scheduled pause or change of plan, does not come back. States: ACTIVE with a cancellation that is scheduled. While
+        a payment is overdue it has to be settled first (RetryPayment).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePaymentMeans(self, request, context):
+        """Changes by which means the later charges are made. One that is under way goes on by the means that it began with.
+        States: SCHEDULED, ACTIVE, PAUSED; only with PAYMENT_METHOD_ONLINE. While a payment is overdue RetryPayment names another means.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkSubscriptionPaymentPaid(self, request, context):
+        """Says that the seller was paid for a period of a subscription with PAYMENT_METHOD_OFFLINE: by bank transfer, in cash, on an invoice.
+        The payment becomes captured, and the books show it. Also after the end of the subscription.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnmarkSubscriptionPaymentPaid(self, request, context):
+        """Takes back what MarkSubscriptionPaymentPaid said: the payment is due again, and the books show the reversal.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -730,6 +782,26 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.ExportOrders,
                     request_deserializer=parley_dot_orders_dot_v1_dot_export__pb2.ExportOrdersRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'RevokeCancellation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeCancellation,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.RevokeCancellationRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.RevokeCancellationResponse.SerializeToString,
+            ),
+            'ChangePaymentMeans': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePaymentMeans,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ChangePaymentMeansRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ChangePaymentMeansResponse.SerializeToString,
+            ),
+            'MarkSubscriptionPaymentPaid': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkSubscriptionPaymentPaid,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.MarkSubscriptionPaymentPaidRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.MarkSubscriptionPaymentPaidResponse.SerializeToString,
+            ),
+            'UnmarkSubscriptionPaymentPaid': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnmarkSubscriptionPaymentPaid,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.UnmarkSubscriptionPaymentPaidRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.UnmarkSubscriptionPaymentPaidResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1737,6 +1809,114 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/ExportOrders',
             parley_dot_orders_dot_v1_dot_export__pb2.ExportOrdersRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeCancellation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/RevokeCancellation',
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.RevokeCancellationRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.RevokeCancellationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePaymentMeans(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ChangePaymentMeans',
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ChangePaymentMeansRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.ChangePaymentMeansResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkSubscriptionPaymentPaid(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/MarkSubscriptionPaymentPaid',
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.MarkSubscriptionPaymentPaidRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.MarkSubscriptionPaymentPaidResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnmarkSubscriptionPaymentPaid(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/UnmarkSubscriptionPaymentPaid',
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.UnmarkSubscriptionPaymentPaidRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_subscription__methods__pb2.UnmarkSubscriptionPaymentPaidResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -184,6 +184,21 @@ class OrdersServiceStub:
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
+    RevokeCancellation: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.RevokeCancellationRequest, _subscription_methods_pb2.RevokeCancellationResponse]
+    """Takes back a cancellation for the period's end, before it comes. Only the side that cancelled can do it; what the cancellation
+    took away, a scheduled pause or change of plan, does not come back. States: ACTIVE with a cancellation that is scheduled. While
+    a payment is overdue it has to be settled first (RetryPayment).
+    """
+    ChangePaymentMeans: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.ChangePaymentMeansRequest, _subscription_methods_pb2.ChangePaymentMeansResponse]
+    """Changes by which means the later charges are made. One that is under way goes on by the means that it began with.
+    States: SCHEDULED, ACTIVE, PAUSED; only with PAYMENT_METHOD_ONLINE. While a payment is overdue RetryPayment names another means.
+    """
+    MarkSubscriptionPaymentPaid: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.MarkSubscriptionPaymentPaidRequest, _subscription_methods_pb2.MarkSubscriptionPaymentPaidResponse]
+    """Says that the seller was paid for a period of a subscription with PAYMENT_METHOD_OFFLINE: by bank transfer, in cash, on an invoice.
+    The payment becomes captured, and the books show it. Also after the end of the subscription.
+    """
+    UnmarkSubscriptionPaymentPaid: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.UnmarkSubscriptionPaymentPaidRequest, _subscription_methods_pb2.UnmarkSubscriptionPaymentPaidResponse]
+    """Takes back what MarkSubscriptionPaymentPaid said: the payment is due again, and the books show the reversal."""
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -333,6 +348,21 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
+    RevokeCancellation: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.RevokeCancellationRequest, _subscription_methods_pb2.RevokeCancellationResponse]  # type: ignore[assignment]
+    """Takes back a cancellation for the period's end, before it comes. Only the side that cancelled can do it; what the cancellation
+    took away, a scheduled pause or change of plan, does not come back. States: ACTIVE with a cancellation that is scheduled. While
+    a payment is overdue it has to be settled first (RetryPayment).
+    """
+    ChangePaymentMeans: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.ChangePaymentMeansRequest, _subscription_methods_pb2.ChangePaymentMeansResponse]  # type: ignore[assignment]
+    """Changes by which means the later charges are made. One that is under way goes on by the means that it began with.
+    States: SCHEDULED, ACTIVE, PAUSED; only with PAYMENT_METHOD_ONLINE. While a payment is overdue RetryPayment names another means.
+    """
+    MarkSubscriptionPaymentPaid: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.MarkSubscriptionPaymentPaidRequest, _subscription_methods_pb2.MarkSubscriptionPaymentPaidResponse]  # type: ignore[assignment]
+    """Says that the seller was paid for a period of a subscription with PAYMENT_METHOD_OFFLINE: by bank transfer, in cash, on an invoice.
+    The payment becomes captured, and the books show it. Also after the end of the subscription.
+    """
+    UnmarkSubscriptionPaymentPaid: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.UnmarkSubscriptionPaymentPaidRequest, _subscription_methods_pb2.UnmarkSubscriptionPaymentPaidResponse]  # type: ignore[assignment]
+    """Takes back what MarkSubscriptionPaymentPaid said: the payment is due again, and the books show the reversal."""
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders from placement to payment, delivery and completion.
@@ -701,5 +731,44 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
+
+    @_abc_1.abstractmethod
+    def RevokeCancellation(
+        self,
+        request: _subscription_methods_pb2.RevokeCancellationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_methods_pb2.RevokeCancellationResponse, _abc.Awaitable[_subscription_methods_pb2.RevokeCancellationResponse]]:
+        """Takes back a cancellation for the period's end, before it comes. Only the side that cancelled can do it; what the cancellation
+        took away, a scheduled pause or change of plan, does not come back. States: ACTIVE with a cancellation that is scheduled. While
+        a payment is overdue it has to be settled first (RetryPayment).
+        """
+
+    @_abc_1.abstractmethod
+    def ChangePaymentMeans(
+        self,
+        request: _subscription_methods_pb2.ChangePaymentMeansRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_methods_pb2.ChangePaymentMeansResponse, _abc.Awaitable[_subscription_methods_pb2.ChangePaymentMeansResponse]]:
+        """Changes by which means the later charges are made. One that is under way goes on by the means that it began with.
+        States: SCHEDULED, ACTIVE, PAUSED; only with PAYMENT_METHOD_ONLINE. While a payment is overdue RetryPayment names another means.
+        """
+
+    @_abc_1.abstractmethod
+    def MarkSubscriptionPaymentPaid(
+        self,
+        request: _subscription_methods_pb2.MarkSubscriptionPaymentPaidRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_methods_pb2.MarkSubscriptionPaymentPaidResponse, _abc.Awaitable[_subscription_methods_pb2.MarkSubscriptionPaymentPaidResponse]]:
+        """Says that the seller was paid for a period of a subscription with PAYMENT_METHOD_OFFLINE: by bank transfer, in cash, on an invoice.
+        The payment becomes captured, and the books show it. Also after the end of the subscription.
+        """
+
+    @_abc_1.abstractmethod
+    def UnmarkSubscriptionPaymentPaid(
+        self,
+        request: _subscription_methods_pb2.UnmarkSubscriptionPaymentPaidRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_methods_pb2.UnmarkSubscriptionPaymentPaidResponse, _abc.Awaitable[_subscription_methods_pb2.UnmarkSubscriptionPaymentPaidResponse]]:
+        """Takes back what MarkSubscriptionPaymentPaid said: the payment is due again, and the books show the reversal."""
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -250,7 +250,7 @@ class SubscriptionRenewed(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     PAYMENT_FIELD_NUMBER: _builtins.int
     payment: _builtins.str
-    """`subscriptions/{subscription}/payments/{payment}`; empty where nothing is charged."""
+    """`subscriptions/{subscription}/payments/{payment}`; empty where the balance covers it."""
     @_builtins.property
     def subscription(self) -> Global___SubscriptionFacts:
         """The subscription after the change."""
@@ -276,7 +276,7 @@ Global___SubscriptionRenewed: _TypeAlias = SubscriptionRenewed  # noqa: Y015
 
 @_typing.final
 class SubscriptionPaid(_message.Message):
-    """A payment was collected."""
+    """A payment was collected, or the seller said that he was paid."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -681,3 +681,93 @@ class SubscriptionRefunded(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SubscriptionRefunded: _TypeAlias = SubscriptionRefunded  # noqa: Y015
+
+@_typing.final
+class SubscriptionCancellationRevoked(_message.Message):
+    """A cancellation for the period's end was taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSCRIPTION_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    actor: Global___SubscriptionActor.ValueType
+    """Who did."""
+    @_builtins.property
+    def subscription(self) -> Global___SubscriptionFacts:
+        """The subscription after the change."""
+
+    def __init__(
+        self,
+        *,
+        subscription: Global___SubscriptionFacts | None = ...,
+        actor: Global___SubscriptionActor.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "subscription", b"subscription"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubscriptionCancellationRevoked: _TypeAlias = SubscriptionCancellationRevoked  # noqa: Y015
+
+@_typing.final
+class SubscriptionPaymentMeansChanged(_message.Message):
+    """Later charges are made by another means of payment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSCRIPTION_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    actor: Global___SubscriptionActor.ValueType
+    """Who did."""
+    @_builtins.property
+    def subscription(self) -> Global___SubscriptionFacts:
+        """The subscription after the change."""
+
+    def __init__(
+        self,
+        *,
+        subscription: Global___SubscriptionFacts | None = ...,
+        actor: Global___SubscriptionActor.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "subscription", b"subscription"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubscriptionPaymentMeansChanged: _TypeAlias = SubscriptionPaymentMeansChanged  # noqa: Y015
+
+@_typing.final
+class SubscriptionPaymentUnmarked(_message.Message):
+    """The seller took back that he was paid."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSCRIPTION_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    payment: _builtins.str
+    """`subscriptions/{subscription}/payments/{payment}`."""
+    @_builtins.property
+    def subscription(self) -> Global___SubscriptionFacts:
+        """The subscription after the change."""
+
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """How much."""
+
+    def __init__(
+        self,
+        *,
+        subscription: Global___SubscriptionFacts | None = ...,
+        payment: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "subscription", b"subscription"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "payment", b"payment", "subscription", b"subscription"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubscriptionPaymentUnmarked: _TypeAlias = SubscriptionPaymentUnmarked  # noqa: Y015

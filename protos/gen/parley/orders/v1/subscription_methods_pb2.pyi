@@ -499,3 +499,229 @@ class ListSubscriptionPaymentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSubscriptionPaymentsResponse: _TypeAlias = ListSubscriptionPaymentsResponse  # noqa: Y015
+
+@_typing.final
+class RevokeCancellationRequest(_message.Message):
+    """What RevokeCancellation needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`subscriptions/{subscription}`."""
+    etag: _builtins.str
+    """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeCancellationRequest: _TypeAlias = RevokeCancellationRequest  # noqa: Y015
+
+@_typing.final
+class RevokeCancellationResponse(_message.Message):
+    """The subscription after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSCRIPTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def subscription(self) -> _subscription_pb2.Subscription:
+        """The subscription after the call."""
+
+    def __init__(
+        self,
+        *,
+        subscription: _subscription_pb2.Subscription | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeCancellationResponse: _TypeAlias = RevokeCancellationResponse  # noqa: Y015
+
+@_typing.final
+class ChangePaymentMeansRequest(_message.Message):
+    """What ChangePaymentMeans needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PAYMENT_TOKEN_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`subscriptions/{subscription}`."""
+    payment_token: _builtins.str
+    """The means of payment of every later charge. The sandbox provider knows `sandbox_success`, `sandbox_decline_soft`,
+    `sandbox_decline_hard` and `sandbox_timeout_after_charge`.
+    """
+    etag: _builtins.str
+    """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        payment_token: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "payment_token", b"payment_token", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangePaymentMeansRequest: _TypeAlias = ChangePaymentMeansRequest  # noqa: Y015
+
+@_typing.final
+class ChangePaymentMeansResponse(_message.Message):
+    """The subscription after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSCRIPTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def subscription(self) -> _subscription_pb2.Subscription:
+        """The subscription after the call."""
+
+    def __init__(
+        self,
+        *,
+        subscription: _subscription_pb2.Subscription | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangePaymentMeansResponse: _TypeAlias = ChangePaymentMeansResponse  # noqa: Y015
+
+@_typing.final
+class MarkSubscriptionPaymentPaidRequest(_message.Message):
+    """What MarkSubscriptionPaymentPaid needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MEANS_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`subscriptions/{subscription}/payments/{payment}`."""
+    means: _payment_pb2.Payment.Means.ValueType
+    """How the seller was paid."""
+    etag: _builtins.str
+    """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        means: _payment_pb2.Payment.Means.ValueType = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "means", b"means", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkSubscriptionPaymentPaidRequest: _TypeAlias = MarkSubscriptionPaymentPaidRequest  # noqa: Y015
+
+@_typing.final
+class MarkSubscriptionPaymentPaidResponse(_message.Message):
+    """The payment after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payment(self) -> _payment_pb2.Payment:
+        """The payment after the call."""
+
+    def __init__(
+        self,
+        *,
+        payment: _payment_pb2.Payment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkSubscriptionPaymentPaidResponse: _TypeAlias = MarkSubscriptionPaymentPaidResponse  # noqa: Y015
+
+@_typing.final
+class UnmarkSubscriptionPaymentPaidRequest(_message.Message):
+    """What UnmarkSubscriptionPaymentPaid needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`subscriptions/{subscription}/payments/{payment}`."""
+    etag: _builtins.str
+    """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnmarkSubscriptionPaymentPaidRequest: _TypeAlias = UnmarkSubscriptionPaymentPaidRequest  # noqa: Y015
+
+@_typing.final
+class UnmarkSubscriptionPaymentPaidResponse(_message.Message):
+    """The payment after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payment(self) -> _payment_pb2.Payment:
+        """The payment after the call."""
+
+    def __init__(
+        self,
+        *,
+        payment: _payment_pb2.Payment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnmarkSubscriptionPaymentPaidResponse: _TypeAlias = UnmarkSubscriptionPaymentPaidResponse  # noqa: Y015

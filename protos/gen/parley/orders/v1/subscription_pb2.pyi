@@ -105,6 +105,29 @@ class Subscription(_message.Message):
     END_REASON_ORDER_CANCELLED: Subscription.EndReason.ValueType  # 4
     """Its order was cancelled."""
 
+    class _Party:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PartyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Subscription._Party.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PARTY_UNSPECIFIED: Subscription._Party.ValueType  # 0
+        """Never sent."""
+        PARTY_BUYER: Subscription._Party.ValueType  # 1
+        """The buyer."""
+        PARTY_SELLER: Subscription._Party.ValueType  # 2
+        """The seller's team."""
+
+    class Party(_Party, metaclass=_PartyEnumTypeWrapper):
+        """One of the two."""
+
+    PARTY_UNSPECIFIED: Subscription.Party.ValueType  # 0
+    """Never sent."""
+    PARTY_BUYER: Subscription.Party.ValueType  # 1
+    """The buyer."""
+    PARTY_SELLER: Subscription.Party.ValueType  # 2
+    """The seller's team."""
+
     class _When:
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
@@ -160,6 +183,7 @@ class Subscription(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
+    CANCELLED_BY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`subscriptions/{subscription}`; the id is that of the order."""
     order: _builtins.str
@@ -177,13 +201,17 @@ class Subscription(_message.Message):
     time_zone: _builtins.str
     """The IANA zone whose days count: that of the seller's account when the order was confirmed, `UTC` where it was not known."""
     payment_method: _commerce_pb2.PaymentMethod.ValueType
-    """How it is paid. Offline: settled between the parties, nothing is charged and it is never overdue."""
+    """How it is paid. Offline: settled between the parties. Nothing is charged and it is never overdue; each period has a payment that
+    the seller can mark as paid.
+    """
     period_number: _builtins.int
     """How many periods were charged so far; 0 during the trial."""
     end_reason: Global___Subscription.EndReason.ValueType
     """Why it ended."""
     etag: _builtins.str
     """The version, for optimistic concurrency."""
+    cancelled_by: Global___Subscription.Party.ValueType
+    """Who cancelled it for the period's end: only that side can take it back. Unspecified where nobody did."""
     @_builtins.property
     def plan(self) -> _commerce_pb2.Plan:
         """What is charged for each period."""
@@ -299,10 +327,11 @@ class Subscription(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
+        cancelled_by: Global___Subscription.Party.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "cancel_time", b"cancel_time", "create_time", b"create_time", "end_time", b"end_time", "grace_end_time", b"grace_end_time", "next_charge_amount", b"next_charge_amount", "next_charge_time", b"next_charge_time", "next_plan", b"next_plan", "past_due_time", b"past_due_time", "pause_time", b"pause_time", "period_end_date", b"period_end_date", "period_end_time", b"period_end_time", "period_start_date", b"period_start_date", "plan", b"plan", "resume_time", b"resume_time", "retry_time", b"retry_time", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "balance", b"balance", "bucket", b"bucket", "buyer", b"buyer", "cancel_time", b"cancel_time", "conversation", b"conversation", "create_time", b"create_time", "end_reason", b"end_reason", "end_time", b"end_time", "etag", b"etag", "grace_end_time", b"grace_end_time", "name", b"name", "next_charge_amount", b"next_charge_amount", "next_charge_time", b"next_charge_time", "next_plan", b"next_plan", "order", b"order", "package", b"package", "past_due_time", b"past_due_time", "pause_time", b"pause_time", "payment_method", b"payment_method", "period_end_date", b"period_end_date", "period_end_time", b"period_end_time", "period_number", b"period_number", "period_start_date", b"period_start_date", "plan", b"plan", "resume_time", b"resume_time", "retry_time", b"retry_time", "seller", b"seller", "start_time", b"start_time", "time_zone", b"time_zone", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "balance", b"balance", "bucket", b"bucket", "buyer", b"buyer", "cancel_time", b"cancel_time", "cancelled_by", b"cancelled_by", "conversation", b"conversation", "create_time", b"create_time", "end_reason", b"end_reason", "end_time", b"end_time", "etag", b"etag", "grace_end_time", b"grace_end_time", "name", b"name", "next_charge_amount", b"next_charge_amount", "next_charge_time", b"next_charge_time", "next_plan", b"next_plan", "order", b"order", "package", b"package", "past_due_time", b"past_due_time", "pause_time", b"pause_time", "payment_method", b"payment_method", "period_end_date", b"period_end_date", "period_end_time", b"period_end_time", "period_number", b"period_number", "period_start_date", b"period_start_date", "plan", b"plan", "resume_time", b"resume_time", "retry_time", b"retry_time", "seller", b"seller", "start_time", b"start_time", "time_zone", b"time_zone", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
