@@ -22,7 +22,8 @@ from gateway.transcode import BadValue, dumps
 
 HTTP_STATUS: Mapping[grpc.StatusCode, int] = {
     grpc.StatusCode.OK: 200,
-    grpc.StatusCode.CANCELLED: 499,
+    # 499 in that table, but no caller ended it: his hanging up is noticed before any status comes back.
+    grpc.StatusCode.CANCELLED: 503,
     grpc.StatusCode.UNKNOWN: 500,
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
@@ -39,13 +40,13 @@ HTTP_STATUS: Mapping[grpc.StatusCode, int] = {
     grpc.StatusCode.DATA_LOSS: 500,
     grpc.StatusCode.UNAUTHENTICATED: 401,
 }
-"""The table of `google/rpc/code.proto`."""
+"""The table of `google/rpc/code.proto`, with one exception."""
 
 # For statuses without ErrorInfo, made up by gRPC itself. Its texts name addresses and are not passed on.
 _BARE: Mapping[grpc.StatusCode, tuple[str, str]] = {
     grpc.StatusCode.UNAVAILABLE: ("PEER_UNAVAILABLE", "a service that is needed to answer cannot be reached"),
     grpc.StatusCode.DEADLINE_EXCEEDED: ("DEADLINE_EXCEEDED", "the answer was not ready in time"),
-    grpc.StatusCode.CANCELLED: ("DEADLINE_EXCEEDED", "the call was cancelled"),
+    grpc.StatusCode.CANCELLED: ("PEER_UNAVAILABLE", "a service ended the call before it was answered"),
     grpc.StatusCode.RESOURCE_EXHAUSTED: ("OVERLOADED", "too many calls at once"),
     grpc.StatusCode.UNAUTHENTICATED: ("UNAUTHENTICATED", "the caller could not be identified"),
     grpc.StatusCode.PERMISSION_DENIED: ("PERMISSION_DENIED", "the caller may not do this"),

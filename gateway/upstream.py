@@ -18,6 +18,8 @@ HEALTH_METHOD = "/grpc.health.v1.Health/Check"
 HEALTH_SECONDS = 1.0
 RETRY_PAUSE_SECONDS = 0.05
 ATTEMPTS_OF_READS = 3
+# How a service that stops ends the calls that it cannot take or finish.
+_STOPPED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 # Answers larger than this are refused by the client side of gRPC; requests are limited before they get here.
 MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024
@@ -111,7 +113,7 @@ async def call_once(call: Any, request: Any, *, seconds: float, metadata: Metada
 
 
 async def call_read(call: Any, request: Any, *, seconds: float, metadata: Metadata, service: str) -> Any:
-    """The answer of a call that changes nothing; repeated while the service is UNAVAILABLE."""
+    """The answer of a call that changes nothing; repeated while the service stops or cannot be reached."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     for attempt in range(1, ATTEMPTS_OF_READS + 1):
@@ -120,7 +122,7 @@ async def call_read(call: Any, request: Any, *, seconds: float, metadata: Metada
         except grpc.aio.AioRpcError as error:
             pause = RETRY_PAUSE_SECONDS * attempt
             is_last = attempt == ATTEMPTS_OF_READS or loop.time() + pause >= end
-            if is_last or error.code() is not grpc.StatusCode.UNAVAILABLE:
+            if is_last or error.code() not in _STOPPED:
                 raise upstream_problem(error, service) from None
             _log.warning("read_repeated", service=service, attempt=attempt)
         await asyncio.sleep(pause)

@@ -184,8 +184,15 @@ def failing(times: int, code: grpc.StatusCode) -> Any:
     return answer
 
 
-async def test_a_read_is_repeated_while_the_service_is_unavailable(stage: Stage) -> None:
-    stage.upstream.answers["ListThings"] = failing(2, grpc.StatusCode.UNAVAILABLE)
+# How a service ends what it cannot take, and, depending on the moment, what it cannot finish.
+STOPPED = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED]
+
+
+@pytest.mark.parametrize("code", STOPPED)
+async def test_a_read_is_repeated_while_the_service_stops_or_is_away(
+    stage: Stage, code: grpc.StatusCode
+) -> None:
+    stage.upstream.answers["ListThings"] = failing(2, code)
     assert (await stage.client.get("/v1/racks/a/things")).status_code == 200
     assert len(stage.upstream.calls) == 3
 
@@ -196,10 +203,12 @@ async def test_a_read_is_repeated_for_no_other_reason(stage: Stage) -> None:
     assert len(stage.upstream.calls) == 1
 
 
-async def test_a_write_is_never_repeated(stage: Stage) -> None:
-    stage.upstream.answers["CloseThing"] = failing(1, grpc.StatusCode.UNAVAILABLE)
+@pytest.mark.parametrize("code", STOPPED)
+async def test_a_write_is_never_repeated(stage: Stage, code: grpc.StatusCode) -> None:
+    stage.upstream.answers["CloseThing"] = failing(1, code)
     answer = await stage.client.post(CLOSE, json={}, headers=stage.ana)
-    assert answer.status_code == 503
+    # The caller may repeat it, with the same key.
+    assert (answer.status_code, answer.json()["reason"]) == (503, "PEER_UNAVAILABLE")
     assert len(stage.upstream.calls) == 1
 
 

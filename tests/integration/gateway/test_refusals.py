@@ -291,6 +291,23 @@ async def test_a_service_that_is_not_there(stage: Stage) -> None:
     assert "127.0.0.1" not in answer.text
 
 
+async def test_a_service_that_stops_amidst_a_call(stage: Stage) -> None:
+    begun = asyncio.Event()
+
+    async def never(_request: Any, _context: Any) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    stage.upstream.answers["CloseThing"] = never
+    waiting = asyncio.ensure_future(stage.client.post(CLOSE, json={}, headers=stage.ana))
+    await begun.wait()
+    await stage.upstream.stop()
+    answer = await waiting
+    # Whether it was done is not known: the caller may ask again, with the same key.
+    check(answer, 503, "PEER_UNAVAILABLE")
+    assert answer.headers["retry-after"] == "1"
+
+
 async def test_a_service_that_is_too_slow(stage: Stage) -> None:
     async def never(_request: Any, _context: Any) -> None:
         await asyncio.Event().wait()
