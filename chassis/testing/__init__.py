@@ -12,6 +12,7 @@ from chassis.testing.backends import (
     postgres_server,
     server_folder,
 )
+from chassis.testing.databases import databases
 from chassis.testing.service import (
     ANONYMOUS,
     Backends,
@@ -20,7 +21,6 @@ from chassis.testing.service import (
     backends,
     buyer,
     clock,
-    migrated_templates,
     observer,
     operator,
     refused,
@@ -42,7 +42,7 @@ __all__ = [
     "backends",
     "buyer",
     "clock",
-    "migrated_templates",
+    "databases",
     "nats_server",
     "observer",
     "operator",

@@ -181,7 +181,7 @@ class PostgresServer:
         """The address of a database, as superuser."""
         return f"postgresql://{_SUPERUSER}@127.0.0.1:{self.port}/{database}"
 
-    async def template(self, name: str, migrate: Callable[[str], Awaitable[None]]) -> str:
+    async def template(self, name: str, migrate: Callable[[str], Awaitable[object]]) -> str:
         """The database that `migrate` (given its address) filled, made once for each `name`; a template for
         `create_database`. Nobody may stay connected to it.
         """

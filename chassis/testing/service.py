@@ -12,7 +12,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +21,7 @@ import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chassis import auth, migrations
+from chassis import auth
 from chassis.auth import Issuer
 from chassis.bus import Bus, BusUnavailable
 from chassis.config import Address, Secret
@@ -33,6 +33,7 @@ from chassis.kernel.refusal import Refusal
 from chassis.outbox import PUBLISHED
 from chassis.status import DETAILS_KEY, peer_refusal
 from chassis.testing.backends import NatsServer, PostgresServer
+from chassis.testing.databases import Databases
 from chassis.timers import TIMERS
 
 CALL_SECONDS = 30.0
@@ -89,24 +90,17 @@ ANONYMOUS = Identity("")
 
 @dataclass
 class Backends:
-    """The servers and keys that tests share; databases and streams are fresh for each test."""
+    """The servers and keys that tests share; databases and streams are empty for each test."""
 
     postgres: PostgresServer
     nats_url: str
     jwks_file: Path
     key_file: Path
-    templates: dict[str, str] = field(default_factory=dict)
-    databases: list[str] = field(default_factory=list)
+    databases: Databases
 
     async def database(self, package: str) -> str:
-        """The DSN of a fresh database with the schema of a migrations package."""
-        if package not in self.templates:
-            template = await self.postgres.create_database()
-            await migrations.upgrade(package, self.postgres.dsn(template))
-            self.templates[package] = template
-        name = await self.postgres.create_database(template=self.templates[package])
-        self.databases.append(name)
-        return self.postgres.dsn(name)
+        """The DSN of a database without a row, with the schema of a migrations package."""
+        return await self.databases.lend(package)
 
     def issuer(self, clock: Clock) -> Issuer:
         """Signs tokens that every running service accepts."""
@@ -124,25 +118,17 @@ def test_keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "jwks.json", folder / "test.pem"
 
 
-@pytest.fixture(scope="session")
-def migrated_templates() -> dict[str, str]:
-    """The migrated databases of this run, by migrations package."""
-    return {}
-
-
 @pytest.fixture
 async def backends(
     postgres_server: PostgresServer,
     nats_server: NatsServer,
     test_keys: tuple[Path, Path],
-    migrated_templates: dict[str, str],
+    databases: Databases,
 ) -> AsyncIterator[Backends]:
     """PostgreSQL and NATS without anything that another test left behind."""
     await clear_streams(nats_server.url)
-    made = Backends(postgres_server, nats_server.url, *test_keys, templates=migrated_templates)
-    yield made
-    for name in made.databases:
-        await postgres_server.drop_database(name)
+    yield Backends(postgres_server, nats_server.url, *test_keys, databases=databases)
+    await databases.take_back()
 
 
 async def clear_streams(nats_url: str, producers: Iterable[str] = _PRODUCERS) -> None:
@@ -286,7 +272,7 @@ async def running(
             "metrics_address": Address("127.0.0.1", 0),
             "auth_jwks_file": backends.jwks_file,
             "service_key_file": backends.key_file,
-            "database_pool_size": 8,
+            "database_pool_size": 5,
             "shutdown_seconds": 1.0,
             **targets,
             **settings,
