@@ -9,11 +9,14 @@ from chassis.host import Definition, Runtime, Service
 from parley.messaging.v1.messaging_service_pb2_grpc import add_MessagingServiceServicer_to_server
 from services.messaging.adapters.conversation_repository import ConversationRepository
 from services.messaging.adapters.live_feed import BROADCASTS, BroadcastFeed
+from services.messaging.adapters.outcome_repository import OutcomeRepository
 from services.messaging.adapters.profile_repository import ProfileRepository
 from services.messaging.adapters.timeline_repository import TimelineRepository
 from services.messaging.app.conversations import ConversationQueries
 from services.messaging.app.inquiries import InquiryCommands
+from services.messaging.app.lifecycle import LifecycleCommands
 from services.messaging.app.messages import MessageCommands
+from services.messaging.app.outcomes import OutcomeQueries, OutcomeReactions
 from services.messaging.app.profiles import ProfileCommands, ProfileQueries
 from services.messaging.app.reactions import Reactions
 from services.messaging.app.timeline import TimelineQueries
@@ -31,10 +34,13 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     database, clock, ids = runtime.database, runtime.clock, runtime.ids
     store, timelines, feed = ConversationRepository(), TimelineRepository(), BroadcastFeed(runtime.bus)
     people = ProfileRepository()
+    outcomes = OutcomeRepository()
     servicer = MessagingServicer(
         conversations=ConversationRooms(
             InquiryCommands(database, store, timelines, feed, clock=clock, ids=ids),
-            ConversationQueries(database, store),
+            ConversationQueries(database, store, clock),
+            LifecycleCommands(database, store, timelines, feed, clock=clock, ids=ids),
+            OutcomeQueries(database, outcomes),
         ),
         messages=MessageRooms(
             MessageCommands(database, store, timelines, feed, clock=clock, ids=ids),
@@ -46,7 +52,9 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     )
     return Service(
         add_servicers=partial(add_MessagingServiceServicer_to_server, servicer),
-        subscriptions=subscriptions(Reactions(database, store, timelines, feed)),
+        subscriptions=subscriptions(
+            Reactions(database, store, timelines, outcomes, feed), OutcomeReactions(database, outcomes)
+        ),
         broadcasts={BROADCASTS: feed.heard},
         background={"live feed": feed.run},
     )

@@ -16,6 +16,8 @@ from google.type import money_pb2
 
 from parley.gating.v1 import absence_pb2, buyer_verification_pb2, order_request_pb2, order_settings_pb2
 from parley.gating.v1 import gating_service_pb2 as gating
+from parley.messaging.v1 import conversation_methods_pb2 as talking
+from parley.messaging.v1 import conversation_pb2, outcome_pb2
 from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.messaging.v1 import profile_pb2 as profiles
 from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2, offer_template_pb2
@@ -326,6 +328,20 @@ MESSAGING: Mapping[str, Row] = {
         lambda _: profiles.UpdateProfileRequest(
             profile=profiles.Profile(name="users/somebody/profile", display_name="Me")
         )
+    ),
+    "DeclineInquiry": Row(
+        lambda f: talking.DeclineInquiryRequest(
+            name=f.conversation, reason=conversation_pb2.Conversation.DECLINE_REASON_BUDGET
+        )
+    ),
+    "CloseConversation": Row(lambda f: talking.CloseConversationRequest(name=f.conversation)),
+    "ReopenConversation": Row(lambda f: talking.ReopenConversationRequest(name=f.conversation)),
+    "ArchiveConversation": Row(lambda f: talking.ArchiveConversationRequest(name=f.conversation)),
+    "UnarchiveConversation": Row(lambda f: talking.UnarchiveConversationRequest(name=f.conversation)),
+    "GetOutcome": Row(lambda f: outcome_pb2.GetOutcomeRequest(name=f"{f.conversation}/outcome")),
+    # Neither observes anything.
+    "ListOutcomes": Row(
+        lambda _: outcome_pb2.ListOutcomesRequest(parent="observers/bosch"), buyer=DENIED, seller=DENIED
     ),
 }
 

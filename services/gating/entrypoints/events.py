@@ -11,7 +11,7 @@ from parley.offers.v1 import events_pb2 as offers
 from parley.orders.v1 import events_pb2 as orders
 from services.gating.app.reactions import Reactions
 from services.gating.wire.facts import listing_fact, offer_fact, order_fact
-from services.gating.wire.stories import inquiry_content, message_content, order_content
+from services.gating.wire.stories import decline_content, inquiry_content, message_content, order_content
 
 
 def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
@@ -43,5 +43,6 @@ def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
         "messaging": (
             on(messaging.ConversationStarted, inquiry_content, reactions.told, order=Order.EACH),
             on(messaging.MessageSent, message_content, reactions.told, order=Order.EACH),
+            on(messaging.InquiryDeclined, decline_content, reactions.told, order=Order.EACH),
         ),
     }

@@ -145,6 +145,12 @@ def inquiry_content(message: messaging.ConversationStarted) -> Content | None:
     return Content(FactKind.INQUIRY_STARTED, facts.name, facts.seller, "", facts.buyer)
 
 
+def decline_content(message: messaging.InquiryDeclined) -> Content:
+    """The seller declined an inquiry through the interface: an answer."""
+    facts = message.conversation
+    return Content(FactKind.SELLER_WROTE, facts.name, facts.seller, "", facts.buyer)
+
+
 def message_content(message: messaging.MessageSent) -> Content | None:
     """The seller wrote to the buyer about a request or in an inquiry; None for every other message."""
     facts = message.conversation

@@ -13,7 +13,8 @@ from chassis.kernel.page import Page, PageRequest, page_of
 from chassis.kernel.refusal import not_found
 from chassis.paging import cursor_of, keyset
 from services.messaging.adapters.tables import conversation as conversations
-from services.messaging.domain.conversation import Conversation, State
+from services.messaging.app.ports import Selection, Topic
+from services.messaging.domain.conversation import Conversation, DeclineReason, State
 from services.messaging.domain.receipt import ReadReceipt
 from services.messaging.domain.side import Side
 
@@ -74,14 +75,26 @@ class ConversationRepository:
             raise RuntimeError(f"{conversation.name} was saved without being locked")
 
     async def list_for(
-        self, tx: Transaction, *, side: Side, participant: str, unread_only: bool, page: PageRequest
+        self, tx: Transaction, *, side: Side, participant: str, selection: Selection, page: PageRequest
     ) -> Page[Conversation]:
         """Keyset by (last entry time, id), newest first."""
         table = conversations
         is_seller = side is Side.SELLER
-        query = select(table).where((table.c.seller if is_seller else table.c.buyer) == participant)
-        if unread_only:
+        away = table.c.seller_archived if is_seller else table.c.buyer_archived
+        query = select(table).where(
+            (table.c.seller if is_seller else table.c.buyer) == participant,
+            away.is_(selection.archived),
+        )
+        if selection.unread_only:
             query = query.where((table.c.seller_unread if is_seller else table.c.buyer_unread) > 0)
+        if selection.state is not None:
+            query = query.where(table.c.state == selection.state.value)
+        if selection.topic is Topic.INQUIRY:
+            query = query.where(table.c.subject == "")
+        elif selection.topic is not None:
+            query = query.where(table.c.subject.startswith(f"{selection.topic.value}/"))
+        if selection.marketplace:
+            query = query.where(table.c.marketplace == selection.marketplace)
         query = keyset(query, (table.c.last_entry_time, table.c.id), page, descending=True)
         found = [_conversation(row) for row in await tx.fetch_all(query)]
         return page_of(found, page, lambda last: cursor_of(last.last_entry_time, key_of(last.name)))
@@ -97,6 +110,12 @@ def _columns(conversation: Conversation) -> dict[str, Any]:
         "state": conversation.state.value,
         "title": conversation.title,
         "marketplace": conversation.marketplace,
+        "summary": conversation.summary,
+        "observer": conversation.observer,
+        "close_time": conversation.close_time,
+        "decline_reason": None if conversation.decline_reason is None else conversation.decline_reason.value,
+        "buyer_archived": Side.BUYER in conversation.archived,
+        "seller_archived": Side.SELLER in conversation.archived,
         "buyer_unread": conversation.unread[Side.BUYER],
         "seller_unread": conversation.unread[Side.SELLER],
         "receipts": [
@@ -123,6 +142,15 @@ def _conversation(row: Row[Any]) -> Conversation:
         state=State(row.state),
         title=row.title,
         marketplace=row.marketplace,
+        summary=row.summary,
+        observer=row.observer,
+        close_time=row.close_time,
+        decline_reason=None if row.decline_reason is None else DeclineReason(row.decline_reason),
+        archived=frozenset(
+            side
+            for side, away in ((Side.BUYER, row.buyer_archived), (Side.SELLER, row.seller_archived))
+            if away
+        ),
         unread={Side.BUYER: row.buyer_unread, Side.SELLER: row.seller_unread},
         receipts=tuple(
             ReadReceipt(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -34,6 +35,12 @@ conversation = Table(
     Column("state", Text, nullable=False),
     Column("title", Text, nullable=False),
     Column("marketplace", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("observer", Text, nullable=False),
+    Column("close_time", DateTime(timezone=True)),
+    Column("decline_reason", Text),
+    Column("buyer_archived", Boolean, nullable=False),
+    Column("seller_archived", Boolean, nullable=False),
     Column("buyer_unread", Integer, nullable=False),
     Column("seller_unread", Integer, nullable=False),
     # One object per reader: few, and always read and written with the conversation.
@@ -45,9 +52,37 @@ conversation = Table(
     Column("update_time", DateTime(timezone=True), nullable=False),
     CheckConstraint("state in ('open', 'closed')", name="state"),
     CheckConstraint("buyer_unread >= 0 and seller_unread >= 0", name="unread"),
+    CheckConstraint("(state = 'closed') = (close_time is not null)", name="close_time"),
 )
-Index("ix_conversation_buyer", conversation.c.buyer, conversation.c.last_entry_time, conversation.c.id)
-Index("ix_conversation_seller", conversation.c.seller, conversation.c.last_entry_time, conversation.c.id)
+# Whether it was put away stands before the time: a list holds either those or the others, however many.
+Index(
+    "ix_conversation_buyer",
+    conversation.c.buyer,
+    conversation.c.buyer_archived,
+    conversation.c.last_entry_time,
+    conversation.c.id,
+)
+Index(
+    "ix_conversation_seller",
+    conversation.c.seller,
+    conversation.c.seller_archived,
+    conversation.c.last_entry_time,
+    conversation.c.id,
+)
+
+outcome = Table(
+    "outcome",
+    METADATA,
+    Column("conversation_id", Text, primary_key=True),
+    # Absent until the event of its beginning was taken in: the others may come before it.
+    Column("observer", Text),
+    Column("seller", Text),
+    Column("marketplace", Text),
+    Column("create_time", DateTime(timezone=True)),
+    Column("contact_time", DateTime(timezone=True)),
+    Column("sale_time", DateTime(timezone=True)),
+)
+Index("ix_outcome_observer", outcome.c.observer, outcome.c.create_time, outcome.c.conversation_id)
 
 timeline_entry = Table(
     "timeline_entry",

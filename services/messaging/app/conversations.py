@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
+from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page, PageRequest
-from chassis.kernel.refusal import not_found
-from services.messaging.app.ports import Conversations
+from chassis.kernel.refusal import not_found, stale_etag
+from services.messaging.app.ports import Conversations, Selection
 from services.messaging.app.views import ConversationView
 from services.messaging.domain.conversation import Conversation
 from services.messaging.domain.side import Side
@@ -20,27 +21,43 @@ class ListConversations:
     """`seller` is `sellers/{seller}`; empty: the caller's own as a buyer."""
 
     seller: str
-    unread_only: bool
+    selection: Selection
     page: PageRequest
 
 
-async def visible(store: Conversations, tx: Transaction, call: Call, name: str) -> ConversationView:
-    """The conversation, if the caller takes part in it; Refusal NOT_FOUND."""
+@dataclass(frozen=True, slots=True)
+class ChangeConversation:
+    """`name` is a resource name; `etag` may be empty."""
+
+    name: str
+    etag: str = ""
+
+
+def check_etag(conversation: Conversation, etag: str) -> None:
+    """Refusal ETAG_MISMATCH where `etag` is given and is not the conversation's."""
+    actual = f"v{conversation.version}"
+    if etag and etag != actual:
+        raise stale_etag(conversation.name, etag, actual)
+
+
+async def visible(store: Conversations, tx: Transaction, call: Call, name: str) -> tuple[Conversation, Actor]:
+    """The conversation and the caller's part in it; Refusal NOT_FOUND."""
     found = await store.load(tx, name)
-    actor = call.party(buyer=found.buyer, seller=found.seller, name=found.name)
-    return ConversationView(found, actor)
+    return found, call.party(buyer=found.buyer, seller=found.seller, name=found.name)
 
 
 class ConversationQueries:
     """Reading conversations."""
 
-    def __init__(self, database: Database, store: Conversations) -> None:
+    def __init__(self, database: Database, store: Conversations, clock: Clock) -> None:
         self._database = database
         self._store = store
+        self._clock = clock
 
     async def get_conversation(self, call: Call, name: str) -> ConversationView:
         """A conversation of the caller; Refusal NOT_FOUND."""
-        return await self._database.read(lambda tx: visible(self._store, tx, call, name))
+        found, actor = await self._database.read(lambda tx: visible(self._store, tx, call, name))
+        return ConversationView(found, actor, self._clock.now())
 
     async def list_conversations(self, call: Call, query: ListConversations) -> Page[ConversationView]:
         """The caller's conversations, or his team's. Refusal NOT_FOUND for the team of others."""
@@ -54,9 +71,10 @@ class ConversationQueries:
                 tx,
                 side=side,
                 participant=query.seller or call.principal,
-                unread_only=query.unread_only,
+                selection=query.selection,
                 page=query.page,
             )
 
         page = await self._database.read(work)
-        return Page(tuple(ConversationView(found, actor) for found in page.items), page.next_cursor)
+        now = self._clock.now()
+        return Page(tuple(ConversationView(found, actor, now) for found in page.items), page.next_cursor)

@@ -9,11 +9,15 @@ from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.machine import Actor
+from services.messaging.app.conversations import check_etag
 from services.messaging.app.ports import Conversations, LiveFeed, Timelines
 from services.messaging.app.views import ConversationView
 from services.messaging.domain import conversation as conversations
+from services.messaging.domain import inquiry as inquiries
 from services.messaging.domain import message as messages
 from services.messaging.domain import refusals
+from services.messaging.domain.conversation import Conversation, DeclineReason
+from services.messaging.domain.inquiry import Question
 from services.messaging.domain.message import Kind, Message
 from services.messaging.domain.side import Side
 from services.messaging.domain.timeline import Entry, EventType, Happening, message_entry
@@ -21,12 +25,20 @@ from services.messaging.domain.timeline import Entry, EventType, Happening, mess
 
 @dataclass(frozen=True, slots=True)
 class CreateInquiry:
-    """`seller` is `sellers/{seller}`."""
+    """A question and the first message."""
 
-    seller: str
-    title: str
+    question: Question
     text: str
-    marketplace: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeclineInquiry:
+    """`name` is a conversation; `text` (what to say to the buyer) and `etag` may be empty."""
+
+    name: str
+    reason: DeclineReason
+    text: str
+    etag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +71,64 @@ class InquiryCommands:
 
     async def create_inquiry(self, call: Call, command: CreateInquiry) -> StartedInquiry:
         """Begins a conversation. Refusals: EMPTY_BODY, OWN_LISTING."""
-        if call.caller.role_in(command.seller) is not None:
-            raise refusals.own_listing(command.seller)
+        seller = command.question.seller
+        if call.caller.role_in(seller) is not None:
+            raise refusals.own_listing(seller)
 
         async def work(tx: Transaction) -> StartedInquiry:
             now = self._clock.now()
-            begun = conversations.inquire(
-                conversation_id=self._ids.new(),
-                seller=command.seller,
-                buyer=call.principal,
-                title=command.title,
-                marketplace=command.marketplace,
-                now=now,
+            begun = inquiries.inquire(
+                command.question, conversation_id=self._ids.new(), buyer=call.principal, now=now
             )
             await self._store.add(tx, begun)
-            happening = Happening(EventType.INQUIRY_STARTED, Side.BUYER, begun.name)
-            await self._timelines.append(tx, Entry(begun.name, self._ids.new(), now, happening))
-            changed, message, event = messages.send(
-                begun,
-                actor=Actor.BUYER,
-                author=call.principal,
-                text=command.text,
-                kind=Kind.PUBLIC,
-                message_id=self._ids.new(),
-                now=now,
-            )
-            await self._timelines.append(tx, message_entry(message))
-            await self._store.save(tx, changed, expected=begun.version)
-            tx.record(conversations.started(begun), event)
-            return StartedInquiry(ConversationView(changed, Actor.BUYER), message)
+            await self._happened(tx, begun, EventType.INQUIRY_STARTED, Side.BUYER)
+            tx.record(conversations.started(begun))
+            changed, message = await self._say(tx, begun, Actor.BUYER, call.principal, command.text)
+            return StartedInquiry(ConversationView(changed, Actor.BUYER, now), message)
 
         return await self._database.command(call, work)
+
+    async def decline_inquiry(self, call: Call, command: DeclineInquiry) -> ConversationView:
+        """Says no and closes it. Refusals: NOT_FOUND, ETAG_MISMATCH, NOT_AN_INQUIRY, TRANSITION_FORBIDDEN."""
+
+        async def work(tx: Transaction) -> ConversationView:
+            found = await self._store.load_for_update(tx, command.name)
+            actor = call.party(buyer=found.buyer, seller=found.seller, name=found.name)
+            check_etag(found, command.etag)
+            now = self._clock.now()
+            # Refused before anything is said.
+            inquiries.decline(found, actor=actor, author=call.principal, reason=command.reason, now=now)
+            if command.text.strip():
+                found, _ = await self._say(tx, found, actor, call.principal, command.text)
+            changed, event = inquiries.decline(
+                found, actor=actor, author=call.principal, reason=command.reason, now=now
+            )
+            await self._happened(tx, changed, EventType.INQUIRY_DECLINED, Side.SELLER)
+            await self._store.save(tx, changed, expected=found.version)
+            tx.record(event)
+            return ConversationView(changed, actor, now)
+
+        view = await self._database.command(call, work)
+        self._feed.announce(command.name)
+        return view
+
+    async def _say(
+        self, tx: Transaction, found: Conversation, actor: Actor, author: str, text: str
+    ) -> tuple[Conversation, Message]:
+        changed, message, event = messages.send(
+            found,
+            actor=actor,
+            author=author,
+            text=text,
+            kind=Kind.PUBLIC,
+            message_id=self._ids.new(),
+            now=self._clock.now(),
+        )
+        await self._timelines.append(tx, message_entry(message))
+        await self._store.save(tx, changed, expected=found.version)
+        tx.record(event)
+        return changed, message
+
+    async def _happened(self, tx: Transaction, about: Conversation, kind: EventType, side: Side) -> None:
+        entry = Entry(about.name, self._ids.new(), self._clock.now(), Happening(kind, side, about.name))
+        await self._timelines.append(tx, entry)

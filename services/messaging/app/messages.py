@@ -14,7 +14,7 @@ from services.messaging.app.views import ConversationView
 from services.messaging.domain import message as messages
 from services.messaging.domain.message import Kind, Message
 from services.messaging.domain.side import Side, other, side_of
-from services.messaging.domain.timeline import message_entry
+from services.messaging.domain.timeline import Entry, EventType, Happening, message_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ class MessageCommands:
         async def work(tx: Transaction) -> Message:
             found = await self._store.load_for_update(tx, command.conversation)
             actor = call.party(buyer=found.buyer, seller=found.seller, name=found.name)
+            # Made first: of two entries at the same instant the older id stands first.
+            opening = self._ids.new()
             changed, message, event = messages.send(
                 found,
                 actor=actor,
@@ -69,6 +71,9 @@ class MessageCommands:
                 message_id=self._ids.new(),
                 now=self._clock.now(),
             )
+            if found.state is not changed.state:
+                happening = Happening(EventType.CONVERSATION_REOPENED, message.side, found.name)
+                await self._timelines.append(tx, Entry(found.name, opening, message.create_time, happening))
             await self._timelines.append(tx, message_entry(message))
             await self._store.save(tx, changed, expected=found.version)
             tx.record(event)
@@ -101,7 +106,7 @@ class MessageCommands:
                 await self._store.save(tx, changed, expected=found.version)
                 await self._timelines.mark_read(tx, conversation=found.name, of=author, upto=upto, now=now)
                 tx.record(event)
-            return ConversationView(changed, actor)
+            return ConversationView(changed, actor, now)
 
         return await self._database.command(call, work)
 

@@ -4,15 +4,37 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from chassis.db import Transaction
 from chassis.kernel.page import Page, PageRequest
-from services.messaging.domain.conversation import Conversation
+from services.messaging.domain.conversation import Conversation, State
 from services.messaging.domain.message import Message
+from services.messaging.domain.outcome import ObservedInquiry, Outcome
 from services.messaging.domain.side import Side
 from services.messaging.domain.timeline import Entry
+
+
+class Topic(StrEnum):
+    """What a conversation is about."""
+
+    INQUIRY = "inquiry"
+    ORDER_REQUEST = "orderRequests"
+    ORDER = "orders"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which conversations a list holds. None and empty: any."""
+
+    archived: bool = False
+    unread_only: bool = False
+    state: State | None = None
+    topic: Topic | None = None
+    marketplace: str = ""
 
 
 class Conversations(Protocol):
@@ -39,7 +61,7 @@ class Conversations(Protocol):
         ...
 
     async def list_for(
-        self, tx: Transaction, *, side: Side, participant: str, unread_only: bool, page: PageRequest
+        self, tx: Transaction, *, side: Side, participant: str, selection: Selection, page: PageRequest
     ) -> Page[Conversation]:
         """The conversations of a buyer (`users/…`) or a team (`sellers/…`), most recently active first."""
         ...
@@ -84,6 +106,30 @@ class Timelines(Protocol):
         self, tx: Transaction, *, conversation: str, of: Side, upto: Message, now: datetime
     ) -> None:
         """Notes on the public messages that `of` wrote, up to `upto`, that they were read."""
+        ...
+
+
+class Outcomes(Protocol):
+    """Keeps what observers may know. Facts may come in any order and more than once."""
+
+    async def began(self, tx: Transaction, inquiry: ObservedInquiry, *, time: datetime) -> None:
+        """An inquiry with an observer began."""
+        ...
+
+    async def contacted(self, tx: Transaction, conversation: str, *, time: datetime) -> None:
+        """The seller answered; only the earliest time counts."""
+        ...
+
+    async def sold(self, tx: Transaction, conversation: str, *, time: datetime) -> None:
+        """An order that came from it was confirmed; only the earliest time counts."""
+        ...
+
+    async def load(self, tx: Transaction, conversation: str) -> Outcome | None:
+        """The outcome; None where nobody observes."""
+        ...
+
+    async def list_for(self, tx: Transaction, *, observer: str, page: PageRequest) -> Page[Outcome]:
+        """Those of an observer, the newest inquiry first."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chassis.db import Database, Transaction
 from chassis.envelope import Delivery
-from services.messaging.app.ports import Conversations, LiveFeed, Timelines
+from services.messaging.app.ports import Conversations, LiveFeed, Outcomes, Timelines
 from services.messaging.domain import conversation as conversations
 from services.messaging.domain.timeline import Entry, Report, Subject
 
@@ -13,11 +13,17 @@ class Reactions:
     """Every consumed event becomes an entry in each conversation that it belongs to."""
 
     def __init__(
-        self, database: Database, store: Conversations, timelines: Timelines, feed: LiveFeed
+        self,
+        database: Database,
+        store: Conversations,
+        timelines: Timelines,
+        outcomes: Outcomes,
+        feed: LiveFeed,
     ) -> None:
         self._database = database
         self._store = store
         self._timelines = timelines
+        self._outcomes = outcomes
         self._feed = feed
 
     async def note(self, delivery: Delivery, report: Report) -> None:
@@ -32,6 +38,8 @@ class Reactions:
                     tx, Entry(name, delivery.event_id, delivery.time, report.happening)
                 )
                 touched.append(name)
+            if report.sale_of and report.sale_time is not None:
+                await self._outcomes.sold(tx, report.sale_of, time=report.sale_time)
 
         await self._database.react(delivery, work)
         for name in touched:

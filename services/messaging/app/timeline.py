@@ -51,11 +51,11 @@ class TimelineQueries:
         """What the caller may see of the timeline; Refusal NOT_FOUND."""
 
         async def work(tx: Transaction) -> Page[Entry]:
-            view = await visible(self._store, tx, call, query.conversation)
+            _, actor = await visible(self._store, tx, call, query.conversation)
             return await self._timelines.timeline(
                 tx,
                 conversation=query.conversation,
-                side=side_of(view.actor),
+                side=side_of(actor),
                 newest_first=query.newest_first,
                 page=query.page,
             )
@@ -66,8 +66,8 @@ class TimelineQueries:
         """Entries as they are added. Refusal NOT_FOUND, also for an `after_entry` of another conversation."""
 
         async def begin(tx: Transaction) -> tuple[Side, int]:
-            view = await visible(self._store, tx, call, query.conversation)
-            return side_of(view.actor), await self._first_position(tx, query)
+            _, actor = await visible(self._store, tx, call, query.conversation)
+            return side_of(actor), await self._first_position(tx, query)
 
         side, position = await self._database.read(begin)
         return self._watch(query.conversation, side, position)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
-from chassis.kernel.machine import Actor, Machine, Transition
+from chassis.kernel.machine import ActionState, Actor, Machine, Transition
 from services.messaging.domain import events
 from services.messaging.domain.receipt import ReadReceipt
 from services.messaging.domain.side import Side
+
+REOPENING: Final = timedelta(days=30)
+"""How long after its closing a conversation is opened again by a message of the buyer."""
 
 
 class State(StrEnum):
@@ -20,22 +24,44 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
+class DeclineReason(StrEnum):
+    """Why an inquiry was declined; the names of the wire's without the prefix."""
+
+    NO_CAPACITY = "NO_CAPACITY"
+    OUT_OF_SCOPE = "OUT_OF_SCOPE"
+    UNCLEAR_NEEDS = "UNCLEAR_NEEDS"
+    BUDGET = "BUDGET"
+    DEADLINE = "DEADLINE"
+    POLICY = "POLICY"
+    OTHER = "OTHER"
+
+
 PARTIES = (Actor.BUYER, Actor.SELLER)
+CLOSERS = (Actor.SELLER, Actor.OPERATOR)
+EITHER = (State.OPEN, State.CLOSED)
 MACHINE: Machine[State] = Machine(
     "conversation",
     (
         Transition((State.OPEN,), "sendMessage", PARTIES),
-        Transition((State.OPEN, State.CLOSED), "markRead", PARTIES),
+        # Within `REOPENING` only.
+        Transition((State.CLOSED,), "sendMessage", (Actor.BUYER,), State.OPEN),
+        Transition(EITHER, "markRead", PARTIES),
+        Transition((State.OPEN,), "decline", (Actor.SELLER,), State.CLOSED),
+        Transition(EITHER, "close", CLOSERS, State.CLOSED),
+        Transition(EITHER, "reopen", CLOSERS, State.OPEN),
+        Transition(EITHER, "archive", PARTIES),
+        Transition(EITHER, "unarchive", PARTIES),
     ),
 )
-"""Closing and reopening have no method yet; reading is possible in every state."""
+"""Reading is possible in every state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """The thread about one `subject` (an order request or an order; empty for an inquiry).
 
-    `unread` counts, for each side, the public messages of the other that it has not read.
+    `unread` counts, for each side, the public messages of the other that it has not read. `archived` holds
+    the sides that have put it away. `close_time` is None while it is open.
     """
 
     name: str
@@ -48,14 +74,43 @@ class Conversation:
     last_entry_time: datetime
     state: State = State.OPEN
     title: str = ""
+    summary: str = ""
     marketplace: str = ""
+    observer: str = ""
     unread: Mapping[Side, int] = field(default_factory=lambda: {Side.BUYER: 0, Side.SELLER: 0})
     receipts: tuple[ReadReceipt, ...] = ()
+    archived: frozenset[Side] = frozenset()
+    close_time: datetime | None = None
+    decline_reason: DeclineReason | None = None
     version: int = 1
+
+    @property
+    def reopen_deadline(self) -> datetime | None:
+        """Until when, exclusively, a message of the buyer opens it again; None while it is open."""
+        return None if self.close_time is None else self.close_time + REOPENING
 
     def receipt_of(self, user: str) -> ReadReceipt | None:
         """Up to where `user` has read; None before he read anything."""
         return next((receipt for receipt in self.receipts if receipt.user == user), None)
+
+    def takes_messages(self, actor: Actor, now: datetime) -> bool:
+        """Whether `actor` may write now."""
+        if self.reopen_deadline is not None and now >= self.reopen_deadline:
+            return False
+        return MACHINE.can(self.state, "sendMessage", actor)
+
+
+def actions(conversation: Conversation, *, actor: Actor, now: datetime) -> tuple[ActionState, ...]:
+    """Every action that `actor` can ever take, with the reason for each that is missing now."""
+    found = []
+    for each in MACHINE.explain(conversation.state, actor):
+        reason = each.reason
+        if each.action == "sendMessage" and not conversation.takes_messages(actor, now):
+            reason = "CONVERSATION_CLOSED"
+        elif each.action == "decline" and conversation.subject:
+            reason = "NOT_AN_INQUIRY"
+        found.append(ActionState(each.action, not reason, reason))
+    return tuple(found)
 
 
 def about(*, subject: str, origin: str, seller: str, buyer: str, now: datetime) -> Conversation:
@@ -75,21 +130,3 @@ def about(*, subject: str, origin: str, seller: str, buyer: str, now: datetime) 
 def started(conversation: Conversation) -> events.ConversationStarted:
     """The event that tells of a new conversation."""
     return events.ConversationStarted(conversation)
-
-
-def inquire(
-    *, conversation_id: str, seller: str, buyer: str, title: str, marketplace: str, now: datetime
-) -> Conversation:
-    """A conversation that a buyer begins before any request or order."""
-    return Conversation(
-        name=f"conversations/{conversation_id}",
-        subject="",
-        origin="",
-        seller=seller,
-        buyer=buyer,
-        title=title,
-        marketplace=marketplace,
-        create_time=now,
-        update_time=now,
-        last_entry_time=now,
-    )

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from services.messaging.domain.conversation import Conversation
+    from services.messaging.domain.conversation import Conversation, DeclineReason
     from services.messaging.domain.message import Message
     from services.messaging.domain.receipt import ReadReceipt
+    from services.messaging.domain.side import Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +35,36 @@ class MessagesRead:
     receipt: ReadReceipt
 
 
-Event = ConversationStarted | MessageSent | MessagesRead
+@dataclass(frozen=True, slots=True)
+class InquiryDeclined:
+    """The seller declined an inquiry, which closed it."""
+
+    conversation: Conversation
+    author: str
+    reason: DeclineReason
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationClosed:
+    """No more messages are taken; `side` closed it."""
+
+    conversation: Conversation
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationReopened:
+    """Messages are taken again; `side` opened it."""
+
+    conversation: Conversation
+    side: Side
+
+
+Event = (
+    ConversationStarted
+    | MessageSent
+    | MessagesRead
+    | InquiryDeclined
+    | ConversationClosed
+    | ConversationReopened
+)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from chassis.kernel.machine import Actor
 from services.messaging.domain import events, refusals
 from services.messaging.domain.conversation import MACHINE, Conversation, State
+from services.messaging.domain.lifecycle import reopened
 from services.messaging.domain.receipt import ReadReceipt
 from services.messaging.domain.side import Side, other, side_of
 
@@ -54,26 +55,32 @@ def send(
     message_id: str,
     now: datetime,
 ) -> tuple[Conversation, Message, events.MessageSent]:
-    """Says something. A public message is unread by the other side.
+    """Says something. A public message is unread by the other side, and brings the conversation back to who
+    has put it away; the buyer's opens it again.
 
     Refusals: INTERNAL_NOTE_FORBIDDEN, CONVERSATION_CLOSED, EMPTY_BODY, TRANSITION_FORBIDDEN.
     """
     side = side_of(actor)
     if kind is Kind.INTERNAL_NOTE and side is not Side.SELLER:
         raise refusals.internal_note_forbidden(conversation.name)
-    if conversation.state is State.CLOSED:
+    if conversation.state is State.CLOSED and not conversation.takes_messages(actor, now):
         raise refusals.conversation_closed(conversation.name)
-    MACHINE.move(conversation.state, "sendMessage", actor, name=conversation.name)
+    state = MACHINE.move(conversation.state, "sendMessage", actor, name=conversation.name)
+    if state is not conversation.state:
+        conversation = replace(reopened(conversation, now=now), version=conversation.version)
     if not text.strip():
         raise refusals.empty_body("text")
     message = Message(conversation.name, message_id, author, side, kind, text, now)
     unread, shown_time = dict(conversation.unread), conversation.last_entry_time
+    archived = conversation.archived - {side}
     if kind is Kind.PUBLIC:
+        archived = frozenset()
         unread[other(side)] += 1
         shown_time = max(now, shown_time)
     changed = replace(
         conversation,
         unread=unread,
+        archived=archived,
         version=conversation.version + 1,
         update_time=now,
         last_entry_time=shown_time,

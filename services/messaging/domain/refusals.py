@@ -14,6 +14,7 @@ class Reason(StrEnum):
     CONVERSATION_CLOSED = "CONVERSATION_CLOSED"
     OWN_LISTING = "OWN_LISTING"
     INTERNAL_NOTE_FORBIDDEN = "INTERNAL_NOTE_FORBIDDEN"
+    NOT_AN_INQUIRY = "NOT_AN_INQUIRY"
 
 
 def empty_body(field: str) -> Refusal:
@@ -38,4 +39,11 @@ def internal_note_forbidden(name: str) -> Refusal:
         Reason.INTERNAL_NOTE_FORBIDDEN,
         "only the seller's team writes internal notes",
         metadata={"resource": name},
+    )
+
+
+def not_an_inquiry(name: str, subject: str) -> Refusal:
+    """Requests and orders are declined by their own methods."""
+    return precondition(
+        Reason.NOT_AN_INQUIRY, f"{name} is about {subject}, not an inquiry", resource=name, subject=subject
     )

@@ -72,6 +72,9 @@ class EventType(StrEnum):
     SUBSCRIPTION_ENDED = "SUBSCRIPTION_ENDED"
     SUBSCRIPTION_REFUNDED = "SUBSCRIPTION_REFUNDED"
     SUBSCRIPTION_REFUND_FAILED = "SUBSCRIPTION_REFUND_FAILED"
+    INQUIRY_DECLINED = "INQUIRY_DECLINED"
+    CONVERSATION_CLOSED = "CONVERSATION_CLOSED"
+    CONVERSATION_REOPENED = "CONVERSATION_REOPENED"
 
 
 FOR_THE_TEAM: Final = frozenset({EventType.REQUEST_REMINDED})
@@ -117,7 +120,8 @@ class Report:
     """What another service reported: a happening, and the conversations that it belongs to.
 
     `conversations` holds (subject, origin) for each of them; an inquiry's is named by `inquiry` instead,
-    because it cannot come into existence through a report.
+    because it cannot come into existence through a report. `sale_of` names the inquiry from which an order
+    came that is confirmed.
     """
 
     happening: Happening
@@ -125,6 +129,8 @@ class Report:
     buyer: str
     subjects: tuple[Subject, ...] = ()
     inquiry: str = ""
+    sale_of: str = ""
+    sale_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chassis.inbox import Subscription, on
+from parley.messaging.v1 import events_pb2
+from services.messaging.app.outcomes import OutcomeReactions
 from services.messaging.app.reactions import Reactions
-from services.messaging.wire import reports
+from services.messaging.wire import outcomes, reports
 from services.messaging.wire.subscriptions import SUBSCRIPTION_EVENTS, subscription_report
 
 
-def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
+def subscriptions(reactions: Reactions, observed: OutcomeReactions) -> Mapping[str, Sequence[Subscription]]:
     """Per producer: each event, once, in whatever order it arrives (the timeline sorts by time)."""
     return {
         "gating": [on(event, reports.request_report, reactions.note) for event in reports.REQUEST_EVENTS],
@@ -18,5 +20,11 @@ def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
         "orders": [
             *(on(event, reports.order_report, reactions.note) for event in reports.ORDER_EVENTS),
             *(on(event, subscription_report, reactions.note) for event in SUBSCRIPTION_EVENTS),
+        ],
+        # Our own: what observers may know is fed by events that carry no text, and by nothing else.
+        "messaging": [
+            on(events_pb2.ConversationStarted, outcomes.observed_inquiry, observed.began),
+            on(events_pb2.MessageSent, outcomes.observed_message, observed.contacted),
+            on(events_pb2.InquiryDeclined, outcomes.observed_decline, observed.contacted),
         ],
     }

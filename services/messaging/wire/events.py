@@ -13,7 +13,7 @@ from chassis.wire import timestamp
 from parley.messaging.v1 import events_pb2 as messaging_events
 from services.messaging.domain import events
 from services.messaging.domain.conversation import Conversation
-from services.messaging.wire.values import KINDS, SIDES, STATES
+from services.messaging.wire.values import DECLINE_REASONS, KINDS, SIDES, STATES
 
 
 def _facts(conversation: Conversation) -> messaging_events.ConversationFacts:
@@ -24,6 +24,8 @@ def _facts(conversation: Conversation) -> messaging_events.ConversationFacts:
         seller=conversation.seller,
         buyer=conversation.buyer,
         state=STATES[conversation.state],
+        observer=conversation.observer,
+        marketplace=conversation.marketplace,
     )
 
 
@@ -64,8 +66,31 @@ def _conversation_started(event: events.ConversationStarted) -> ProtoMessage:
     return messaging_events.ConversationStarted(conversation=_facts(event.conversation))
 
 
+def _inquiry_declined(event: events.InquiryDeclined) -> ProtoMessage:
+    return messaging_events.InquiryDeclined(
+        conversation=_facts(event.conversation),
+        author=event.author,
+        reason=DECLINE_REASONS[event.reason],
+    )
+
+
+def _conversation_closed(event: events.ConversationClosed) -> ProtoMessage:
+    return messaging_events.ConversationClosed(
+        conversation=_facts(event.conversation), side=SIDES[event.side]
+    )
+
+
+def _conversation_reopened(event: events.ConversationReopened) -> ProtoMessage:
+    return messaging_events.ConversationReopened(
+        conversation=_facts(event.conversation), side=SIDES[event.side]
+    )
+
+
 _MESSAGES: Mapping[type[events.Event], Callable[[Any], ProtoMessage]] = {
     events.ConversationStarted: _conversation_started,
     events.MessageSent: _message_sent,
     events.MessagesRead: _messages_read,
+    events.InquiryDeclined: _inquiry_declined,
+    events.ConversationClosed: _conversation_closed,
+    events.ConversationReopened: _conversation_reopened,
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chassis.kernel.money import Money
-from chassis.wire import money
+from chassis.wire import money, optional_instant
 from parley.gating.v1 import events_pb2 as gating_events
 from parley.offers.v1 import events_pb2 as offers_events
 from parley.offers.v1 import offer_pb2
@@ -122,6 +122,8 @@ def order_report(message: Any) -> Report:
         seller=facts.seller,
         buyer=facts.buyer,
         subjects=(Subject(facts.name, origin_of(facts.order_request, facts.origin_conversation)),),
+        sale_of=facts.origin_conversation,
+        sale_time=optional_instant(facts, "confirm_time"),
     )
 
 

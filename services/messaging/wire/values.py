@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parley.messaging.v1 import conversation_pb2, timeline_pb2
-from services.messaging.domain.conversation import State
+from services.messaging.domain.conversation import DeclineReason, State
 from services.messaging.domain.message import Kind
 from services.messaging.domain.side import Side
 
@@ -25,3 +25,10 @@ KINDS_SENT = {
     timeline_pb2.Message.KIND_PUBLIC: Kind.PUBLIC,
     timeline_pb2.Message.KIND_INTERNAL_NOTE: Kind.INTERNAL_NOTE,
 }
+
+_DECLINE = "DECLINE_REASON_"
+DECLINE_REASONS = {
+    reason: conversation_pb2.Conversation.DeclineReason.Value(f"{_DECLINE}{reason.value}")
+    for reason in DeclineReason
+}
+DECLINE_REASONS_SENT = {value: reason for reason, value in DECLINE_REASONS.items()}

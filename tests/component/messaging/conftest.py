@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 from google.type.money_pb2 import Money
+from sqlalchemy import text
 
+from chassis.db import Transaction
 from chassis.kernel.clock import ManualClock
 from chassis.testing import Backends, Identity, RunningService, buyer, running, seller
 from chassis.testing.producer import ForeignProducer
 from parley.gating.v1 import events_pb2 as gating_events
 from parley.gating.v1 import order_request_pb2
+from parley.messaging.v1 import conversation_pb2
 from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
 from parley.offers.v1 import events_pb2 as offers_events
@@ -25,6 +29,7 @@ OTTO, OLGA = seller("acme", user="otto"), seller("acme", "agent", user="olga")
 RIVAL = seller("rival")
 REQUEST = "0190a000-0000-7000-8000-000000000001"
 OFFER = "0190a000-0000-7000-8000-000000000002"
+OF_REQUEST, OF_ORDER = f"conversations/{REQUEST}", f"conversations/{OFFER}"
 
 
 @dataclass
@@ -50,6 +55,19 @@ class Scene:
         request = pb.SendMessageRequest(parent=conversation, text=text, **fields)  # type: ignore[arg-type]
         return str((await self.of(who).SendMessage(request)).message.name)
 
+    async def see(self, who: Identity, conversation: str) -> conversation_pb2.Conversation:
+        """The conversation as `who` sees it."""
+        answer: pb.GetConversationResponse = await self.of(who).GetConversation(
+            pb.GetConversationRequest(name=conversation)
+        )
+        return answer.conversation
+
+    async def names(self, who: Identity, **fields: object) -> list[str]:
+        """The names of the conversations in a list of `who`: acme's for its team."""
+        seller = "" if who in (ANA, BEN) else "sellers/acme"
+        request = pb.ListConversationsRequest(seller=seller, **fields)  # type: ignore[arg-type]
+        return [each.name for each in (await self.of(who).ListConversations(request)).conversations]
+
     async def timeline(self, who: Identity, conversation: str, **fields: object) -> list[str]:
         """The whole timeline as readable words: the text of a message, the type of an event."""
         words, token = [], ""
@@ -73,6 +91,24 @@ async def scene(backends: Backends, clock: ManualClock) -> AsyncIterator[Scene]:
     """Messaging alone; the other services speak through `others`."""
     async with running(DEFINITION, backends, clock=clock) as service:
         yield Scene(service, ForeignProducer(service.host.bus), clock)
+
+
+async def rows(scene: Scene) -> tuple[int, ...]:
+    """How much is stored; a refused call leaves all of it as it was."""
+    counts = []
+    for table in ("conversation", "timeline_entry", "outbox", "idempotency"):
+        counting = partial(Transaction.scalar, statement=text(f"SELECT count(*) FROM {table}"))
+        counts.append(await scene.service.host.database.read(counting))
+    return tuple(counts)
+
+
+async def begin_request(scene: Scene) -> None:
+    """An order request of ana to acme, and with it `OF_REQUEST`."""
+    submitted = gating_events.OrderRequestSubmitted(order_request=request_facts(1))
+    await scene.others.publish(
+        submitted, aggregate=f"orderRequests/{REQUEST}", version=1, time=scene.clock.now()
+    )
+    await scene.service.settle()
 
 
 def request_facts(version: int) -> gating_events.OrderRequestFacts:

@@ -5,36 +5,24 @@ from __future__ import annotations
 import asyncio
 import uuid
 from datetime import timedelta
-from functools import partial
 
 import pytest
-from sqlalchemy import text
 
-from chassis.db import Transaction
 from chassis.kernel.refusal import Kind
 from chassis.testing import ANONYMOUS, Identity, observer, operator, refused
-from parley.messaging.v1 import conversation_pb2, timeline_pb2
 from parley.messaging.v1 import messaging_service_pb2 as pb
-from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, RIVAL, Scene
+from parley.messaging.v1 import timeline_pb2
+from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, RIVAL, Scene, rows
 
 MINUTE = timedelta(minutes=1)
 NOTE = timeline_pb2.Message.KIND_INTERNAL_NOTE
-
-
-async def rows(scene: Scene) -> tuple[int, ...]:
-    """How much is stored; a refused call leaves all of it as it was."""
-    counts = []
-    for table in ("conversation", "timeline_entry", "outbox", "idempotency"):
-        counting = partial(Transaction.scalar, statement=text(f"SELECT count(*) FROM {table}"))
-        counts.append(await scene.service.host.database.read(counting))
-    return tuple(counts)
 
 
 @pytest.mark.covers("G26")
 async def test_a_buyer_talks_to_a_seller_before_any_order(scene: Scene) -> None:
     begun = await scene.inquiry()
     assert begun.conversation.marketplace == "craftfair"
-    assert list(begun.conversation.allowed_actions) == ["sendMessage", "markRead"]
+    assert list(begun.conversation.allowed_actions) == ["sendMessage", "markRead", "archive", "unarchive"]
     scene.clock.advance(MINUTE)
     await scene.say(OTTO, begun.conversation.name, "Owls are what we do best.")
     expected = ["INQUIRY_STARTED", "Do you draw owls?", "Owls are what we do best."]
@@ -226,21 +214,6 @@ async def test_a_team_does_not_write_to_itself(scene: Scene) -> None:
     both = Identity("users/otto", ("buyer", "seller:acme:owner"))
     request = pb.CreateInquiryRequest(seller="sellers/acme", title="Me", text="Hello me")
     assert (await refused(scene.of(both).CreateInquiry(request))).reason == "OWN_LISTING"
-
-
-async def test_a_closed_conversation_can_be_read_but_takes_no_message(scene: Scene) -> None:
-    begun = await scene.inquiry()
-    name = begun.conversation.name
-    closing = text("UPDATE conversation SET state = 'closed'")
-    # No method closes a conversation yet; the state is in the contract, so its refusal is as well.
-    await scene.service.host.database.transact(lambda tx: tx.execute(closing))
-    refusal = await refused(scene.of(ANA).SendMessage(pb.SendMessageRequest(parent=name, text="Late")))
-    assert (refusal.kind, refusal.reason) == (Kind.PRECONDITION, "CONVERSATION_CLOSED")
-    read = await scene.of(OTTO).MarkRead(pb.MarkReadRequest(name=name, message=begun.message.name))
-    assert read.conversation.state == conversation_pb2.Conversation.STATE_CLOSED
-    assert list(read.conversation.allowed_actions) == ["markRead"]
-    (missing,) = read.conversation.unavailable_actions
-    assert (missing.action, missing.reason) == ("sendMessage", "TRANSITION_FORBIDDEN")
 
 
 async def test_lists_are_the_callers_own_most_recent_first(scene: Scene) -> None:

@@ -20,10 +20,19 @@ from parley.offers.v1 import offer_pb2
 from parley.orders.v1 import events_pb2 as orders_events
 from parley.orders.v1 import fulfilment_pb2
 from services.messaging.__main__ import DEFINITION
-from tests.component.messaging.conftest import ANA, OFFER, OTTO, REQUEST, Scene, offer_facts, request_facts
+from tests.component.messaging.conftest import (
+    ANA,
+    OF_ORDER,
+    OF_REQUEST,
+    OFFER,
+    OTTO,
+    REQUEST,
+    Scene,
+    offer_facts,
+    request_facts,
+)
 
 MINUTE = timedelta(minutes=1)
-OF_REQUEST, OF_ORDER = f"conversations/{REQUEST}", f"conversations/{OFFER}"
 
 
 async def negotiate(scene: Scene, *, shuffled: bool = False, copies: int = 1) -> None:

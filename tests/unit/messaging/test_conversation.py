@@ -13,9 +13,15 @@ from hypothesis import strategies as st
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Kind as RefusalKind
 from chassis.kernel.refusal import Refusal
-from services.messaging.domain import conversation as conversations
 from services.messaging.domain import message as messages
-from services.messaging.domain.conversation import MACHINE, Conversation, State
+from services.messaging.domain.conversation import (
+    MACHINE,
+    REOPENING,
+    Conversation,
+    DeclineReason,
+    State,
+)
+from services.messaging.domain.inquiry import Question, inquire
 from services.messaging.domain.message import Kind, Message
 from services.messaging.domain.refusals import Reason
 from services.messaging.domain.side import Side
@@ -27,9 +33,7 @@ COLLEAGUES = ("users/otto", "users/olga")
 
 
 def inquiry(**changes: object) -> Conversation:
-    begun = conversations.inquire(
-        conversation_id="c1", seller="sellers/acme", buyer=BUYER, title="Logo", marketplace="", now=NOW
-    )
+    begun = inquire(Question("sellers/acme", "Logo"), conversation_id="c1", buyer=BUYER, now=NOW)
     return replace(begun, **changes)  # type: ignore[arg-type]
 
 
@@ -63,18 +67,39 @@ EXPECTED = {
     ("markRead", State.OPEN, Actor.SELLER),
     ("markRead", State.CLOSED, Actor.BUYER),
     ("markRead", State.CLOSED, Actor.SELLER),
+    ("archive", State.OPEN, Actor.BUYER),
+    ("archive", State.OPEN, Actor.SELLER),
+    ("archive", State.CLOSED, Actor.BUYER),
+    ("archive", State.CLOSED, Actor.SELLER),
+    ("unarchive", State.OPEN, Actor.BUYER),
+    ("unarchive", State.OPEN, Actor.SELLER),
+    ("unarchive", State.CLOSED, Actor.BUYER),
+    ("unarchive", State.CLOSED, Actor.SELLER),
+    ("close", State.CLOSED, Actor.SELLER),
+    ("close", State.CLOSED, Actor.OPERATOR),
+    ("reopen", State.OPEN, Actor.SELLER),
+    ("reopen", State.OPEN, Actor.OPERATOR),
 }
+MOVES = {
+    ("sendMessage", State.CLOSED, Actor.BUYER): State.OPEN,
+    ("decline", State.OPEN, Actor.SELLER): State.CLOSED,
+    ("close", State.OPEN, Actor.SELLER): State.CLOSED,
+    ("close", State.OPEN, Actor.OPERATOR): State.CLOSED,
+    ("reopen", State.CLOSED, Actor.SELLER): State.OPEN,
+    ("reopen", State.CLOSED, Actor.OPERATOR): State.OPEN,
+}
+MAY = {(event, actor) for event, _, actor in (*EXPECTED, *MOVES)}
 
 
 @pytest.mark.parametrize(("event", "state", "actor"), list(product(MACHINE.events, State, Actor)), ids=str)
 def test_every_cell_of_the_machine(event: str, state: State, actor: Actor) -> None:
-    if (event, state, actor) in EXPECTED:
-        assert MACHINE.move(state, event, actor) is state
+    if (event, state, actor) in EXPECTED or (event, state, actor) in MOVES:
+        assert MACHINE.move(state, event, actor) is MOVES.get((event, state, actor), state)
         return
     with pytest.raises(Refusal) as refused:
         MACHINE.move(state, event, actor, name="conversations/c1")
-    is_party = actor in {Actor.BUYER, Actor.SELLER}
-    assert refused.value.kind is (RefusalKind.PRECONDITION if is_party else RefusalKind.DENIED)
+    kind = RefusalKind.PRECONDITION if (event, actor) in MAY else RefusalKind.DENIED
+    assert refused.value.kind is kind
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\t "])
@@ -84,10 +109,24 @@ def test_a_message_needs_text(text: str) -> None:
     assert refused.value.reason == Reason.EMPTY_BODY
 
 
-def test_a_closed_conversation_takes_no_message() -> None:
+def test_a_closed_conversation_takes_no_message_of_the_seller() -> None:
     with pytest.raises(Refusal) as refused:
-        say(inquiry(state=State.CLOSED))
+        say(inquiry(state=State.CLOSED, close_time=NOW), actor=Actor.SELLER)
     assert refused.value.reason == Reason.CONVERSATION_CLOSED
+
+
+@pytest.mark.parametrize(("seconds", "opens"), [(-1, True), (0, False), (1, False)])
+def test_the_buyer_opens_it_again_within_thirty_days(seconds: int, opens: bool) -> None:
+    # The message comes one minute after NOW.
+    closed = NOW + timedelta(minutes=1) - REOPENING - timedelta(seconds=seconds)
+    found = inquiry(state=State.CLOSED, close_time=closed, decline_reason=DeclineReason.BUDGET)
+    if not opens:
+        with pytest.raises(Refusal) as refused:
+            say(found)
+        assert refused.value.reason == Reason.CONVERSATION_CLOSED
+        return
+    changed, _ = say(found)
+    assert (changed.state, changed.close_time, changed.decline_reason) == (State.OPEN, None, None)
 
 
 def test_internal_notes_are_for_the_team() -> None:

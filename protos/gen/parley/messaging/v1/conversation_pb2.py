@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from parley.type.v1 import action_pb2 as parley_dot_type_dot_v1_dot_action__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&parley/messaging/v1/conversation.proto\x12\x13parley.messaging.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bparley/type/v1/action.proto\"\x80\x06\n\x0c\x43onversation\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x15\n\x07subject\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06origin\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06seller\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x62uyer\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12<\n\x05state\x18\x06 \x01(\x0e\x32\'.parley.messaging.v1.Conversation.StateB\x04\xe2\x41\x01\x03\x12\x13\n\x05title\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmarketplace\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cunread_count\x18\t \x01(\x05\x42\x04\xe2\x41\x01\x03\x12=\n\rread_receipts\x18\n \x03(\x0b\x32 .parley.messaging.v1.ReadReceiptB\x04\xe2\x41\x01\x03\x12\x39\n\x0flast_entry_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x61llowed_actions\x18\x0f \x03(\tB\x04\xe2\x41\x01\x03\x12\x44\n\x13unavailable_actions\x18\x10 \x03(\x0b\x32!.parley.type.v1.UnavailableActionB\x04\xe2\x41\x01\x03\"@\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x10\n\x0cSTATE_CLOSED\x10\x02:W\xea\x41T\n\x17parley.dev/Conversation\x12\x1c\x63onversations/{conversation}*\rconversations2\x0c\x63onversation\"\x84\x01\n\x0bReadReceipt\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\'\n\x04side\x18\x02 \x01(\x0e\x32\x19.parley.messaging.v1.Side\x12\x0f\n\x07message\x18\x03 \x01(\t\x12-\n\tread_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*N\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0e\n\nSIDE_BUYER\x10\x01\x12\x0f\n\x0bSIDE_SELLER\x10\x02\x12\x0f\n\x0bSIDE_SYSTEM\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&parley/messaging/v1/conversation.proto\x12\x13parley.messaging.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bparley/type/v1/action.proto\"\x89\n\n\x0c\x43onversation\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x15\n\x07subject\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06origin\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06seller\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x62uyer\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12<\n\x05state\x18\x06 \x01(\x0e\x32\'.parley.messaging.v1.Conversation.StateB\x04\xe2\x41\x01\x03\x12\x13\n\x05title\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmarketplace\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cunread_count\x18\t \x01(\x05\x42\x04\xe2\x41\x01\x03\x12=\n\rread_receipts\x18\n \x03(\x0b\x32 .parley.messaging.v1.ReadReceiptB\x04\xe2\x41\x01\x03\x12\x39\n\x0flast_entry_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x61llowed_actions\x18\x0f \x03(\tB\x04\xe2\x41\x01\x03\x12\x44\n\x13unavailable_actions\x18\x10 \x03(\x0b\x32!.parley.type.v1.UnavailableActionB\x04\xe2\x41\x01\x03\x12\x15\n\x07summary\x18\x11 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08observer\x18\x12 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x61rchived\x18\x13 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x34\n\nclose_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x39\n\x0freopen_deadline\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12M\n\x0e\x64\x65\x63line_reason\x18\x16 \x01(\x0e\x32/.parley.messaging.v1.Conversation.DeclineReasonB\x04\xe2\x41\x01\x03\"@\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x10\n\x0cSTATE_CLOSED\x10\x02\"\xff\x01\n\rDeclineReason\x12\x1e\n\x1a\x44\x45\x43LINE_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45\x43LINE_REASON_NO_CAPACITY\x10\x01\x12\x1f\n\x1b\x44\x45\x43LINE_REASON_OUT_OF_SCOPE\x10\x02\x12 \n\x1c\x44\x45\x43LINE_REASON_UNCLEAR_NEEDS\x10\x03\x12\x19\n\x15\x44\x45\x43LINE_REASON_BUDGET\x10\x04\x12\x1b\n\x17\x44\x45\x43LINE_REASON_DEADLINE\x10\x05\x12\x19\n\x15\x44\x45\x43LINE_REASON_POLICY\x10\x06\x12\x18\n\x14\x44\x45\x43LINE_REASON_OTHER\x10\x07:W\xea\x41T\n\x17parley.dev/Conversation\x12\x1c\x63onversations/{conversation}*\rconversations2\x0c\x63onversation\"\x84\x01\n\x0bReadReceipt\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\'\n\x04side\x18\x02 \x01(\x0e\x32\x19.parley.messaging.v1.Side\x12\x0f\n\x07message\x18\x03 \x01(\t\x12-\n\tread_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*N\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0e\n\nSIDE_BUYER\x10\x01\x12\x0f\n\x0bSIDE_SELLER\x10\x02\x12\x0f\n\x0bSIDE_SYSTEM\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -67,14 +67,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONVERSATION'].fields_by_name['allowed_actions']._serialized_options = b'\342A\001\003'
   _globals['_CONVERSATION'].fields_by_name['unavailable_actions']._loaded_options = None
   _globals['_CONVERSATION'].fields_by_name['unavailable_actions']._serialized_options = b'\342A\001\003'
+  _globals['_CONVERSATION'].fields_by_name['summary']._loaded_options = None
+  _globals['_CONVERSATION'].fields_by_name['summary']._serialized_options = b'\342A\001\003'
+  _globals['_CONVERSATION'].fields_by_name['observer']._loaded_options = None
+  _globals['_CONVERSATION'].fields_by_name['observer']._serialized_options = b'\342A\001\003'
+  _globals['_CONVERSATION'].fields_by_name['archived']._loaded_options = None
+  _globals['_CONVERSATION'].fields_by_name['archived']._serialized_options = b'\342A\001\003'
+  _globals['_CONVERSATION'].fields_by_name['close_time']._loaded_options = None
+  _globals['_CONVERSATION'].fields_by_name['close_time']._serialized_options = b'\342A\001\003'
+  _globals['_CONVERSATION'].fields_by_name['reopen_deadline']._loaded_options = None
+  _globals['_CONVERSATION'].fields_by_name['reopen_deadline']._serialized_options = b'\342A\001\003'
+  _globals['_CONVERSATION'].fields_by_name['decline_reason']._loaded_options = None
+  _globals['_CONVERSATION'].fields_by_name['decline_reason']._serialized_options = b'\342A\001\003'
   _globals['_CONVERSATION']._loaded_options = None
   _globals['_CONVERSATION']._serialized_options = b'\352AT\n\027parley.dev/Conversation\022\034conversations/{conversation}*\rconversations2\014conversation'
-  _globals['_SIDE']._serialized_start=1091
-  _globals['_SIDE']._serialized_end=1169
+  _globals['_SIDE']._serialized_start=1612
+  _globals['_SIDE']._serialized_end=1690
   _globals['_CONVERSATION']._serialized_start=186
-  _globals['_CONVERSATION']._serialized_end=954
-  _globals['_CONVERSATION_STATE']._serialized_start=801
-  _globals['_CONVERSATION_STATE']._serialized_end=865
-  _globals['_READRECEIPT']._serialized_start=957
-  _globals['_READRECEIPT']._serialized_end=1089
+  _globals['_CONVERSATION']._serialized_end=1475
+  _globals['_CONVERSATION_STATE']._serialized_start=1064
+  _globals['_CONVERSATION_STATE']._serialized_end=1128
+  _globals['_CONVERSATION_DECLINEREASON']._serialized_start=1131
+  _globals['_CONVERSATION_DECLINEREASON']._serialized_end=1386
+  _globals['_READRECEIPT']._serialized_start=1478
+  _globals['_READRECEIPT']._serialized_end=1610
 # @@protoc_insertion_point(module_scope)

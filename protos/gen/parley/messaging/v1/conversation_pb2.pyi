@@ -66,7 +66,7 @@ class Conversation(_message.Message):
         STATE_OPEN: Conversation._State.ValueType  # 1
         """Messages are taken."""
         STATE_CLOSED: Conversation._State.ValueType  # 2
-        """No messages are taken. Reading is always possible."""
+        """No messages are taken, except the buyer's until `reopen_deadline`, which opens it again. Reading is always possible."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Whether messages are taken."""
@@ -76,7 +76,50 @@ class Conversation(_message.Message):
     STATE_OPEN: Conversation.State.ValueType  # 1
     """Messages are taken."""
     STATE_CLOSED: Conversation.State.ValueType  # 2
-    """No messages are taken. Reading is always possible."""
+    """No messages are taken, except the buyer's until `reopen_deadline`, which opens it again. Reading is always possible."""
+
+    class _DeclineReason:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _DeclineReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Conversation._DeclineReason.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        DECLINE_REASON_UNSPECIFIED: Conversation._DeclineReason.ValueType  # 0
+        """Not declined, or not chosen."""
+        DECLINE_REASON_NO_CAPACITY: Conversation._DeclineReason.ValueType  # 1
+        """No time in the period asked for."""
+        DECLINE_REASON_OUT_OF_SCOPE: Conversation._DeclineReason.ValueType  # 2
+        """Not what this seller does."""
+        DECLINE_REASON_UNCLEAR_NEEDS: Conversation._DeclineReason.ValueType  # 3
+        """The needs are too unclear to make an offer."""
+        DECLINE_REASON_BUDGET: Conversation._DeclineReason.ValueType  # 4
+        """The budget does not fit."""
+        DECLINE_REASON_DEADLINE: Conversation._DeclineReason.ValueType  # 5
+        """The deadline cannot be met."""
+        DECLINE_REASON_POLICY: Conversation._DeclineReason.ValueType  # 6
+        """Against the rules of the marketplace."""
+        DECLINE_REASON_OTHER: Conversation._DeclineReason.ValueType  # 7
+        """Something else; the text says what."""
+
+    class DeclineReason(_DeclineReason, metaclass=_DeclineReasonEnumTypeWrapper):
+        """Why an inquiry was declined."""
+
+    DECLINE_REASON_UNSPECIFIED: Conversation.DeclineReason.ValueType  # 0
+    """Not declined, or not chosen."""
+    DECLINE_REASON_NO_CAPACITY: Conversation.DeclineReason.ValueType  # 1
+    """No time in the period asked for."""
+    DECLINE_REASON_OUT_OF_SCOPE: Conversation.DeclineReason.ValueType  # 2
+    """Not what this seller does."""
+    DECLINE_REASON_UNCLEAR_NEEDS: Conversation.DeclineReason.ValueType  # 3
+    """The needs are too unclear to make an offer."""
+    DECLINE_REASON_BUDGET: Conversation.DeclineReason.ValueType  # 4
+    """The budget does not fit."""
+    DECLINE_REASON_DEADLINE: Conversation.DeclineReason.ValueType  # 5
+    """The deadline cannot be met."""
+    DECLINE_REASON_POLICY: Conversation.DeclineReason.ValueType  # 6
+    """Against the rules of the marketplace."""
+    DECLINE_REASON_OTHER: Conversation.DeclineReason.ValueType  # 7
+    """Something else; the text says what."""
 
     NAME_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
@@ -94,6 +137,12 @@ class Conversation(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    OBSERVER_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    REOPEN_DEADLINE_FIELD_NUMBER: _builtins.int
+    DECLINE_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`conversations/{conversation}`; the id is that of what the conversation is about."""
     subject: _builtins.str
@@ -114,6 +163,18 @@ class Conversation(_message.Message):
     """How many messages of the other side the caller (for the seller: the caller's team) has not read."""
     etag: _builtins.str
     """The version, for optimistic concurrency."""
+    summary: _builtins.str
+    """What the buyer of an inquiry needs, in short; it stands beside the history. Empty for requests and orders, and for
+    callers who take no part.
+    """
+    observer: _builtins.str
+    """`observers/{observer}`, who learns of an inquiry whether contact was made and a sale closed, and nothing else. Else
+    empty.
+    """
+    archived: _builtins.bool
+    """Whether the caller (for the seller: the caller's team) has put it away. The next message brings it back."""
+    decline_reason: Global___Conversation.DeclineReason.ValueType
+    """Why the seller declined the inquiry; unspecified where he did not, or where it was opened again."""
     @_builtins.property
     def read_receipts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadReceipt]:
         """Up to where each side has read."""
@@ -138,6 +199,14 @@ class Conversation(_message.Message):
     def unavailable_actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.UnavailableAction]:
         """What the caller may not do now, and why."""
 
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was closed; absent while it is open."""
+
+    @_builtins.property
+    def reopen_deadline(self) -> _timestamp_pb2.Timestamp:
+        """Until when a message of the buyer opens it again: 30 days after `close_time`; absent while it is open."""
+
     def __init__(
         self,
         *,
@@ -157,10 +226,16 @@ class Conversation(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
+        summary: _builtins.str = ...,
+        observer: _builtins.str = ...,
+        archived: _builtins.bool = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+        reopen_deadline: _timestamp_pb2.Timestamp | None = ...,
+        decline_reason: Global___Conversation.DeclineReason.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_entry_time", b"last_entry_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "create_time", b"create_time", "last_entry_time", b"last_entry_time", "reopen_deadline", b"reopen_deadline", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "buyer", b"buyer", "create_time", b"create_time", "etag", b"etag", "last_entry_time", b"last_entry_time", "marketplace", b"marketplace", "name", b"name", "origin", b"origin", "read_receipts", b"read_receipts", "seller", b"seller", "state", b"state", "subject", b"subject", "title", b"title", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "archived", b"archived", "buyer", b"buyer", "close_time", b"close_time", "create_time", b"create_time", "decline_reason", b"decline_reason", "etag", b"etag", "last_entry_time", b"last_entry_time", "marketplace", b"marketplace", "name", b"name", "observer", b"observer", "origin", b"origin", "read_receipts", b"read_receipts", "reopen_deadline", b"reopen_deadline", "seller", b"seller", "state", b"state", "subject", b"subject", "summary", b"summary", "title", b"title", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

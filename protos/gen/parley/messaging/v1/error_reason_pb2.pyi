@@ -40,6 +40,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED. Only the seller's team writes internal notes.
     Metadata: `{"resource": "conversations/0198…"}`.
     """
+    ERROR_REASON_NOT_AN_INQUIRY: _ErrorReason.ValueType  # 5
+    """FAILED_PRECONDITION. Only an inquiry can be declined here; a request is declined by its own method.
+    Metadata: `{"resource": "conversations/0198…", "subject": "orderRequests/0198…"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the messaging service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -63,5 +67,9 @@ Metadata: `{"seller": "sellers/acme"}`.
 ERROR_REASON_INTERNAL_NOTE_FORBIDDEN: ErrorReason.ValueType  # 4
 """PERMISSION_DENIED. Only the seller's team writes internal notes.
 Metadata: `{"resource": "conversations/0198…"}`.
+"""
+ERROR_REASON_NOT_AN_INQUIRY: ErrorReason.ValueType  # 5
+"""FAILED_PRECONDITION. Only an inquiry can be declined here; a request is declined by its own method.
+Metadata: `{"resource": "conversations/0198…", "subject": "orderRequests/0198…"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -28,7 +28,7 @@ from parley.messaging.v1 import timeline_pb2 as parley_dot_messaging_dot_v1_dot_
 from parley.type.v1 import event_pb2 as parley_dot_type_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n parley/messaging/v1/events.proto\x12\x13parley.messaging.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&parley/messaging/v1/conversation.proto\x1a\"parley/messaging/v1/timeline.proto\x1a\x1aparley/type/v1/event.proto\"\x9a\x01\n\x11\x43onversationFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0e\n\x06seller\x18\x04 \x01(\t\x12\r\n\x05\x62uyer\x18\x05 \x01(\t\x12\x36\n\x05state\x18\x06 \x01(\x0e\x32\'.parley.messaging.v1.Conversation.State\"p\n\x13\x43onversationStarted\x12<\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32&.parley.messaging.v1.ConversationFacts:\x1b\xf2\xe0\x18\x17\n\x0c\x63onversation\x12\x07started\"\xe7\x01\n\x0bMessageSent\x12<\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32&.parley.messaging.v1.ConversationFacts\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\'\n\x04side\x18\x04 \x01(\x0e\x32\x19.parley.messaging.v1.Side\x12/\n\x04kind\x18\x05 \x01(\x0e\x32!.parley.messaging.v1.Message.Kind:\x1f\xf2\xe0\x18\x1b\n\x0c\x63onversation\x12\x0bmessagesent\"\xe7\x01\n\x0cMessagesRead\x12<\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32&.parley.messaging.v1.ConversationFacts\x12\x0e\n\x06reader\x18\x02 \x01(\t\x12\'\n\x04side\x18\x03 \x01(\x0e\x32\x19.parley.messaging.v1.Side\x12\x0f\n\x07message\x18\x04 \x01(\t\x12-\n\tread_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp: \xf2\xe0\x18\x1c\n\x0c\x63onversation\x12\x0cmessagesreadb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n parley/messaging/v1/events.proto\x12\x13parley.messaging.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&parley/messaging/v1/conversation.proto\x1a\"parley/messaging/v1/timeline.proto\x1a\x1aparley/type/v1/event.proto\"\xc1\x01\n\x11\x43onversationFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0e\n\x06seller\x18\x04 \x01(\t\x12\r\n\x05\x62uyer\x18\x05 \x01(\t\x12\x36\n\x05state\x18\x06 \x01(\x0e\x32\'.parley.messaging.v1.Conversation.State\x12\x10\n\x08observer\x18\x07 \x01(\t\x12\x13\n\x0bmarketplace\x18\x08 \x01(\t\"p\n\x13\x43onversationStarted\x12<\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32&.parley.messaging.v1.ConversationFacts:\x1b\xf2\xe0\x18\x17\n\x0c\x63onversation\x12\x07started\"\xe7\x01\n\x0bMessageSent\x12<\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32&.parley.messaging.v1.ConversationFacts\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\'\n\x04side\x18\x04 \x01(\x0e\x32\x19.parley.messaging.v1.Side\x12/\n\x04kind\x18\x05 \x01(\x0e\x32!.parley.messaging.v1.Message.Kind:\x1f\xf2\xe0\x18\x1b\n\x0c\x63onversation\x12\x0bmessagesent\"\xe7\x01\n\x0cMessagesRead\x12<\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32&.parley.messaging.v1.ConversationFacts\x12\x0e\n\x06reader\x18\x02 \x01(\t\x12\'\n\x04side\x18\x03 \x01(\x0e\x32\x19.parley.messaging.v1.Side\x12\x0f\n\x07message\x18\x04 \x01(\t\x12-\n\tread_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp: \xf2\xe0\x18\x1c\n\x0c\x63onversation\x12\x0cmessagesread\"\xbe\x01\n\x0fInquiryDeclined\x12<\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32&.parley.messaging.v1.ConversationFacts\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12?\n\x06reason\x18\x03 \x01(\x0e\x32/.parley.messaging.v1.Conversation.DeclineReason:\x1c\xf2\xe0\x18\x18\n\x0c\x63onversation\x12\x08\x64\x65\x63lined\"\x97\x01\n\x12\x43onversationClosed\x12<\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32&.parley.messaging.v1.ConversationFacts\x12\'\n\x04side\x18\x02 \x01(\x0e\x32\x19.parley.messaging.v1.Side:\x1a\xf2\xe0\x18\x16\n\x0c\x63onversation\x12\x06\x63losed\"\x9b\x01\n\x14\x43onversationReopened\x12<\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32&.parley.messaging.v1.ConversationFacts\x12\'\n\x04side\x18\x02 \x01(\x0e\x32\x19.parley.messaging.v1.Side:\x1c\xf2\xe0\x18\x18\n\x0c\x63onversation\x12\x08reopenedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,12 +41,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGESENT']._serialized_options = b'\362\340\030\033\n\014conversation\022\013messagesent'
   _globals['_MESSAGESREAD']._loaded_options = None
   _globals['_MESSAGESREAD']._serialized_options = b'\362\340\030\034\n\014conversation\022\014messagesread'
+  _globals['_INQUIRYDECLINED']._loaded_options = None
+  _globals['_INQUIRYDECLINED']._serialized_options = b'\362\340\030\030\n\014conversation\022\010declined'
+  _globals['_CONVERSATIONCLOSED']._loaded_options = None
+  _globals['_CONVERSATIONCLOSED']._serialized_options = b'\362\340\030\026\n\014conversation\022\006closed'
+  _globals['_CONVERSATIONREOPENED']._loaded_options = None
+  _globals['_CONVERSATIONREOPENED']._serialized_options = b'\362\340\030\030\n\014conversation\022\010reopened'
   _globals['_CONVERSATIONFACTS']._serialized_start=195
-  _globals['_CONVERSATIONFACTS']._serialized_end=349
-  _globals['_CONVERSATIONSTARTED']._serialized_start=351
-  _globals['_CONVERSATIONSTARTED']._serialized_end=463
-  _globals['_MESSAGESENT']._serialized_start=466
-  _globals['_MESSAGESENT']._serialized_end=697
-  _globals['_MESSAGESREAD']._serialized_start=700
-  _globals['_MESSAGESREAD']._serialized_end=931
+  _globals['_CONVERSATIONFACTS']._serialized_end=388
+  _globals['_CONVERSATIONSTARTED']._serialized_start=390
+  _globals['_CONVERSATIONSTARTED']._serialized_end=502
+  _globals['_MESSAGESENT']._serialized_start=505
+  _globals['_MESSAGESENT']._serialized_end=736
+  _globals['_MESSAGESREAD']._serialized_start=739
+  _globals['_MESSAGESREAD']._serialized_end=970
+  _globals['_INQUIRYDECLINED']._serialized_start=973
+  _globals['_INQUIRYDECLINED']._serialized_end=1163
+  _globals['_CONVERSATIONCLOSED']._serialized_start=1166
+  _globals['_CONVERSATIONCLOSED']._serialized_end=1317
+  _globals['_CONVERSATIONREOPENED']._serialized_start=1320
+  _globals['_CONVERSATIONREOPENED']._serialized_end=1475
 # @@protoc_insertion_point(module_scope)

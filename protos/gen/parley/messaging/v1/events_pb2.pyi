@@ -31,6 +31,8 @@ class ConversationFacts(_message.Message):
     SELLER_FIELD_NUMBER: _builtins.int
     BUYER_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    OBSERVER_FIELD_NUMBER: _builtins.int
+    MARKETPLACE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`conversations/{conversation}`."""
     version: _builtins.int
@@ -43,6 +45,10 @@ class ConversationFacts(_message.Message):
     """`users/{user}`."""
     state: _conversation_pb2.Conversation.State.ValueType
     """Whether messages are taken."""
+    observer: _builtins.str
+    """`observers/{observer}` of an inquiry; else empty."""
+    marketplace: _builtins.str
+    """The marketplace that an inquiry came from; else empty."""
     def __init__(
         self,
         *,
@@ -52,10 +58,12 @@ class ConversationFacts(_message.Message):
         seller: _builtins.str = ...,
         buyer: _builtins.str = ...,
         state: _conversation_pb2.Conversation.State.ValueType = ...,
+        observer: _builtins.str = ...,
+        marketplace: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "name", b"name", "seller", b"seller", "state", b"state", "subject", b"subject", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "marketplace", b"marketplace", "name", b"name", "observer", b"observer", "seller", b"seller", "state", b"state", "subject", b"subject", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -166,3 +174,91 @@ class MessagesRead(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MessagesRead: _TypeAlias = MessagesRead  # noqa: Y015
+
+@_typing.final
+class InquiryDeclined(_message.Message):
+    """The seller declined an inquiry through the interface, which closed it. It counts as an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    author: _builtins.str
+    """`users/{user}`, who declined."""
+    reason: _conversation_pb2.Conversation.DeclineReason.ValueType
+    """Why."""
+    @_builtins.property
+    def conversation(self) -> Global___ConversationFacts:
+        """The conversation after the change."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Global___ConversationFacts | None = ...,
+        author: _builtins.str = ...,
+        reason: _conversation_pb2.Conversation.DeclineReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "conversation", b"conversation", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InquiryDeclined: _TypeAlias = InquiryDeclined  # noqa: Y015
+
+@_typing.final
+class ConversationClosed(_message.Message):
+    """A conversation takes no more messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    side: _conversation_pb2.Side.ValueType
+    """The side that closed it; SIDE_SYSTEM for the operator."""
+    @_builtins.property
+    def conversation(self) -> Global___ConversationFacts:
+        """The conversation after the change."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Global___ConversationFacts | None = ...,
+        side: _conversation_pb2.Side.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "side", b"side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConversationClosed: _TypeAlias = ConversationClosed  # noqa: Y015
+
+@_typing.final
+class ConversationReopened(_message.Message):
+    """A closed conversation takes messages again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    side: _conversation_pb2.Side.ValueType
+    """The side that opened it; SIDE_SYSTEM for the operator."""
+    @_builtins.property
+    def conversation(self) -> Global___ConversationFacts:
+        """The conversation after the change."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Global___ConversationFacts | None = ...,
+        side: _conversation_pb2.Side.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "side", b"side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConversationReopened: _TypeAlias = ConversationReopened  # noqa: Y015

@@ -26,12 +26,14 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from parley.messaging.v1 import conversation_pb2 as parley_dot_messaging_dot_v1_dot_conversation__pb2
+from parley.messaging.v1 import conversation_methods_pb2 as parley_dot_messaging_dot_v1_dot_conversation__methods__pb2
+from parley.messaging.v1 import outcome_pb2 as parley_dot_messaging_dot_v1_dot_outcome__pb2
 from parley.messaging.v1 import profile_pb2 as parley_dot_messaging_dot_v1_dot_profile__pb2
 from parley.messaging.v1 import timeline_pb2 as parley_dot_messaging_dot_v1_dot_timeline__pb2
 from parley.type.v1 import authorization_pb2 as parley_dot_type_dot_v1_dot_authorization__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+parley/messaging/v1/messaging_service.proto\x12\x13parley.messaging.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a&parley/messaging/v1/conversation.proto\x1a!parley/messaging/v1/profile.proto\x1a\"parley/messaging/v1/timeline.proto\x1a\"parley/type/v1/authorization.proto\"\xc2\x01\n\x14\x43reateInquiryRequest\x12-\n\x06seller\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xbaH\x16r\x14\x18\xac\x02\x32\x0f^sellers/[^/]+$\x12\x1d\n\x05title\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x17\n\x04text\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x1c\n\x0bmarketplace\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12%\n\nrequest_id\x18\x05 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"\x7f\n\x15\x43reateInquiryResponse\x12\x37\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32!.parley.messaging.v1.Conversation\x12-\n\x07message\x18\x02 \x01(\x0b\x32\x1c.parley.messaging.v1.Message\"K\n\x16GetConversationRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^conversations/[^/]+$\"R\n\x17GetConversationResponse\x12\x37\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32!.parley.messaging.v1.Conversation\"\x9a\x01\n\x18ListConversationsRequest\x12,\n\x06seller\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x18\xac\x02\x32\x12^(sellers/[^/]+)?$\x12\x13\n\x0bunread_only\x18\x02 \x01(\x08\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"n\n\x19ListConversationsResponse\x12\x38\n\rconversations\x18\x01 \x03(\x0b\x32!.parley.messaging.v1.Conversation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc7\x01\n\x13ListTimelineRequest\x12\x33\n\x06parent\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^conversations/[^/]+$\x12>\n\x08order_by\x18\x02 \x01(\x0e\x32\".parley.messaging.v1.TimelineOrderB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"d\n\x14ListTimelineResponse\x12\x33\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\".parley.messaging.v1.TimelineEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x95\x01\n\x18WatchConversationRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^conversations/[^/]+$\x12\x46\n\x0b\x61\x66ter_entry\x18\x02 \x01(\tB1\xbaH.r,\x18\xac\x02\x32\'^(conversations/[^/]+/timeline/[^/]+)?$\"N\n\x19WatchConversationResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".parley.messaging.v1.TimelineEntry\"\xc4\x01\n\x12SendMessageRequest\x12\x33\n\x06parent\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^conversations/[^/]+$\x12\x17\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x39\n\x04kind\x18\x03 \x01(\x0e\x32!.parley.messaging.v1.Message.KindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12%\n\nrequest_id\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"D\n\x13SendMessageResponse\x12-\n\x07message\x18\x01 \x01(\x0b\x32\x1c.parley.messaging.v1.Message\"\xb0\x01\n\x0fMarkReadRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^conversations/[^/]+$\x12\x43\n\x07message\x18\x02 \x01(\tB2\xe2\x41\x01\x02\xbaH+r)\x18\xac\x02\x32$^conversations/[^/]+/messages/[^/]+$\x12%\n\nrequest_id\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"K\n\x10MarkReadResponse\x12\x37\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32!.parley.messaging.v1.Conversation*q\n\rTimelineOrder\x12\x1e\n\x1aTIMELINE_ORDER_UNSPECIFIED\x10\x00\x12\x1f\n\x1bTIMELINE_ORDER_OLDEST_FIRST\x10\x01\x12\x1f\n\x1bTIMELINE_ORDER_NEWEST_FIRST\x10\x02\x32\x95\x0b\n\x10MessagingService\x12\x89\x01\n\rCreateInquiry\x12).parley.messaging.v1.CreateInquiryRequest\x1a*.parley.messaging.v1.CreateInquiryResponse\"!\xea\xe0\x18\x05\x08\x02\x12\x01\x01\x82\xd3\xe4\x93\x02\x12\"\r/v1/inquiries:\x01*\x12\x9c\x01\n\x0fGetConversation\x12+.parley.messaging.v1.GetConversationRequest\x1a,.parley.messaging.v1.GetConversationResponse\".\xea\xe0\x18\x08\x08\x04\x12\x04\x01\x02\x03\x06\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/{name=conversations/*}\x12\x98\x01\n\x11ListConversations\x12-.parley.messaging.v1.ListConversationsRequest\x1a..parley.messaging.v1.ListConversationsResponse\"$\xea\xe0\x18\x07\x08\x02\x12\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/conversations\x12\x9d\x01\n\x0cListTimeline\x12(.parley.messaging.v1.ListTimelineRequest\x1a).parley.messaging.v1.ListTimelineResponse\"8\xea\xe0\x18\x07\x08\x04\x12\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\'\x12%/v1/{parent=conversations/*}/timeline\x12\xa9\x01\n\x11WatchConversation\x12-.parley.messaging.v1.WatchConversationRequest\x1a..parley.messaging.v1.WatchConversationResponse\"3\xea\xe0\x18\x07\x08\x04\x12\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=conversations/*}:watch0\x01\x12\x9d\x01\n\x0bSendMessage\x12\'.parley.messaging.v1.SendMessageRequest\x1a(.parley.messaging.v1.SendMessageResponse\";\xea\xe0\x18\x07\x08\x04\x12\x03\x01\x02\x03\x82\xd3\xe4\x93\x02*\"%/v1/{parent=conversations/*}/messages:\x01*\x12\x92\x01\n\x08MarkRead\x12$.parley.messaging.v1.MarkReadRequest\x1a%.parley.messaging.v1.MarkReadResponse\"9\xea\xe0\x18\x07\x08\x04\x12\x03\x01\x02\x03\x82\xd3\xe4\x93\x02(\"#/v1/{name=conversations/*}:markRead:\x01*\x12\x8e\x01\n\nGetProfile\x12&.parley.messaging.v1.GetProfileRequest\x1a\'.parley.messaging.v1.GetProfileResponse\"/\xea\xe0\x18\t\x08\x02\x12\x05\x01\x02\x03\x04\x05\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/{name=users/*/profile}\x12\xa8\x01\n\rUpdateProfile\x12).parley.messaging.v1.UpdateProfileRequest\x1a*.parley.messaging.v1.UpdateProfileResponse\"@\xea\xe0\x18\t\x08\x02\x12\x05\x01\x02\x03\x04\x05\x82\xd3\xe4\x93\x02-2\"/v1/{profile.name=users/*/profile}:\x07profileb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+parley/messaging/v1/messaging_service.proto\x12\x13parley.messaging.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a&parley/messaging/v1/conversation.proto\x1a.parley/messaging/v1/conversation_methods.proto\x1a!parley/messaging/v1/outcome.proto\x1a!parley/messaging/v1/profile.proto\x1a\"parley/messaging/v1/timeline.proto\x1a\"parley/type/v1/authorization.proto\"\xa2\x02\n\x14\x43reateInquiryRequest\x12-\n\x06seller\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xbaH\x16r\x14\x18\xac\x02\x32\x0f^sellers/[^/]+$\x12\x1d\n\x05title\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x17\n\x04text\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x1c\n\x0bmarketplace\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12%\n\nrequest_id\x18\x05 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\x12\x19\n\x07summary\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x43\n\x08observer\x18\x07 \x01(\tB1\xbaH.r,\x18\xac\x02\x32\'^(observers/[a-z0-9][a-z0-9_-]{0,62})?$\"\x7f\n\x15\x43reateInquiryResponse\x12\x37\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32!.parley.messaging.v1.Conversation\x12-\n\x07message\x18\x02 \x01(\x0b\x32\x1c.parley.messaging.v1.Message\"K\n\x16GetConversationRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^conversations/[^/]+$\"R\n\x17GetConversationResponse\x12\x37\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32!.parley.messaging.v1.Conversation\"\xcd\x02\n\x18ListConversationsRequest\x12,\n\x06seller\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x18\xac\x02\x32\x12^(sellers/[^/]+)?$\x12\x13\n\x0bunread_only\x18\x02 \x01(\x08\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x10\n\x08\x61rchived\x18\x05 \x01(\x08\x12@\n\x05state\x18\x06 \x01(\x0e\x32\'.parley.messaging.v1.Conversation.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12?\n\x05topic\x18\x07 \x01(\x0e\x32&.parley.messaging.v1.ConversationTopicB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1c\n\x0bmarketplace\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"n\n\x19ListConversationsResponse\x12\x38\n\rconversations\x18\x01 \x03(\x0b\x32!.parley.messaging.v1.Conversation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc7\x01\n\x13ListTimelineRequest\x12\x33\n\x06parent\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^conversations/[^/]+$\x12>\n\x08order_by\x18\x02 \x01(\x0e\x32\".parley.messaging.v1.TimelineOrderB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"d\n\x14ListTimelineResponse\x12\x33\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\".parley.messaging.v1.TimelineEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x95\x01\n\x18WatchConversationRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^conversations/[^/]+$\x12\x46\n\x0b\x61\x66ter_entry\x18\x02 \x01(\tB1\xbaH.r,\x18\xac\x02\x32\'^(conversations/[^/]+/timeline/[^/]+)?$\"N\n\x19WatchConversationResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".parley.messaging.v1.TimelineEntry\"\xc4\x01\n\x12SendMessageRequest\x12\x33\n\x06parent\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^conversations/[^/]+$\x12\x17\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x39\n\x04kind\x18\x03 \x01(\x0e\x32!.parley.messaging.v1.Message.KindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12%\n\nrequest_id\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"D\n\x13SendMessageResponse\x12-\n\x07message\x18\x01 \x01(\x0b\x32\x1c.parley.messaging.v1.Message\"\xb0\x01\n\x0fMarkReadRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^conversations/[^/]+$\x12\x43\n\x07message\x18\x02 \x01(\tB2\xe2\x41\x01\x02\xbaH+r)\x18\xac\x02\x32$^conversations/[^/]+/messages/[^/]+$\x12%\n\nrequest_id\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"K\n\x10MarkReadResponse\x12\x37\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32!.parley.messaging.v1.Conversation*\x9b\x01\n\x11\x43onversationTopic\x12\"\n\x1e\x43ONVERSATION_TOPIC_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43ONVERSATION_TOPIC_INQUIRY\x10\x01\x12$\n CONVERSATION_TOPIC_ORDER_REQUEST\x10\x02\x12\x1c\n\x18\x43ONVERSATION_TOPIC_ORDER\x10\x03*q\n\rTimelineOrder\x12\x1e\n\x1aTIMELINE_ORDER_UNSPECIFIED\x10\x00\x12\x1f\n\x1bTIMELINE_ORDER_OLDEST_FIRST\x10\x01\x12\x1f\n\x1bTIMELINE_ORDER_NEWEST_FIRST\x10\x02\x32\xb9\x14\n\x10MessagingService\x12\x89\x01\n\rCreateInquiry\x12).parley.messaging.v1.CreateInquiryRequest\x1a*.parley.messaging.v1.CreateInquiryResponse\"!\xea\xe0\x18\x05\x08\x02\x12\x01\x01\x82\xd3\xe4\x93\x02\x12\"\r/v1/inquiries:\x01*\x12\x9c\x01\n\x0fGetConversation\x12+.parley.messaging.v1.GetConversationRequest\x1a,.parley.messaging.v1.GetConversationResponse\".\xea\xe0\x18\x08\x08\x04\x12\x04\x01\x02\x03\x06\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/{name=conversations/*}\x12\x98\x01\n\x11ListConversations\x12-.parley.messaging.v1.ListConversationsRequest\x1a..parley.messaging.v1.ListConversationsResponse\"$\xea\xe0\x18\x07\x08\x02\x12\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/conversations\x12\x9d\x01\n\x0cListTimeline\x12(.parley.messaging.v1.ListTimelineRequest\x1a).parley.messaging.v1.ListTimelineResponse\"8\xea\xe0\x18\x07\x08\x04\x12\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\'\x12%/v1/{parent=conversations/*}/timeline\x12\xa9\x01\n\x11WatchConversation\x12-.parley.messaging.v1.WatchConversationRequest\x1a..parley.messaging.v1.WatchConversationResponse\"3\xea\xe0\x18\x07\x08\x04\x12\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=conversations/*}:watch0\x01\x12\x9d\x01\n\x0bSendMessage\x12\'.parley.messaging.v1.SendMessageRequest\x1a(.parley.messaging.v1.SendMessageResponse\";\xea\xe0\x18\x07\x08\x04\x12\x03\x01\x02\x03\x82\xd3\xe4\x93\x02*\"%/v1/{parent=conversations/*}/messages:\x01*\x12\x92\x01\n\x08MarkRead\x12$.parley.messaging.v1.MarkReadRequest\x1a%.parley.messaging.v1.MarkReadResponse\"9\xea\xe0\x18\x07\x08\x04\x12\x03\x01\x02\x03\x82\xd3\xe4\x93\x02(\"#/v1/{name=conversations/*}:markRead:\x01*\x12\x8e\x01\n\nGetProfile\x12&.parley.messaging.v1.GetProfileRequest\x1a\'.parley.messaging.v1.GetProfileResponse\"/\xea\xe0\x18\t\x08\x02\x12\x05\x01\x02\x03\x04\x05\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/{name=users/*/profile}\x12\xa8\x01\n\rUpdateProfile\x12).parley.messaging.v1.UpdateProfileRequest\x1a*.parley.messaging.v1.UpdateProfileResponse\"@\xea\xe0\x18\t\x08\x02\x12\x05\x01\x02\x03\x04\x05\x82\xd3\xe4\x93\x02-2\"/v1/{profile.name=users/*/profile}:\x07profile\x12\xa2\x01\n\x0e\x44\x65\x63lineInquiry\x12*.parley.messaging.v1.DeclineInquiryRequest\x1a+.parley.messaging.v1.DeclineInquiryResponse\"7\xea\xe0\x18\x06\x08\x04\x12\x02\x02\x03\x82\xd3\xe4\x93\x02\'\"\"/v1/{name=conversations/*}:decline:\x01*\x12\xaa\x01\n\x11\x43loseConversation\x12-.parley.messaging.v1.CloseConversationRequest\x1a..parley.messaging.v1.CloseConversationResponse\"6\xea\xe0\x18\x07\x08\x04\x12\x03\x02\x03\x05\x82\xd3\xe4\x93\x02%\" /v1/{name=conversations/*}:close:\x01*\x12\xae\x01\n\x12ReopenConversation\x12..parley.messaging.v1.ReopenConversationRequest\x1a/.parley.messaging.v1.ReopenConversationResponse\"7\xea\xe0\x18\x07\x08\x04\x12\x03\x02\x03\x05\x82\xd3\xe4\x93\x02&\"!/v1/{name=conversations/*}:reopen:\x01*\x12\xb2\x01\n\x13\x41rchiveConversation\x12/.parley.messaging.v1.ArchiveConversationRequest\x1a\x30.parley.messaging.v1.ArchiveConversationResponse\"8\xea\xe0\x18\x07\x08\x04\x12\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\'\"\"/v1/{name=conversations/*}:archive:\x01*\x12\xba\x01\n\x15UnarchiveConversation\x12\x31.parley.messaging.v1.UnarchiveConversationRequest\x1a\x32.parley.messaging.v1.UnarchiveConversationResponse\":\xea\xe0\x18\x07\x08\x04\x12\x03\x01\x02\x03\x82\xd3\xe4\x93\x02)\"$/v1/{name=conversations/*}:unarchive:\x01*\x12\x92\x01\n\nGetOutcome\x12&.parley.messaging.v1.GetOutcomeRequest\x1a\'.parley.messaging.v1.GetOutcomeResponse\"3\xea\xe0\x18\x05\x08\x04\x12\x01\x04\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=conversations/*/outcome}\x12\x97\x01\n\x0cListOutcomes\x12(.parley.messaging.v1.ListOutcomesRequest\x1a).parley.messaging.v1.ListOutcomesResponse\"2\xea\xe0\x18\x05\x08\x02\x12\x01\x04\x82\xd3\xe4\x93\x02#\x12!/v1/{parent=observers/*}/outcomesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,6 +50,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEINQUIRYREQUEST'].fields_by_name['marketplace']._serialized_options = b'\272H\004r\002\030d'
   _globals['_CREATEINQUIRYREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATEINQUIRYREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\016r\014\030@2\010^[!-~]*$'
+  _globals['_CREATEINQUIRYREQUEST'].fields_by_name['summary']._loaded_options = None
+  _globals['_CREATEINQUIRYREQUEST'].fields_by_name['summary']._serialized_options = b'\272H\005r\003\030\320\017'
+  _globals['_CREATEINQUIRYREQUEST'].fields_by_name['observer']._loaded_options = None
+  _globals['_CREATEINQUIRYREQUEST'].fields_by_name['observer']._serialized_options = b'\272H.r,\030\254\0022\'^(observers/[a-z0-9][a-z0-9_-]{0,62})?$'
   _globals['_GETCONVERSATIONREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETCONVERSATIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\034r\032\030\254\0022\025^conversations/[^/]+$'
   _globals['_LISTCONVERSATIONSREQUEST'].fields_by_name['seller']._loaded_options = None
@@ -56,6 +62,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCONVERSATIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTCONVERSATIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTCONVERSATIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\020'
+  _globals['_LISTCONVERSATIONSREQUEST'].fields_by_name['state']._loaded_options = None
+  _globals['_LISTCONVERSATIONSREQUEST'].fields_by_name['state']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_LISTCONVERSATIONSREQUEST'].fields_by_name['topic']._loaded_options = None
+  _globals['_LISTCONVERSATIONSREQUEST'].fields_by_name['topic']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_LISTCONVERSATIONSREQUEST'].fields_by_name['marketplace']._loaded_options = None
+  _globals['_LISTCONVERSATIONSREQUEST'].fields_by_name['marketplace']._serialized_options = b'\272H\004r\002\030d'
   _globals['_LISTTIMELINEREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_LISTTIMELINEREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\272H\034r\032\030\254\0022\025^conversations/[^/]+$'
   _globals['_LISTTIMELINEREQUEST'].fields_by_name['order_by']._loaded_options = None
@@ -100,36 +112,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGINGSERVICE'].methods_by_name['GetProfile']._serialized_options = b'\352\340\030\t\010\002\022\005\001\002\003\004\005\202\323\344\223\002\034\022\032/v1/{name=users/*/profile}'
   _globals['_MESSAGINGSERVICE'].methods_by_name['UpdateProfile']._loaded_options = None
   _globals['_MESSAGINGSERVICE'].methods_by_name['UpdateProfile']._serialized_options = b'\352\340\030\t\010\002\022\005\001\002\003\004\005\202\323\344\223\002-2\"/v1/{profile.name=users/*/profile}:\007profile'
-  _globals['_TIMELINEORDER']._serialized_start=2124
-  _globals['_TIMELINEORDER']._serialized_end=2237
-  _globals['_CREATEINQUIRYREQUEST']._serialized_start=308
-  _globals['_CREATEINQUIRYREQUEST']._serialized_end=502
-  _globals['_CREATEINQUIRYRESPONSE']._serialized_start=504
-  _globals['_CREATEINQUIRYRESPONSE']._serialized_end=631
-  _globals['_GETCONVERSATIONREQUEST']._serialized_start=633
-  _globals['_GETCONVERSATIONREQUEST']._serialized_end=708
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=710
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=792
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=795
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=949
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=951
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=1061
-  _globals['_LISTTIMELINEREQUEST']._serialized_start=1064
-  _globals['_LISTTIMELINEREQUEST']._serialized_end=1263
-  _globals['_LISTTIMELINERESPONSE']._serialized_start=1265
-  _globals['_LISTTIMELINERESPONSE']._serialized_end=1365
-  _globals['_WATCHCONVERSATIONREQUEST']._serialized_start=1368
-  _globals['_WATCHCONVERSATIONREQUEST']._serialized_end=1517
-  _globals['_WATCHCONVERSATIONRESPONSE']._serialized_start=1519
-  _globals['_WATCHCONVERSATIONRESPONSE']._serialized_end=1597
-  _globals['_SENDMESSAGEREQUEST']._serialized_start=1600
-  _globals['_SENDMESSAGEREQUEST']._serialized_end=1796
-  _globals['_SENDMESSAGERESPONSE']._serialized_start=1798
-  _globals['_SENDMESSAGERESPONSE']._serialized_end=1866
-  _globals['_MARKREADREQUEST']._serialized_start=1869
-  _globals['_MARKREADREQUEST']._serialized_end=2045
-  _globals['_MARKREADRESPONSE']._serialized_start=2047
-  _globals['_MARKREADRESPONSE']._serialized_end=2122
-  _globals['_MESSAGINGSERVICE']._serialized_start=2240
-  _globals['_MESSAGINGSERVICE']._serialized_end=3669
+  _globals['_MESSAGINGSERVICE'].methods_by_name['DeclineInquiry']._loaded_options = None
+  _globals['_MESSAGINGSERVICE'].methods_by_name['DeclineInquiry']._serialized_options = b'\352\340\030\006\010\004\022\002\002\003\202\323\344\223\002\'\"\"/v1/{name=conversations/*}:decline:\001*'
+  _globals['_MESSAGINGSERVICE'].methods_by_name['CloseConversation']._loaded_options = None
+  _globals['_MESSAGINGSERVICE'].methods_by_name['CloseConversation']._serialized_options = b'\352\340\030\007\010\004\022\003\002\003\005\202\323\344\223\002%\" /v1/{name=conversations/*}:close:\001*'
+  _globals['_MESSAGINGSERVICE'].methods_by_name['ReopenConversation']._loaded_options = None
+  _globals['_MESSAGINGSERVICE'].methods_by_name['ReopenConversation']._serialized_options = b'\352\340\030\007\010\004\022\003\002\003\005\202\323\344\223\002&\"!/v1/{name=conversations/*}:reopen:\001*'
+  _globals['_MESSAGINGSERVICE'].methods_by_name['ArchiveConversation']._loaded_options = None
+  _globals['_MESSAGINGSERVICE'].methods_by_name['ArchiveConversation']._serialized_options = b'\352\340\030\007\010\004\022\003\001\002\003\202\323\344\223\002\'\"\"/v1/{name=conversations/*}:archive:\001*'
+  _globals['_MESSAGINGSERVICE'].methods_by_name['UnarchiveConversation']._loaded_options = None
+  _globals['_MESSAGINGSERVICE'].methods_by_name['UnarchiveConversation']._serialized_options = b'\352\340\030\007\010\004\022\003\001\002\003\202\323\344\223\002)\"$/v1/{name=conversations/*}:unarchive:\001*'
+  _globals['_MESSAGINGSERVICE'].methods_by_name['GetOutcome']._loaded_options = None
+  _globals['_MESSAGINGSERVICE'].methods_by_name['GetOutcome']._serialized_options = b'\352\340\030\005\010\004\022\001\004\202\323\344\223\002$\022\"/v1/{name=conversations/*/outcome}'
+  _globals['_MESSAGINGSERVICE'].methods_by_name['ListOutcomes']._loaded_options = None
+  _globals['_MESSAGINGSERVICE'].methods_by_name['ListOutcomes']._serialized_options = b'\352\340\030\005\010\002\022\001\004\202\323\344\223\002#\022!/v1/{parent=observers/*}/outcomes'
+  _globals['_CONVERSATIONTOPIC']._serialized_start=2483
+  _globals['_CONVERSATIONTOPIC']._serialized_end=2638
+  _globals['_TIMELINEORDER']._serialized_start=2640
+  _globals['_TIMELINEORDER']._serialized_end=2753
+  _globals['_CREATEINQUIRYREQUEST']._serialized_start=391
+  _globals['_CREATEINQUIRYREQUEST']._serialized_end=681
+  _globals['_CREATEINQUIRYRESPONSE']._serialized_start=683
+  _globals['_CREATEINQUIRYRESPONSE']._serialized_end=810
+  _globals['_GETCONVERSATIONREQUEST']._serialized_start=812
+  _globals['_GETCONVERSATIONREQUEST']._serialized_end=887
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=889
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=971
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=974
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=1307
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=1309
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=1419
+  _globals['_LISTTIMELINEREQUEST']._serialized_start=1422
+  _globals['_LISTTIMELINEREQUEST']._serialized_end=1621
+  _globals['_LISTTIMELINERESPONSE']._serialized_start=1623
+  _globals['_LISTTIMELINERESPONSE']._serialized_end=1723
+  _globals['_WATCHCONVERSATIONREQUEST']._serialized_start=1726
+  _globals['_WATCHCONVERSATIONREQUEST']._serialized_end=1875
+  _globals['_WATCHCONVERSATIONRESPONSE']._serialized_start=1877
+  _globals['_WATCHCONVERSATIONRESPONSE']._serialized_end=1955
+  _globals['_SENDMESSAGEREQUEST']._serialized_start=1958
+  _globals['_SENDMESSAGEREQUEST']._serialized_end=2154
+  _globals['_SENDMESSAGERESPONSE']._serialized_start=2156
+  _globals['_SENDMESSAGERESPONSE']._serialized_end=2224
+  _globals['_MARKREADREQUEST']._serialized_start=2227
+  _globals['_MARKREADREQUEST']._serialized_end=2403
+  _globals['_MARKREADRESPONSE']._serialized_start=2405
+  _globals['_MARKREADRESPONSE']._serialized_end=2480
+  _globals['_MESSAGINGSERVICE']._serialized_start=2756
+  _globals['_MESSAGINGSERVICE']._serialized_end=5373
 # @@protoc_insertion_point(module_scope)

@@ -21,6 +21,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ConversationTopic:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConversationTopicEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConversationTopic.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONVERSATION_TOPIC_UNSPECIFIED: _ConversationTopic.ValueType  # 0
+    """Anything."""
+    CONVERSATION_TOPIC_INQUIRY: _ConversationTopic.ValueType  # 1
+    """An inquiry."""
+    CONVERSATION_TOPIC_ORDER_REQUEST: _ConversationTopic.ValueType  # 2
+    """An order request."""
+    CONVERSATION_TOPIC_ORDER: _ConversationTopic.ValueType  # 3
+    """An order."""
+
+class ConversationTopic(_ConversationTopic, metaclass=_ConversationTopicEnumTypeWrapper):
+    """What a conversation is about."""
+
+CONVERSATION_TOPIC_UNSPECIFIED: ConversationTopic.ValueType  # 0
+"""Anything."""
+CONVERSATION_TOPIC_INQUIRY: ConversationTopic.ValueType  # 1
+"""An inquiry."""
+CONVERSATION_TOPIC_ORDER_REQUEST: ConversationTopic.ValueType  # 2
+"""An order request."""
+CONVERSATION_TOPIC_ORDER: ConversationTopic.ValueType  # 3
+"""An order."""
+Global___ConversationTopic: _TypeAlias = ConversationTopic  # noqa: Y015
+
 class _TimelineOrder:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -56,6 +84,8 @@ class CreateInquiryRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     MARKETPLACE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    OBSERVER_FIELD_NUMBER: _builtins.int
     seller: _builtins.str
     """`sellers/{seller}`."""
     title: _builtins.str
@@ -66,6 +96,12 @@ class CreateInquiryRequest(_message.Message):
     """The marketplace that it comes from, up to 100 characters."""
     request_id: _builtins.str
     """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    summary: _builtins.str
+    """Optional: what is needed, in short, up to 2,000 characters."""
+    observer: _builtins.str
+    """Optional: `observers/{observer}`, for example the manufacturer behind a distributor, who shall learn whether contact was made
+    and a sale closed. He never sees the conversation.
+    """
     def __init__(
         self,
         *,
@@ -74,10 +110,12 @@ class CreateInquiryRequest(_message.Message):
         text: _builtins.str = ...,
         marketplace: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        summary: _builtins.str = ...,
+        observer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["marketplace", b"marketplace", "request_id", b"request_id", "seller", b"seller", "text", b"text", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["marketplace", b"marketplace", "observer", b"observer", "request_id", b"request_id", "seller", b"seller", "summary", b"summary", "text", b"text", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -169,6 +207,10 @@ class ListConversationsRequest(_message.Message):
     UNREAD_ONLY_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
+    MARKETPLACE_FIELD_NUMBER: _builtins.int
     seller: _builtins.str
     """`sellers/{seller}`: the conversations of this team, of which the caller must be a member. Empty: those of the caller as a buyer."""
     unread_only: _builtins.bool
@@ -177,6 +219,14 @@ class ListConversationsRequest(_message.Message):
     """How many to return, at most 1000; 0 means 50."""
     page_token: _builtins.str
     """The `next_page_token` of the page before. All other arguments must be the same."""
+    archived: _builtins.bool
+    """Only conversations that the caller's side has put away. False: only the others."""
+    state: _conversation_pb2.Conversation.State.ValueType
+    """Only conversations in this state. Unset: in any."""
+    topic: Global___ConversationTopic.ValueType
+    """Only conversations about this. Unset: about anything."""
+    marketplace: _builtins.str
+    """Only inquiries from this marketplace. Empty: from any."""
     def __init__(
         self,
         *,
@@ -184,10 +234,14 @@ class ListConversationsRequest(_message.Message):
         unread_only: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        archived: _builtins.bool = ...,
+        state: _conversation_pb2.Conversation.State.ValueType = ...,
+        topic: Global___ConversationTopic.ValueType = ...,
+        marketplace: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "seller", b"seller", "unread_only", b"unread_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archived", b"archived", "marketplace", b"marketplace", "page_size", b"page_size", "page_token", b"page_token", "seller", b"seller", "state", b"state", "topic", b"topic", "unread_only", b"unread_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

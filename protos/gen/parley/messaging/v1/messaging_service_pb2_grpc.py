@@ -3,7 +3,9 @@
 import grpc
 import warnings
 
+from parley.messaging.v1 import conversation_methods_pb2 as parley_dot_messaging_dot_v1_dot_conversation__methods__pb2
 from parley.messaging.v1 import messaging_service_pb2 as parley_dot_messaging_dot_v1_dot_messaging__service__pb2
+from parley.messaging.v1 import outcome_pb2 as parley_dot_messaging_dot_v1_dot_outcome__pb2
 from parley.messaging.v1 import profile_pb2 as parley_dot_messaging_dot_v1_dot_profile__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -86,6 +88,41 @@ class MessagingServiceStub:
                 request_serializer=parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileRequest.SerializeToString,
                 response_deserializer=parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileResponse.FromString,
                 _registered_method=True)
+        self.DeclineInquiry = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/DeclineInquiry',
+                request_serializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.DeclineInquiryRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.DeclineInquiryResponse.FromString,
+                _registered_method=True)
+        self.CloseConversation = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/CloseConversation',
+                request_serializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.CloseConversationRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.CloseConversationResponse.FromString,
+                _registered_method=True)
+        self.ReopenConversation = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/ReopenConversation',
+                request_serializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.ReopenConversationRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.ReopenConversationResponse.FromString,
+                _registered_method=True)
+        self.ArchiveConversation = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/ArchiveConversation',
+                request_serializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.ArchiveConversationRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.ArchiveConversationResponse.FromString,
+                _registered_method=True)
+        self.UnarchiveConversation = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/UnarchiveConversation',
+                request_serializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.UnarchiveConversationRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.UnarchiveConversationResponse.FromString,
+                _registered_method=True)
+        self.GetOutcome = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/GetOutcome',
+                request_serializer=parley_dot_messaging_dot_v1_dot_outcome__pb2.GetOutcomeRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_outcome__pb2.GetOutcomeResponse.FromString,
+                _registered_method=True)
+        self.ListOutcomes = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/ListOutcomes',
+                request_serializer=parley_dot_messaging_dot_v1_dot_outcome__pb2.ListOutcomesRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_outcome__pb2.ListOutcomesResponse.FromString,
+                _registered_method=True)
 
 
 class MessagingServiceServicer:
@@ -136,7 +173,8 @@ class MessagingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SendMessage(self, request, context):
-        """Sends a message. Errors: EMPTY_BODY, CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN.
+        """Sends a message. The buyer's opens a conversation again that was closed within the last 30 days. Errors: EMPTY_BODY,
+        CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,6 +196,58 @@ class MessagingServiceServicer:
 
     def UpdateProfile(self, request, context):
         """Changes the caller's own profile. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclineInquiry(self, request, context):
+        """Declines an inquiry: it is closed, and the buyer is told why. This counts as an answer and never touches the seller's rating.
+        Only of an open inquiry. Errors: NOT_AN_INQUIRY, TRANSITION_FORBIDDEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseConversation(self, request, context):
+        """Closes a conversation: it takes no more messages, except the buyer's within 30 days, which opens it again. Closing a closed
+        one changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReopenConversation(self, request, context):
+        """Opens a closed conversation again. Opening an open one changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ArchiveConversation(self, request, context):
+        """Puts a conversation away for the caller's side: it leaves its lists until somebody writes. The other side does not learn of
+        it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnarchiveConversation(self, request, context):
+        """Takes a conversation back into the lists of the caller's side.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOutcome(self, request, context):
+        """Returns what the observer of an inquiry may know. Everybody else gets NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOutcomes(self, request, context):
+        """Lists what an observer may know, the newest inquiry first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -210,6 +300,41 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.UpdateProfile,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileRequest.FromString,
                     response_serializer=parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileResponse.SerializeToString,
+            ),
+            'DeclineInquiry': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclineInquiry,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.DeclineInquiryRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.DeclineInquiryResponse.SerializeToString,
+            ),
+            'CloseConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseConversation,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.CloseConversationRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.CloseConversationResponse.SerializeToString,
+            ),
+            'ReopenConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReopenConversation,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.ReopenConversationRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.ReopenConversationResponse.SerializeToString,
+            ),
+            'ArchiveConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArchiveConversation,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.ArchiveConversationRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.ArchiveConversationResponse.SerializeToString,
+            ),
+            'UnarchiveConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnarchiveConversation,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.UnarchiveConversationRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.UnarchiveConversationResponse.SerializeToString,
+            ),
+            'GetOutcome': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOutcome,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_outcome__pb2.GetOutcomeRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_outcome__pb2.GetOutcomeResponse.SerializeToString,
+            ),
+            'ListOutcomes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOutcomes,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_outcome__pb2.ListOutcomesRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_outcome__pb2.ListOutcomesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -461,6 +586,195 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/UpdateProfile',
             parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileRequest.SerializeToString,
             parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclineInquiry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/DeclineInquiry',
+            parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.DeclineInquiryRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.DeclineInquiryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/CloseConversation',
+            parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.CloseConversationRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.CloseConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReopenConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ReopenConversation',
+            parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.ReopenConversationRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.ReopenConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArchiveConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ArchiveConversation',
+            parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.ArchiveConversationRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.ArchiveConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnarchiveConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/UnarchiveConversation',
+            parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.UnarchiveConversationRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.UnarchiveConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOutcome(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/GetOutcome',
+            parley_dot_messaging_dot_v1_dot_outcome__pb2.GetOutcomeRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_outcome__pb2.GetOutcomeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOutcomes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ListOutcomes',
+            parley_dot_messaging_dot_v1_dot_outcome__pb2.ListOutcomesRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_outcome__pb2.ListOutcomesResponse.FromString,
             options,
             channel_credentials,
             insecure,

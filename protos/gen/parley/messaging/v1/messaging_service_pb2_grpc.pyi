@@ -5,7 +5,9 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from parley.messaging.v1 import conversation_methods_pb2 as _conversation_methods_pb2
 from parley.messaging.v1 import messaging_service_pb2 as _messaging_service_pb2
+from parley.messaging.v1 import outcome_pb2 as _outcome_pb2
 from parley.messaging.v1 import profile_pb2 as _profile_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -56,13 +58,35 @@ class MessagingServiceStub:
     buf:lint:ignore RPC_NO_SERVER_STREAMING
     """
     SendMessage: _grpc.UnaryUnaryMultiCallable[_messaging_service_pb2.SendMessageRequest, _messaging_service_pb2.SendMessageResponse]
-    """Sends a message. Errors: EMPTY_BODY, CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN."""
+    """Sends a message. The buyer's opens a conversation again that was closed within the last 30 days. Errors: EMPTY_BODY,
+    CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN.
+    """
     MarkRead: _grpc.UnaryUnaryMultiCallable[_messaging_service_pb2.MarkReadRequest, _messaging_service_pb2.MarkReadResponse]
     """Records that the caller read up to a message, in the interface. It never goes back; repeating changes nothing."""
     GetProfile: _grpc.UnaryUnaryMultiCallable[_profile_pb2.GetProfileRequest, _profile_pb2.GetProfileResponse]
     """Returns the caller's own profile; defaults where he saved none. That of anybody else is NOT_FOUND."""
     UpdateProfile: _grpc.UnaryUnaryMultiCallable[_profile_pb2.UpdateProfileRequest, _profile_pb2.UpdateProfileResponse]
     """Changes the caller's own profile. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE."""
+    DeclineInquiry: _grpc.UnaryUnaryMultiCallable[_conversation_methods_pb2.DeclineInquiryRequest, _conversation_methods_pb2.DeclineInquiryResponse]
+    """Declines an inquiry: it is closed, and the buyer is told why. This counts as an answer and never touches the seller's rating.
+    Only of an open inquiry. Errors: NOT_AN_INQUIRY, TRANSITION_FORBIDDEN.
+    """
+    CloseConversation: _grpc.UnaryUnaryMultiCallable[_conversation_methods_pb2.CloseConversationRequest, _conversation_methods_pb2.CloseConversationResponse]
+    """Closes a conversation: it takes no more messages, except the buyer's within 30 days, which opens it again. Closing a closed
+    one changes nothing.
+    """
+    ReopenConversation: _grpc.UnaryUnaryMultiCallable[_conversation_methods_pb2.ReopenConversationRequest, _conversation_methods_pb2.ReopenConversationResponse]
+    """Opens a closed conversation again. Opening an open one changes nothing."""
+    ArchiveConversation: _grpc.UnaryUnaryMultiCallable[_conversation_methods_pb2.ArchiveConversationRequest, _conversation_methods_pb2.ArchiveConversationResponse]
+    """Puts a conversation away for the caller's side: it leaves its lists until somebody writes. The other side does not learn of
+    it.
+    """
+    UnarchiveConversation: _grpc.UnaryUnaryMultiCallable[_conversation_methods_pb2.UnarchiveConversationRequest, _conversation_methods_pb2.UnarchiveConversationResponse]
+    """Takes a conversation back into the lists of the caller's side."""
+    GetOutcome: _grpc.UnaryUnaryMultiCallable[_outcome_pb2.GetOutcomeRequest, _outcome_pb2.GetOutcomeResponse]
+    """Returns what the observer of an inquiry may know. Everybody else gets NOT_FOUND."""
+    ListOutcomes: _grpc.UnaryUnaryMultiCallable[_outcome_pb2.ListOutcomesRequest, _outcome_pb2.ListOutcomesResponse]
+    """Lists what an observer may know, the newest inquiry first."""
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -91,13 +115,35 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     buf:lint:ignore RPC_NO_SERVER_STREAMING
     """
     SendMessage: _aio.UnaryUnaryMultiCallable[_messaging_service_pb2.SendMessageRequest, _messaging_service_pb2.SendMessageResponse]  # type: ignore[assignment]
-    """Sends a message. Errors: EMPTY_BODY, CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN."""
+    """Sends a message. The buyer's opens a conversation again that was closed within the last 30 days. Errors: EMPTY_BODY,
+    CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN.
+    """
     MarkRead: _aio.UnaryUnaryMultiCallable[_messaging_service_pb2.MarkReadRequest, _messaging_service_pb2.MarkReadResponse]  # type: ignore[assignment]
     """Records that the caller read up to a message, in the interface. It never goes back; repeating changes nothing."""
     GetProfile: _aio.UnaryUnaryMultiCallable[_profile_pb2.GetProfileRequest, _profile_pb2.GetProfileResponse]  # type: ignore[assignment]
     """Returns the caller's own profile; defaults where he saved none. That of anybody else is NOT_FOUND."""
     UpdateProfile: _aio.UnaryUnaryMultiCallable[_profile_pb2.UpdateProfileRequest, _profile_pb2.UpdateProfileResponse]  # type: ignore[assignment]
     """Changes the caller's own profile. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE."""
+    DeclineInquiry: _aio.UnaryUnaryMultiCallable[_conversation_methods_pb2.DeclineInquiryRequest, _conversation_methods_pb2.DeclineInquiryResponse]  # type: ignore[assignment]
+    """Declines an inquiry: it is closed, and the buyer is told why. This counts as an answer and never touches the seller's rating.
+    Only of an open inquiry. Errors: NOT_AN_INQUIRY, TRANSITION_FORBIDDEN.
+    """
+    CloseConversation: _aio.UnaryUnaryMultiCallable[_conversation_methods_pb2.CloseConversationRequest, _conversation_methods_pb2.CloseConversationResponse]  # type: ignore[assignment]
+    """Closes a conversation: it takes no more messages, except the buyer's within 30 days, which opens it again. Closing a closed
+    one changes nothing.
+    """
+    ReopenConversation: _aio.UnaryUnaryMultiCallable[_conversation_methods_pb2.ReopenConversationRequest, _conversation_methods_pb2.ReopenConversationResponse]  # type: ignore[assignment]
+    """Opens a closed conversation again. Opening an open one changes nothing."""
+    ArchiveConversation: _aio.UnaryUnaryMultiCallable[_conversation_methods_pb2.ArchiveConversationRequest, _conversation_methods_pb2.ArchiveConversationResponse]  # type: ignore[assignment]
+    """Puts a conversation away for the caller's side: it leaves its lists until somebody writes. The other side does not learn of
+    it.
+    """
+    UnarchiveConversation: _aio.UnaryUnaryMultiCallable[_conversation_methods_pb2.UnarchiveConversationRequest, _conversation_methods_pb2.UnarchiveConversationResponse]  # type: ignore[assignment]
+    """Takes a conversation back into the lists of the caller's side."""
+    GetOutcome: _aio.UnaryUnaryMultiCallable[_outcome_pb2.GetOutcomeRequest, _outcome_pb2.GetOutcomeResponse]  # type: ignore[assignment]
+    """Returns what the observer of an inquiry may know. Everybody else gets NOT_FOUND."""
+    ListOutcomes: _aio.UnaryUnaryMultiCallable[_outcome_pb2.ListOutcomesRequest, _outcome_pb2.ListOutcomesResponse]  # type: ignore[assignment]
+    """Lists what an observer may know, the newest inquiry first."""
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Conversations between buyers and sellers: messages, read receipts, and the timeline in which they stand beside what
@@ -159,7 +205,9 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _messaging_service_pb2.SendMessageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_messaging_service_pb2.SendMessageResponse, _abc.Awaitable[_messaging_service_pb2.SendMessageResponse]]:
-        """Sends a message. Errors: EMPTY_BODY, CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN."""
+        """Sends a message. The buyer's opens a conversation again that was closed within the last 30 days. Errors: EMPTY_BODY,
+        CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN.
+        """
 
     @_abc_1.abstractmethod
     def MarkRead(
@@ -184,5 +232,67 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_profile_pb2.UpdateProfileResponse, _abc.Awaitable[_profile_pb2.UpdateProfileResponse]]:
         """Changes the caller's own profile. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE."""
+
+    @_abc_1.abstractmethod
+    def DeclineInquiry(
+        self,
+        request: _conversation_methods_pb2.DeclineInquiryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_methods_pb2.DeclineInquiryResponse, _abc.Awaitable[_conversation_methods_pb2.DeclineInquiryResponse]]:
+        """Declines an inquiry: it is closed, and the buyer is told why. This counts as an answer and never touches the seller's rating.
+        Only of an open inquiry. Errors: NOT_AN_INQUIRY, TRANSITION_FORBIDDEN.
+        """
+
+    @_abc_1.abstractmethod
+    def CloseConversation(
+        self,
+        request: _conversation_methods_pb2.CloseConversationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_methods_pb2.CloseConversationResponse, _abc.Awaitable[_conversation_methods_pb2.CloseConversationResponse]]:
+        """Closes a conversation: it takes no more messages, except the buyer's within 30 days, which opens it again. Closing a closed
+        one changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def ReopenConversation(
+        self,
+        request: _conversation_methods_pb2.ReopenConversationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_methods_pb2.ReopenConversationResponse, _abc.Awaitable[_conversation_methods_pb2.ReopenConversationResponse]]:
+        """Opens a closed conversation again. Opening an open one changes nothing."""
+
+    @_abc_1.abstractmethod
+    def ArchiveConversation(
+        self,
+        request: _conversation_methods_pb2.ArchiveConversationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_methods_pb2.ArchiveConversationResponse, _abc.Awaitable[_conversation_methods_pb2.ArchiveConversationResponse]]:
+        """Puts a conversation away for the caller's side: it leaves its lists until somebody writes. The other side does not learn of
+        it.
+        """
+
+    @_abc_1.abstractmethod
+    def UnarchiveConversation(
+        self,
+        request: _conversation_methods_pb2.UnarchiveConversationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_methods_pb2.UnarchiveConversationResponse, _abc.Awaitable[_conversation_methods_pb2.UnarchiveConversationResponse]]:
+        """Takes a conversation back into the lists of the caller's side."""
+
+    @_abc_1.abstractmethod
+    def GetOutcome(
+        self,
+        request: _outcome_pb2.GetOutcomeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_outcome_pb2.GetOutcomeResponse, _abc.Awaitable[_outcome_pb2.GetOutcomeResponse]]:
+        """Returns what the observer of an inquiry may know. Everybody else gets NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def ListOutcomes(
+        self,
+        request: _outcome_pb2.ListOutcomesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_outcome_pb2.ListOutcomesResponse, _abc.Awaitable[_outcome_pb2.ListOutcomesResponse]]:
+        """Lists what an observer may know, the newest inquiry first."""
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -221,6 +221,12 @@ class TimelineEvent(_message.Message):
         """Money of a payment of the subscription went back to the buyer; `amount` says how much."""
         TYPE_SUBSCRIPTION_REFUND_FAILED: TimelineEvent._Type.ValueType  # 86
         """The provider refused to give money of the subscription back; `amount` says how much was to go back."""
+        TYPE_INQUIRY_DECLINED: TimelineEvent._Type.ValueType  # 90
+        """The seller declined the inquiry."""
+        TYPE_CONVERSATION_CLOSED: TimelineEvent._Type.ValueType  # 91
+        """The conversation was closed."""
+        TYPE_CONVERSATION_REOPENED: TimelineEvent._Type.ValueType  # 92
+        """The conversation was opened again."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What happened."""
@@ -341,6 +347,12 @@ class TimelineEvent(_message.Message):
     """Money of a payment of the subscription went back to the buyer; `amount` says how much."""
     TYPE_SUBSCRIPTION_REFUND_FAILED: TimelineEvent.Type.ValueType  # 86
     """The provider refused to give money of the subscription back; `amount` says how much was to go back."""
+    TYPE_INQUIRY_DECLINED: TimelineEvent.Type.ValueType  # 90
+    """The seller declined the inquiry."""
+    TYPE_CONVERSATION_CLOSED: TimelineEvent.Type.ValueType  # 91
+    """The conversation was closed."""
+    TYPE_CONVERSATION_REOPENED: TimelineEvent.Type.ValueType  # 92
+    """The conversation was opened again."""
 
     TYPE_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
@@ -352,7 +364,7 @@ class TimelineEvent(_message.Message):
     side: _conversation_pb2.Side.ValueType
     """Which side caused it."""
     resource: _builtins.str
-    """What it happened to: an order request, an offer, an order or a subscription."""
+    """What it happened to: an order request, an offer, an order, a subscription or the conversation."""
     revision: _builtins.int
     """The revision of the offer that it is about; else 0."""
     @_builtins.property
