@@ -20,29 +20,32 @@ from parley.offers.v1.offers_service_pb2 import (
     LISTING_ORDER_PRICE_ASCENDING,
     ListListingsRequest,
 )
+from parley.type.v1.commerce_pb2 import LISTING_KIND_PRODUCT
 
 LIST = "/parley.offers.v1.OffersService/ListListings"
 SELLER = "sellers/bench"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
-# One listing in twenty is by quote, one in ten unpublished, one in twenty-five has a plan. Every title holds
+# One listing in twenty is by quote, one in ten unpublished, one in twenty-five has a plan, one in eight is a
+# product. Every title holds
 # one word that all have, one that a tenth has, one that a thousandth has.
 _LISTINGS = """
 INSERT INTO listing (seller, listing_id, title, description, intake, published, packages, version,
-                     create_time, update_time, state, has_plan, currency, lowest_price)
+                     create_time, update_time, state, has_plan, currency, lowest_price, kind)
 SELECT $1, 'l' || lpad(n::text, 7, '0'), 'Design ten' || n % 10 || ' thousand' || n % 1000, 'What you get',
        CASE WHEN n % 20 = 3 THEN 'BY_QUOTE' ELSE 'INSTANT' END, n % 10 <> 7,
        jsonb_build_array(jsonb_build_object(
            'package_id', 'basic', 'title', 'Basic', 'description', '', 'delivery_days', 7, 'plan', NULL,
            'price', jsonb_build_object('currency', 'EUR', 'amount', price))),
        1, $4::timestamptz + n * interval '1 second', $4::timestamptz,
-       CASE WHEN n % 10 = 7 THEN 'UNPUBLISHED' ELSE 'PUBLISHED' END, n % 25 = 4, 'EUR', price
+       CASE WHEN n % 10 = 7 THEN 'UNPUBLISHED' ELSE 'PUBLISHED' END, n % 25 = 4, 'EUR', price,
+       CASE WHEN n % 8 = 5 THEN 'PRODUCT' ELSE 'SERVICE' END
 FROM (SELECT n, n::bigint * 7919 % 1000003 AS price FROM generate_series($2::int, $3::int - 1) AS n) AS made
 """
 _WORDS = """
 INSERT INTO listing_word (seller, word, listing_id, state, intake, has_plan, create_time, currency,
-                          lowest_price)
-SELECT seller, word, listing_id, state, intake, has_plan, create_time, currency, lowest_price
+                          lowest_price, kind)
+SELECT seller, word, listing_id, state, intake, has_plan, create_time, currency, lowest_price, kind
 FROM generate_series($2::int, $3::int - 1) AS n
      JOIN listing ON seller = $1 AND listing_id = 'l' || lpad(n::text, 7, '0'),
      LATERAL unnest(ARRAY['design', 'ten' || n % 10, 'thousand' || n % 1000]) AS word
@@ -81,6 +84,7 @@ KINDS = (
     _kind("unpublished", state=Listing.STATE_UNPUBLISHED),
     _kind("by quote, newest first", _newest_first, intake=3, order_by=LISTING_ORDER_NEWEST_FIRST),
     _kind("with plan", has_plan=True),
+    _kind("products", kind=LISTING_KIND_PRODUCT),
     _kind("a word of all", text="design"),
     _kind("a word of a tenth", text="ten3"),
     _kind("two words", text="design ten3"),
@@ -120,7 +124,7 @@ async def _grow(rig: Rig, first: int, end: int) -> None:
             await connection.execute(f"DROP INDEX {name}")
         await connection.execute(_WORDS, SELLER, first, end, timeout=600)
         for name, order in _WORD_INDEXES.items():
-            columns = f"seller, word, state, intake, has_plan, {order}, listing_id"
+            columns = f"seller, word, state, intake, has_plan, kind, {order}, listing_id"
             await connection.execute(f"CREATE INDEX {name} ON listing_word ({columns})", timeout=600)
         # What autovacuum does some minutes later.
         await connection.execute("VACUUM (ANALYZE) listing, listing_word", timeout=600)

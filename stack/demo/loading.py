@@ -8,7 +8,7 @@ from typing import Final
 from stack.demo.api import Api, Party, Refused, until
 from stack.demo.marketplace import Json, Listing, Marketplace, Seller
 
-LISTING_FIELDS: Final = "title,description,intake,published,packages"
+LISTING_FIELDS: Final = "title,description,intake,published,packages,kind"
 KNOWN_SECONDS: Final = 20.0
 
 

@@ -57,13 +57,16 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Something that a seller sells. `intake` is `INSTANT`, `SELLER_REVIEW` or `BY_QUOTE`."""
+    """Something that a seller sells. `intake` is `INSTANT`, `SELLER_REVIEW` or `BY_QUOTE`, and `kind` is
+    `SERVICE` or `PRODUCT`.
+    """
 
     name: str
     title: str
     description: str
     intake: str
     packages: tuple[Package, ...]
+    kind: str = "SERVICE"
 
     @property
     def id(self) -> str:
@@ -78,6 +81,7 @@ class Listing:
             "intake": f"INTAKE_{self.intake}",
             "published": True,
             "packages": [package.as_json() for package in self.packages],
+            "kind": f"LISTING_KIND_{self.kind}",
         }
 
 
@@ -178,7 +182,8 @@ def _seller(entry: Json) -> Seller:
 def _listing(seller: str, entry: Json) -> Listing:
     name = f"{seller}/listings/{entry['id']}"
     packages = tuple(_package(name, package) for package in entry["packages"])
-    return Listing(name, entry["title"], entry["description"].strip(), entry["intake"], packages)
+    description, kind = entry["description"].strip(), entry.get("kind", "SERVICE")
+    return Listing(name, entry["title"], description, entry["intake"], packages, kind)
 
 
 def _package(listing: str, entry: Json) -> Package:

@@ -57,9 +57,9 @@ class Shop:
         }
         return await self.owner.patch(f"{self.name}/orderSettings", body, updateMask="*")
 
-    async def add_listing(self, listing_id: str, intake: str) -> str:
+    async def add_listing(self, listing_id: str, intake: str, **more: Any) -> str:
         """One more listing with the same two packages; its name, once every service knows of it."""
-        await self.owner.post(f"{self.name}/listings", listing_body(intake), listingId=listing_id)
+        await self.owner.post(f"{self.name}/listings", {**listing_body(intake), **more}, listingId=listing_id)
         name = f"{self.name}/listings/{listing_id}"
         await _until_known(self.api, name)
         return name

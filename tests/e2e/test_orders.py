@@ -67,6 +67,28 @@ async def test_an_order_that_needs_a_decision_waits_in_the_inbox_uncharged(
     await refusal(reviewing.owner.post(f"{order['name']}:confirm", key="again"), "TRANSITION_FORBIDDEN", 400)
 
 
+@pytest.mark.covers("B01")
+async def test_orders_arrive_for_products_and_for_services(reviewing: Shop, ana: Party) -> None:
+    listings, product = f"{reviewing.name}/listings", "LISTING_KIND_PRODUCT"
+    print_ = await reviewing.add_listing("print", "SELLER_REVIEW", kind=product)
+    for kind, name in ((product, print_), ("LISTING_KIND_SERVICE", reviewing.listing)):
+        found = (await ana.get(listings, kind=kind))["listings"]
+        assert [(one["name"], one["kind"]) for one in found] == [(name, kind)]
+    ordered = {
+        (await place(ana, package))["kind"]: package
+        for package in (reviewing.basic, f"{print_}/packages/basic")
+    }
+    assert ordered == {"LISTING_KIND_SERVICE": reviewing.basic, product: f"{print_}/packages/basic"}
+    query = {"seller": reviewing.name, "folder": "FOLDER_INBOX"}
+    inbox = (await reviewing.owner.get("orders", **query))["orders"]
+    assert {order["kind"]: order["package"] for order in inbox} == ordered
+    # What becomes of the listing later changes no order.
+    await reviewing.owner.patch(print_, {"kind": "LISTING_KIND_SERVICE"}, updateMask="kind")
+    assert len((await ana.get(listings, kind="LISTING_KIND_SERVICE"))["listings"]) == 2
+    (kept,) = [order for order in inbox if order["kind"] == product]
+    assert (await ana.get(kept["name"]))["order"]["kind"] == product
+
+
 @pytest.mark.covers("B11")
 async def test_a_declined_order_is_never_charged(reviewing: Shop, ana: Party) -> None:
     order = await place(ana, reviewing.basic)

@@ -40,6 +40,7 @@ listing = sa.Table(
     sa.Column("lowest_price", sa.BigInteger, nullable=False),
     sa.Column("retired", JSONB, nullable=False),
     _instant("retire_time", nullable=True),
+    sa.Column("kind", sa.Text, nullable=False, server_default=sa.text("'SERVICE'")),
 )
 
 # Which listings contain a word. It repeats what lists are filtered and ordered by, so that a page of a word
@@ -56,6 +57,7 @@ listing_word = sa.Table(
     _instant("create_time"),
     _text("currency"),
     sa.Column("lowest_price", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.Text, primary_key=True, nullable=False, server_default=sa.text("'SERVICE'")),
 )
 
 # `proposal` repeats the newest row of offer_revision: one lock on one row then shows everything that decides,

@@ -30,6 +30,13 @@ class Intake(StrEnum):
     BY_QUOTE = "BY_QUOTE"
 
 
+class ListingKind(StrEnum):
+    """What is sold: work for the buyer, or what is there already."""
+
+    SERVICE = "SERVICE"
+    PRODUCT = "PRODUCT"
+
+
 class ListingState(StrEnum):
     """Who can see and order a listing."""
 
@@ -80,6 +87,7 @@ class ListingContent:
     intake: Intake
     published: bool
     packages: tuple[Package, ...]
+    kind: ListingKind = ListingKind.SERVICE
 
 
 @dataclass(frozen=True, slots=True)

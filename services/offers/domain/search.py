@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from chassis.kernel.refusal import invalid
-from services.offers.domain.listing import Intake, Listing, ListingState
+from services.offers.domain.listing import Intake, Listing, ListingKind, ListingState
 
 QUERY_WORDS_LIMIT: Final = 8
 LISTING_WORDS_LIMIT: Final = 300
@@ -42,6 +42,7 @@ class ListingSearch:
     intake: Intake | None = None
     state: ListingState | None = None
     has_plan: bool | None = None
+    kind: ListingKind | None = None
     currency: str = ""
     min_price: int | None = None
     max_price: int | None = None

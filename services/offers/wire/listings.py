@@ -11,10 +11,19 @@ from chassis.kernel.refusal import Refusal, invalid
 from chassis.paging import next_page_token, page_request
 from chassis.wire import optional_timestamp, timestamp, wire_money, write_actions
 from parley.offers.v1 import listing_pb2, offers_service_pb2
+from parley.type.v1 import commerce_pb2
 from services.offers.app.commands.listing import CreateListing, MoveListing, UpdateListing
 from services.offers.app.queries import GetListing, ListListings
 from services.offers.app.views import ListingView
-from services.offers.domain.listing import MACHINE, Intake, Listing, ListingContent, ListingState, Package
+from services.offers.domain.listing import (
+    MACHINE,
+    Intake,
+    Listing,
+    ListingContent,
+    ListingKind,
+    ListingState,
+    Package,
+)
 from services.offers.domain.refusals import amount_invalid, currency_mismatch
 from services.offers.domain.search import ListingOrder, ListingSearch, check, query_words
 from services.offers.domain.terms import check_text
@@ -28,9 +37,10 @@ from services.offers.wire.values import (
 )
 
 _INTAKE_PREFIX = "INTAKE_"
-_UPDATABLE = ("title", "description", "intake", "published", "packages")
+_UPDATABLE = ("title", "description", "intake", "published", "packages", "kind")
 
 _INTAKES = {listing_pb2.Listing.Intake.Value(_INTAKE_PREFIX + intake): intake for intake in Intake}
+_KINDS = {commerce_pb2.ListingKind.Value(f"LISTING_KIND_{kind}"): kind for kind in ListingKind}
 _STATES = {listing_pb2.Listing.State.Value(f"STATE_{state}"): state for state in ListingState}
 _ORDERS = {offers_service_pb2.ListingOrder.Value(f"LISTING_ORDER_{order}"): order for order in ListingOrder}
 
@@ -104,6 +114,7 @@ def _read_search(request: offers_service_pb2.ListListingsRequest) -> ListingSear
         intake=_INTAKES.get(request.intake),
         state=_STATES.get(request.state),
         has_plan=request.has_plan if request.HasField("has_plan") else None,
+        kind=_KINDS.get(request.kind),
         currency=currency,
         min_price=prices.get("min_price"),
         max_price=prices.get("max_price"),
@@ -191,6 +202,7 @@ def _wire_content(listing: Listing) -> listing_pb2.Listing:
         intake=listing_pb2.Listing.Intake.Value(_INTAKE_PREFIX + content.intake),
         published=content.published,
         packages=[_wire_package(listing, package) for package in content.packages],
+        kind=commerce_pb2.ListingKind.Value(f"LISTING_KIND_{content.kind}"),
     )
 
 
@@ -215,6 +227,7 @@ def _read_content(message: listing_pb2.Listing) -> ListingContent:
         intake=Intake(listing_pb2.Listing.Intake.Name(message.intake).removeprefix(_INTAKE_PREFIX)),
         published=message.published,
         packages=tuple(_read_package(package, index) for index, package in enumerate(message.packages)),
+        kind=_KINDS.get(message.kind, ListingKind.SERVICE),
     )
 
 

@@ -10,7 +10,7 @@ from chassis.kernel.money import Money
 from services.orders.adapters.option_encoding import read_options, write_options
 from services.orders.domain.commerce import Address, Interval, LineItem, Plan
 from services.orders.domain.gate import GateDecision, Outcome
-from services.orders.domain.listing import Listing, ListingIntake, Package
+from services.orders.domain.listing import Listing, ListingIntake, ListingKind, Package
 from services.orders.domain.quotes import OfferState, Quote
 from services.orders.domain.work import Cancellation, CancelReason, Delivery, Party
 
@@ -194,6 +194,7 @@ def write_listing(listing: Listing) -> Json:
     return {
         "title": listing.title,
         "intake": listing.intake.value,
+        "kind": listing.kind.value,
         "published": listing.published,
         "packages": [
             {
@@ -227,7 +228,9 @@ def read_listing(name: str, version: int, value: Mapping[str, Any]) -> Listing:
         for one in value["packages"]
     )
     intake = ListingIntake(value["intake"])
-    return Listing(name, version, value["title"], intake, value["published"], packages)
+    # Not there in what was stored before there were products.
+    kind = ListingKind(value.get("kind", ListingKind.SERVICE))
+    return Listing(name, version, value["title"], intake, value["published"], packages, kind)
 
 
 def _write_instant(instant: datetime | None) -> str | None:

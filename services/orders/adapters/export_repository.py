@@ -19,6 +19,7 @@ _PLAIN: Final = (
     "buyer",
     "package",
     "intake",
+    "kind",
     "state",
     "create_time",
     "confirm_time",

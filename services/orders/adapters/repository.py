@@ -21,6 +21,7 @@ from services.orders.adapters.tables import orders, payment
 from services.orders.app.ports import OrderFilter
 from services.orders.domain import order as order_domain
 from services.orders.domain.commerce import Address, PaymentMethod
+from services.orders.domain.listing import ListingKind
 from services.orders.domain.order import Order
 from services.orders.domain.payment import Payment
 
@@ -101,6 +102,7 @@ def _order_row(order: Order) -> dict[str, Any]:
         "buyer": order.buyer,
         "package": order.package,
         "intake": order.intake.value,
+        "kind": order.kind.value,
         "state": order.state.value,
         "line_items": encoding.write_line_items(order.line_items),
         "currency": order.total.currency,
@@ -149,6 +151,7 @@ def _read_order(row: Any) -> Order:
         buyer=row.buyer,
         package=row.package,
         intake=order_domain.Intake(row.intake),
+        kind=ListingKind(row.kind),
         state=order_domain.State(row.state),
         line_items=encoding.read_line_items(row.line_items),
         total=Money(row.currency, row.total),

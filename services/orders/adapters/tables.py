@@ -73,6 +73,7 @@ orders: Final = sa.Table(
     _instant("cancel_time", nullable=True),
     sa.Column("options", JSONB, nullable=False, server_default=sa.text("'[]'")),
     sa.Column("labels", ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'")),
+    sa.Column("kind", sa.Text, nullable=False, server_default=sa.text("'SERVICE'")),
 )
 
 order_lane: Final[sa.ColumnElement[str]] = sa.literal_column(

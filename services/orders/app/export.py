@@ -37,6 +37,7 @@ class ExportedOrder:
     buyer: str
     package: str
     intake: str
+    kind: str
     state: str
     create_time: datetime
     confirm_time: datetime | None

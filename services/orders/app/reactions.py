@@ -20,7 +20,7 @@ from services.orders.domain import negotiation
 from services.orders.domain import order as orders
 from services.orders.domain import payment as payments
 from services.orders.domain.commerce import Address
-from services.orders.domain.listing import Listing
+from services.orders.domain.listing import Listing, ListingKind, listing_of
 from services.orders.domain.quotes import OfferFact
 
 _log = telemetry.logger("orders.reactions")
@@ -69,8 +69,8 @@ class Reactions:
         if not fact.creates_order:
             await self.quote_changed(delivery, fact)
             return
-        addresses = await self._addresses(fact)
-        await self._database.react(delivery, lambda tx: self._make_order(tx, fact, addresses))
+        addresses, kind = await self._addresses(fact), await self._kind(fact)
+        await self._database.react(delivery, lambda tx: self._make_order(tx, fact, kind, addresses))
 
     async def _addresses(self, fact: OfferFact) -> tuple[Address | None, Address | None] | None:
         """The captured addresses; None where they have to be fetched later. An order never waits for them."""
@@ -82,13 +82,28 @@ class Reactions:
             _log.warning("addresses_delayed", offer=fact.offer, reason=refusal.reason)
             return None
 
+    async def _kind(self, fact: OfferFact) -> ListingKind:
+        """What the offer is for. Where its listing cannot be read, an order does not wait for it."""
+        if not fact.package:
+            return ListingKind.SERVICE
+        try:
+            listing = await self._listings.find(listing_of(fact.package))
+        except Refusal as refusal:
+            _log.warning("kind_unknown", offer=fact.offer, reason=refusal.reason)
+            return ListingKind.SERVICE
+        return ListingKind.SERVICE if listing is None else listing.kind
+
     async def _make_order(
-        self, tx: Transaction, fact: OfferFact, addresses: tuple[Address | None, Address | None] | None
+        self,
+        tx: Transaction,
+        fact: OfferFact,
+        kind: ListingKind,
+        addresses: tuple[Address | None, Address | None] | None,
     ) -> None:
         now = self._clock.now()
         billing, delivery = addresses or (None, None)
         order, event = negotiation.from_offer(
-            fact, now=now, billing_address=billing, delivery_address=delivery
+            fact, now=now, kind=kind, billing_address=billing, delivery_address=delivery
         )
         payment = payments.due(order, payment_id=self._ids.new(), provider=self._provider, now=now)
         if not await self._repository.add(tx, order, payment):

@@ -44,6 +44,7 @@ BUYER_SEES: Final[Mapping[str, frozenset[str]]] = {
         {
             "package",
             "intake",
+            "kind",
             "state",
             "total",
             "line_items",

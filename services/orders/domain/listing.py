@@ -21,6 +21,13 @@ class ListingIntake(StrEnum):
     BY_QUOTE = "BY_QUOTE"
 
 
+class ListingKind(StrEnum):
+    """What is sold: work for the buyer, or what is there already."""
+
+    SERVICE = "SERVICE"
+    PRODUCT = "PRODUCT"
+
+
 @dataclass(frozen=True, slots=True)
 class Package:
     """One way to buy a listing; `name` is the full resource name. A retired one is not sold any more."""
@@ -44,6 +51,7 @@ class Listing:
     intake: ListingIntake
     published: bool
     packages: tuple[Package, ...]
+    kind: ListingKind = ListingKind.SERVICE
 
     @property
     def seller(self) -> str:

@@ -10,6 +10,7 @@ from chassis.kernel.machine import Actor
 from services.orders.domain import quotes
 from services.orders.domain.commerce import Address, PaymentMethod
 from services.orders.domain.events import OrderPlaced, OrderQuoteAnswered, OrderQuoteSent
+from services.orders.domain.listing import ListingKind
 from services.orders.domain.order import (
     UNDECIDED,
     Intake,
@@ -31,10 +32,13 @@ def from_offer(
     fact: OfferFact,
     *,
     now: datetime,
+    kind: ListingKind = ListingKind.SERVICE,
     billing_address: Address | None = None,
     delivery_address: Address | None = None,
 ) -> tuple[Order, OrderPlaced]:
-    """The order that an accepted offer makes, under the id of the offer; ValueError for any other fact."""
+    """The order that an accepted offer makes, under the id of the offer; ValueError for any other fact.
+    `kind` is that of the package that was offered.
+    """
     if fact.acceptance is None or not fact.creates_order:
         raise ValueError(f"{fact.offer} does not make an order")
     accepted = fact.acceptance
@@ -45,6 +49,7 @@ def from_offer(
         buyer=fact.buyer,
         package=fact.package,
         intake=Intake.OFFER,
+        kind=kind,
         state=State.CONFIRMED,
         line_items=fact.line_items,
         total=fact.total,

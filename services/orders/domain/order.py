@@ -13,6 +13,7 @@ from chassis.kernel.money import Money
 from services.orders.domain import events, refusals
 from services.orders.domain.commerce import Address, LineItem, PaymentMethod, Plan
 from services.orders.domain.gate import GateDecision
+from services.orders.domain.listing import ListingKind
 from services.orders.domain.option import ChosenOption
 from services.orders.domain.quotes import Quote
 from services.orders.domain.work import Cancellation, Delivery
@@ -164,6 +165,7 @@ class Order:
     delivery_days: int
     create_time: datetime
     update_time: datetime
+    kind: ListingKind = ListingKind.SERVICE
     start_time: datetime | None = None
     clock_start_time: datetime | None = None
     delivery_due_time: datetime | None = None
@@ -220,9 +222,8 @@ class Order:
     @property
     def refund_due(self) -> Money | None:
         """What was taken although the order is cancelled, and did not go back."""
-        if self.state is not State.CANCELLED or self.payment_state is not PaymentState.PAID:
-            return None
-        if self.payment_method is PaymentMethod.OFFLINE:
+        was_taken = self.payment_state is PaymentState.PAID and self.payment_method is PaymentMethod.ONLINE
+        if self.state is not State.CANCELLED or not was_taken:
             return None
         left = self.total if self.refunded is None else self.total - self.refunded
         return left if left.is_positive else None

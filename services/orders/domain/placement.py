@@ -89,6 +89,7 @@ def place(
         buyer=buyer,
         package=package.name,
         intake=Intake(listing.intake.value),
+        kind=listing.kind,
         state=State.PENDING,
         line_items=items,
         total=total_of(items),

@@ -152,6 +152,7 @@ def order_message(order: Order, actor: Actor) -> order_pb2.Order:
         buyer=order.buyer,
         package=order.package,
         intake=INTAKES[order.intake],
+        kind=values.KINDS[order.kind],
         state=STATES[order.state],
         line_items=[values.wire_line_item(item) for item in order.line_items],
         total=wire_money(order.total),

@@ -111,6 +111,7 @@ def order_facts(order: Order) -> events_pb2.OrderFacts:
         buyer=order.buyer,
         package=order.package,
         intake=INTAKES[order.intake],
+        kind=values.KINDS[order.kind],
         state=STATES[order.state],
         total=wire_money(order.total),
         payment_method=values.METHODS[order.payment_method],

@@ -92,5 +92,6 @@ COLUMNS: Final[Mapping[str, Callable[[ExportedOrder], str]]] = {
     "decline_reason": lambda order: order.decline_reason,
     "offer": lambda order: order.offer,
     "order_request": lambda order: order.order_request,
+    "kind": lambda order: order.kind,
 }
 """The headings, and what stands below them. Names are those of the contract, without prefixes of enums."""

@@ -11,7 +11,7 @@ from parley.offers.v1 import listing_pb2
 from parley.type.v1 import commerce_pb2
 from services.orders.domain.commerce import Address, Interval, LineItem, PaymentMethod, Plan
 from services.orders.domain.gate import GateDecision, Outcome
-from services.orders.domain.listing import Listing, ListingIntake, Package
+from services.orders.domain.listing import Listing, ListingIntake, ListingKind, Package
 from services.orders.wire.options import option
 
 METHODS = {
@@ -24,6 +24,8 @@ _INTERVALS_READ = {wire: interval for interval, wire in _INTERVALS.items()}
 _OUTCOMES = {one: gate_decision_pb2.GateDecision.Outcome.Value(f"OUTCOME_{one.value}") for one in Outcome}
 _OUTCOMES_READ = {wire: outcome for outcome, wire in _OUTCOMES.items()}
 _REASON_PREFIX = "REASON_"
+KINDS = {one: commerce_pb2.ListingKind.Value(f"LISTING_KIND_{one.value}") for one in ListingKind}
+_KINDS_READ = {wire: kind for kind, wire in KINDS.items()}
 _INTAKES = {listing_pb2.Listing.Intake.Value(f"INTAKE_{one.value}"): one for one in ListingIntake}
 
 
@@ -157,9 +159,10 @@ def listing(message: listing_pb2.Listing, *, version: int = 0) -> Listing:
         *(_package(message.name, one, retired=gone) for one in message.packages),
         *(_package(message.name, one, retired=True) for one in message.retired_packages),
     )
-    return Listing(
-        message.name, version, message.title, _INTAKES[message.intake], message.published, packages
-    )
+    # Listings that were published before there were products say nothing.
+    kind = _KINDS_READ.get(message.kind, ListingKind.SERVICE)
+    intake = _INTAKES[message.intake]
+    return Listing(message.name, version, message.title, intake, message.published, packages, kind)
 
 
 def _package(listing_name: str, message: listing_pb2.Package, *, retired: bool) -> Package:

@@ -31,6 +31,7 @@ from tests.component.offers.scene import (
 )
 
 INSTANT, BY_QUOTE = listing_pb2.Listing.INTAKE_INSTANT, listing_pb2.Listing.INTAKE_BY_QUOTE
+SERVICE, PRODUCT = commerce_pb2.LISTING_KIND_SERVICE, commerce_pb2.LISTING_KIND_PRODUCT
 PUBLISHED, UNPUBLISHED = listing_pb2.Listing.STATE_PUBLISHED, listing_pb2.Listing.STATE_UNPUBLISHED
 MONTHLY = commerce_pb2.Plan(price=money(9), interval=commerce_pb2.Plan.INTERVAL_MONTH, interval_count=1)
 NEWEST, CHEAPEST = pb.LISTING_ORDER_NEWEST_FIRST, pb.LISTING_ORDER_PRICE_ASCENDING
@@ -71,7 +72,7 @@ async def shop(scene: Scene) -> None:
     """Created in this order, a minute apart; another seller's listing is never found."""
     await add(scene, "logo", sold(300, 100), title="Logo design", description="Vector files, big & small")
     await add(scene, "cafe", sold(50, plan=True), title="Menü für das Café", intake=BY_QUOTE)
-    await add(scene, "banner", sold(100), title="Banner", description="Large LOGO banner")
+    await add(scene, "banner", sold(100), title="Banner", description="Large LOGO banner", kind=PRODUCT)
     await add(scene, "draft", sold(20), title="Poster design", published=False)
     await add(scene, "dollar", sold(75, currency="USD"), title="Straße sign")
     await scene.by(OTHER).CreateListing(
@@ -117,6 +118,11 @@ async def test_everybody_finds_what_is_published_and_the_team_everything(scene: 
         ({"intake": BY_QUOTE}, ["cafe"]),
         ({"has_plan": True}, ["cafe"]),
         ({"has_plan": False}, ["banner", "dollar", "logo"]),
+        ({"kind": PRODUCT}, ["banner"]),
+        ({"kind": SERVICE}, ["cafe", "dollar", "logo"]),
+        ({"kind": PRODUCT, "text": "logo"}, ["banner"]),
+        ({"kind": PRODUCT, "text": "large logo"}, ["banner"]),
+        ({"kind": SERVICE, "min_price": money(51), "order_by": NEWEST}, ["logo"]),
         ({"currency_code": "USD"}, ["dollar"]),
         ({"currency_code": "CHF"}, []),
         # The lowest price of a listing counts, both ends included, and the lowest comes first.
@@ -147,6 +153,7 @@ async def test_what_is_found(scene: Scene, search: dict[str, Any], expected: lis
         ({"text": "x" * 201}, "VALIDATION_FAILED", "text"),
         ({"intake": 99}, "VALIDATION_FAILED", "intake"),
         ({"state": 99}, "VALIDATION_FAILED", "state"),
+        ({"kind": 99}, "VALIDATION_FAILED", "kind"),
         ({"order_by": 99}, "VALIDATION_FAILED", "order_by"),
         ({"order_by": CHEAPEST}, "VALIDATION_FAILED", "currency_code"),
         ({"order_by": DEAREST}, "VALIDATION_FAILED", "currency_code"),
@@ -174,6 +181,7 @@ async def test_an_edit_is_found_at_once_and_what_it_removed_no_more(scene: Scene
         {"title": "Website"},
         {"published": False},
         {"packages": sold(700, plan=True)},
+        {"kind": PRODUCT},
         {"intake": BY_QUOTE, "published": True},
     ):
         await scene.by(ACME).UpdateListing(
@@ -187,6 +195,8 @@ async def test_an_edit_is_found_at_once_and_what_it_removed_no_more(scene: Scene
     assert await found(scene, text="logo") == ["banner"]
     assert await found(scene, ACME, state=UNPUBLISHED) == ["draft"]
     assert await found(scene, has_plan=True, intake=BY_QUOTE) == ["cafe", "logo"]
+    assert await found(scene, kind=PRODUCT, text="website") == ["logo"]
+    assert await found(scene, kind=SERVICE) == ["cafe", "dollar"]
     assert await found(scene, min_price=money(700)) == ["logo"]
 
 

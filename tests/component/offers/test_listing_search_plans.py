@@ -14,7 +14,7 @@ from chassis.db import Transaction
 from chassis.kernel.page import PageRequest
 from services.offers.adapters.repository import listing_search
 from services.offers.adapters.repository.listing_search import search_listings
-from services.offers.domain.listing import Intake, ListingState
+from services.offers.domain.listing import Intake, ListingKind, ListingState
 from services.offers.domain.search import ListingOrder, ListingSearch
 from tests.component.offers.scene import Scene
 
@@ -38,7 +38,8 @@ SELECT :seller, 'l' || lpad(n::text, 7, '0'), 'x', 'x',
 FROM generate_series(1, :rows) AS n
 """
 WORDS = """
-INSERT INTO listing_word
+INSERT INTO listing_word (seller, word, listing_id, state, intake, has_plan, create_time, currency,
+                          lowest_price)
 SELECT seller, word, listing_id, state, intake, has_plan, create_time, currency, lowest_price
 FROM listing, LATERAL (SELECT substr(listing_id, 2)::int AS n) AS numbered,
      LATERAL unnest(ARRAY['all', 'ten' || n % 10, 'hundred' || n % 100]) AS word
@@ -135,7 +136,7 @@ async def test_a_search_costs_its_page_and_its_candidates(
     filled: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing_search, "CANDIDATES_LIMIT", CANDIDATES)
-    parts = len(TEAM) * len(Intake) * 2
+    parts = len(TEAM) * len(Intake) * 2 * len(ListingKind)
     for search in WALKED:
         found, (plan,) = await explained(filled, search)
         assert len(found.rows) == PAGE + 1 or "ten3" not in search["words"], search

@@ -213,7 +213,9 @@ def euro(units: int) -> WireMoney:
     return WireMoney(currency_code="EUR", units=units)
 
 
-def listing_event(*, version: int, units: int, published: bool = True) -> offers_events.ListingUpdated:
+def listing_event(
+    *, version: int, units: int, published: bool = True, kind: Any = None
+) -> offers_events.ListingUpdated:
     package = listing_pb2.Package(package_id="basic", title="Basic", price=euro(units), delivery_days=7)
     sold = listing_pb2.Listing(
         name=LISTING,
@@ -221,6 +223,7 @@ def listing_event(*, version: int, units: int, published: bool = True) -> offers
         intake=listing_pb2.Listing.INTAKE_INSTANT,
         published=published,
         packages=[package],
+        kind=kind,
     )
     return offers_events.ListingUpdated(listing=sold, version=version)
 

@@ -11,6 +11,7 @@ from chassis.kernel.refusal import Kind
 from chassis.testing.service import ANONYMOUS, Identity, operator, refused
 from parley.gating.v1 import gate_decision_pb2
 from parley.orders.v1 import events_pb2, order_pb2
+from parley.type.v1 import commerce_pb2
 from services.orders.domain.gate import Outcome
 from tests.component.orders.market import (
     ACME,
@@ -22,12 +23,15 @@ from tests.component.orders.market import (
     STRANGER,
     Market,
     Order,
+    accepted,
     euro,
+    fresh_id,
     listing_event,
     place_request,
 )
 from tests.unit.orders.purchases import BUYER, LISTING, NOW, PACKAGE, SELLER
 
+PRODUCT = commerce_pb2.LISTING_KIND_PRODUCT
 NOTHING = dict.fromkeys(
     ("orders", "payment", "payment_attempt", "outbox", "timer", "idempotency", "sandbox_charge"), 0
 )
@@ -222,3 +226,21 @@ async def test_a_listing_that_is_known_nowhere_needs_the_offers_service(market: 
     refusal = await refused(market.stub().PlaceOrder(place_request()))
     assert (refusal.kind, refusal.metadata) == (Kind.UNAVAILABLE, {"peer": "offers"})
     assert await market.counts() == NOTHING
+
+
+@pytest.mark.covers("B01")
+async def test_an_order_keeps_the_kind_of_what_was_ordered(market: Market) -> None:
+    assert (await market.place()).kind == commerce_pb2.LISTING_KIND_SERVICE
+    await market.publish_and_settle(listing_event(version=7, units=100, kind=PRODUCT), version=7)
+    order = await market.place()
+    assert order.kind == PRODUCT
+    number = fresh_id()
+    fact = accepted(f"offers/{number}")
+    fact.offer.package = PACKAGE
+    await market.publish_and_settle(fact, version=5)
+    await market.publish_and_settle(listing_event(version=8, units=100), version=8)
+    for name in (order.name, f"orders/{number}"):
+        assert (await market.get(name, ANA)).kind == PRODUCT
+        (told,) = await market.rows("SELECT body FROM outbox WHERE aggregate = $1 AND version = 1", name)
+        assert events_pb2.OrderPlaced.FromString(told["body"]).order.kind == PRODUCT
+    assert (await market.place()).kind == commerce_pb2.LISTING_KIND_SERVICE

@@ -22,7 +22,7 @@ from chassis.db import Transaction
 from chassis.kernel.page import Cursor, PageRequest
 from chassis.paging import Facets, cursor_of, walks
 from services.offers.adapters import tables
-from services.offers.domain.listing import Intake, Listing, ListingState
+from services.offers.domain.listing import Intake, Listing, ListingKind, ListingState
 from services.offers.domain.search import BY_PRICE, ListingOrder, ListingSearch
 
 CANDIDATES_LIMIT: Final = 1_000
@@ -166,6 +166,7 @@ def _candidates(scope: _Scope, word: str, page: PageRequest) -> sa.Select[Any]:
         "state": (at.state, sorted(scope.states)),
         "intake": (at.intake, sorted(Intake) if search.intake is None else [search.intake]),
         "has_plan": (at.has_plan, [False, True] if search.has_plan is None else [search.has_plan]),
+        "kind": (at.kind, sorted(ListingKind) if search.kind is None else [search.kind]),
     }
     return walks(matches, facets, keys, page, descending=scope.descending)
 
@@ -183,6 +184,7 @@ def _fitting(
         sa.literal([row.state for row in candidates], sa.ARRAY(sa.Text)),
         sa.literal([row.intake for row in candidates], sa.ARRAY(sa.Text)),
         sa.literal([row.has_plan for row in candidates], sa.ARRAY(sa.Boolean)),
+        sa.literal([row.kind for row in candidates], sa.ARRAY(sa.Text)),
     )
     given = (
         sa.func.unnest(*arrays)
@@ -191,6 +193,7 @@ def _fitting(
             sa.column("state", sa.Text),
             sa.column("intake", sa.Text),
             sa.column("has_plan", sa.Boolean),
+            sa.column("kind", sa.Text),
             with_ordinality="place",
         )
         .render_derived("given")
@@ -203,6 +206,7 @@ def _fitting(
             _L.state == given.c.state,
             _L.intake == given.c.intake,
             _L.has_plan == given.c.has_plan,
+            _L.kind == given.c.kind,
             *_price_conditions(_L, scope.search),
             *(_contains(scope.seller, word) for word in words),
         )
@@ -246,6 +250,7 @@ def _contains(seller: str, word: str) -> sa.ColumnElement[bool]:
             _W.state == _L.state,
             _W.intake == _L.intake,
             _W.has_plan == _L.has_plan,
+            _W.kind == _L.kind,
             _W.listing_id == _L.listing_id,
         )
         .correlate(tables.listing)

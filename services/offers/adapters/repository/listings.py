@@ -16,7 +16,7 @@ from services.offers.adapters import tables
 from services.offers.adapters.documents import packages_document, read_packages
 from services.offers.adapters.repository.listing_search import position_in, search_listings
 from services.offers.adapters.repository.lost_update import LostUpdate
-from services.offers.domain.listing import Intake, Listing, ListingContent, ListingState
+from services.offers.domain.listing import Intake, Listing, ListingContent, ListingKind, ListingState
 from services.offers.domain.search import ListingSearch, listing_words
 
 _L: Final = tables.listing.c
@@ -51,12 +51,13 @@ _SAVE_LISTING: Final = (
                 "lowest_price",
                 "retired",
                 "retire_time",
+                "kind",
             )
         }
     )
 )
 _THESE: Final = sa.bindparam("these", type_=sa.ARRAY(sa.Text))
-_SEARCHED: Final = ("state", "intake", "has_plan", "create_time", "currency", "lowest_price")
+_SEARCHED: Final = ("state", "intake", "has_plan", "kind", "create_time", "currency", "lowest_price")
 # What a list is filtered and ordered by is copied from the listing, which is locked.
 _ADD_WORDS: Final = insert(tables.listing_word).from_select(
     ["seller", "listing_id", *_SEARCHED, "word"],
@@ -72,6 +73,7 @@ _REMOVE_WORDS: Final = sa.delete(tables.listing_word).where(
     _W.state == sa.bindparam("of_state"),
     _W.intake == sa.bindparam("of_intake"),
     _W.has_plan == sa.bindparam("of_plan"),
+    _W.kind == sa.bindparam("of_kind"),
     _W.listing_id == sa.bindparam("of_listing_id"),
 )
 
@@ -159,6 +161,7 @@ def _content_values(listing: Listing) -> dict[str, Any]:
         "lowest_price": listing.lowest_price.amount,
         "retired": packages_document(listing.retired),
         "retire_time": listing.retire_time,
+        "kind": content.kind.value,
     }
 
 
@@ -167,12 +170,14 @@ def _facets(listing: Listing) -> dict[str, Any]:
         "of_state": listing.state.value,
         "of_intake": listing.content.intake.value,
         "of_plan": listing.has_plan,
+        "of_kind": listing.content.kind.value,
     }
 
 
 def _searched(listing: Listing) -> tuple[Any, ...]:
     """What its words repeat of it, as far as it can change."""
-    return (listing.state, listing.content.intake, listing.has_plan, listing.lowest_price)
+    content = listing.content
+    return (listing.state, content.intake, listing.has_plan, content.kind, listing.lowest_price)
 
 
 def _listing_or_none(row: Row[Any] | None) -> Listing | None:
@@ -186,6 +191,7 @@ def _listing(row: Row[Any]) -> Listing:
         intake=Intake(row.intake),
         published=row.published,
         packages=read_packages(row.packages),
+        kind=ListingKind(row.kind),
     )
     return Listing(
         seller=row.seller,

@@ -102,6 +102,7 @@ class Listing(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     RETIRE_TIME_FIELD_NUMBER: _builtins.int
     RETIRED_PACKAGES_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`sellers/{seller}/listings/{listing}`."""
     title: _builtins.str
@@ -116,6 +117,10 @@ class Listing(_message.Message):
     """The version, for optimistic concurrency."""
     state: Global___Listing.State.ValueType
     """Who can see and order it."""
+    kind: _commerce_pb2.ListingKind.ValueType
+    """Whether it is a product or a service; unspecified: a service. Orders keep the kind that their listing had when they were
+    made.
+    """
     @_builtins.property
     def packages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Package]:
         """What can be bought, 1 to 20 packages of one currency with unique `package_id`s. An update that leaves a package out
@@ -165,10 +170,11 @@ class Listing(_message.Message):
         state: Global___Listing.State.ValueType = ...,
         retire_time: _timestamp_pb2.Timestamp | None = ...,
         retired_packages: _abc.Iterable[Global___Package] | None = ...,
+        kind: _commerce_pb2.ListingKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "retire_time", b"retire_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "create_time", b"create_time", "description", b"description", "etag", b"etag", "intake", b"intake", "name", b"name", "packages", b"packages", "published", b"published", "retire_time", b"retire_time", "retired_packages", b"retired_packages", "state", b"state", "title", b"title", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "create_time", b"create_time", "description", b"description", "etag", b"etag", "intake", b"intake", "kind", b"kind", "name", b"name", "packages", b"packages", "published", b"published", "retire_time", b"retire_time", "retired_packages", b"retired_packages", "state", b"state", "title", b"title", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -184,6 +184,7 @@ class ListListingsRequest(_message.Message):
     MIN_PRICE_FIELD_NUMBER: _builtins.int
     MAX_PRICE_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`sellers/{seller}`."""
     page_size: _builtins.int
@@ -204,6 +205,8 @@ class ListListingsRequest(_message.Message):
     """Only listings of this currency, ISO 4217. Empty: of any. It follows from a price where one is given."""
     order_by: Global___ListingOrder.ValueType
     """How they are ordered."""
+    kind: _commerce_pb2.ListingKind.ValueType
+    """Only products, or only services. Unspecified: both."""
     @_builtins.property
     def min_price(self) -> _money_pb2.Money:
         """Only listings whose lowest price is at least this. Absent: no lower limit."""
@@ -226,10 +229,11 @@ class ListListingsRequest(_message.Message):
         min_price: _money_pb2.Money | None = ...,
         max_price: _money_pb2.Money | None = ...,
         order_by: Global___ListingOrder.ValueType = ...,
+        kind: _commerce_pb2.ListingKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_has_plan", b"_has_plan", "has_plan", b"has_plan", "max_price", b"max_price", "min_price", b"min_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_has_plan", b"_has_plan", "currency_code", b"currency_code", "has_plan", b"has_plan", "intake", b"intake", "max_price", b"max_price", "min_price", b"min_price", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "state", b"state", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_has_plan", b"_has_plan", "currency_code", b"currency_code", "has_plan", b"has_plan", "intake", b"intake", "kind", b"kind", "max_price", b"max_price", "min_price", b"min_price", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "state", b"state", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__has_plan: _TypeAlias = _typing.Literal["has_plan"]  # noqa: Y015
     _WhichOneofArgType__has_plan: _TypeAlias = _typing.Literal["_has_plan", b"_has_plan"]  # noqa: Y015

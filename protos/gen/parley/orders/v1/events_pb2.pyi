@@ -47,6 +47,7 @@ class OrderFacts(_message.Message):
     DELIVERY_DUE_TIME_FIELD_NUMBER: _builtins.int
     REFUND_DUE_FIELD_NUMBER: _builtins.int
     REFUNDED_TOTAL_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orders/{order}`."""
     version: _builtins.int
@@ -73,6 +74,8 @@ class OrderFacts(_message.Message):
     """The inquiry's conversation that it came from; else empty."""
     price_agreed_elsewhere: _builtins.bool
     """Whether a by-quote order was confirmed without an accepted quote."""
+    kind: _commerce_pb2.ListingKind.ValueType
+    """Whether a product or a service was ordered."""
     @_builtins.property
     def total(self) -> _money_pb2.Money:
         """What is to be paid once."""
@@ -119,10 +122,11 @@ class OrderFacts(_message.Message):
         delivery_due_time: _timestamp_pb2.Timestamp | None = ...,
         refund_due: _money_pb2.Money | None = ...,
         refunded_total: _money_pb2.Money | None = ...,
+        kind: _commerce_pb2.ListingKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirm_time", b"confirm_time", "delivery_due_time", b"delivery_due_time", "plan", b"plan", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "confirm_time", b"confirm_time", "delivery_due_time", b"delivery_due_time", "intake", b"intake", "name", b"name", "offer", b"offer", "order_request", b"order_request", "origin_conversation", b"origin_conversation", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "seller", b"seller", "state", b"state", "total", b"total", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "confirm_time", b"confirm_time", "delivery_due_time", b"delivery_due_time", "intake", b"intake", "kind", b"kind", "name", b"name", "offer", b"offer", "order_request", b"order_request", "origin_conversation", b"origin_conversation", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "seller", b"seller", "state", b"state", "total", b"total", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

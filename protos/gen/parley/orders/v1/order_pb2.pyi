@@ -357,6 +357,7 @@ class Order(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     LABELS_ETAG_FIELD_NUMBER: _builtins.int
     SYSTEM_LABELS_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orders/{order}`."""
@@ -409,6 +410,10 @@ class Order(_message.Message):
     labels_etag: _builtins.str
     """The version of `labels`, for optimistic concurrency of SetLabels: `etag` and `update_time` do not tell of them. Visible to the
     seller's team only.
+    """
+    kind: _commerce_pb2.ListingKind.ValueType
+    """Whether a product or a service was ordered: the kind of the listing when the order was made. Orders from offers of free
+    requirements are for services.
     """
     subscription: _builtins.str
     """`subscriptions/{subscription}` that a confirmed order with a plan has; else empty."""
@@ -567,11 +572,12 @@ class Order(_message.Message):
         labels: _abc.Iterable[_builtins.str] | None = ...,
         labels_etag: _builtins.str = ...,
         system_labels: _abc.Iterable[Global___Order.SystemLabel.ValueType] | None = ...,
+        kind: _commerce_pb2.ListingKind.ValueType = ...,
         subscription: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "create_time", b"create_time", "delivery_address", b"delivery_address", "delivery_due_time", b"delivery_due_time", "gate_decision", b"gate_decision", "plan", b"plan", "recurring_charge", b"recurring_charge", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "start_time", b"start_time", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "buyer", b"buyer", "buyer_state", b"buyer_state", "buyer_unread_count", b"buyer_unread_count", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "deliveries", b"deliveries", "delivery_address", b"delivery_address", "delivery_days", b"delivery_days", "delivery_due_time", b"delivery_due_time", "etag", b"etag", "folder", b"folder", "gate_decision", b"gate_decision", "intake", b"intake", "labels", b"labels", "labels_etag", b"labels_etag", "line_items", b"line_items", "name", b"name", "offer", b"offer", "options", b"options", "order_request", b"order_request", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "recurring_charge", b"recurring_charge", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "requirements", b"requirements", "seller", b"seller", "start_time", b"start_time", "state", b"state", "subscription", b"subscription", "system_labels", b"system_labels", "total", b"total", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "auto_complete_time", b"auto_complete_time", "begin_time", b"begin_time", "billing_address", b"billing_address", "buyer", b"buyer", "buyer_state", b"buyer_state", "buyer_unread_count", b"buyer_unread_count", "cancellation", b"cancellation", "clock_start_time", b"clock_start_time", "complete_time", b"complete_time", "confirm_time", b"confirm_time", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "deliveries", b"deliveries", "delivery_address", b"delivery_address", "delivery_days", b"delivery_days", "delivery_due_time", b"delivery_due_time", "etag", b"etag", "folder", b"folder", "gate_decision", b"gate_decision", "intake", b"intake", "kind", b"kind", "labels", b"labels", "labels_etag", b"labels_etag", "line_items", b"line_items", "name", b"name", "offer", b"offer", "options", b"options", "order_request", b"order_request", "package", b"package", "payment_method", b"payment_method", "payment_state", b"payment_state", "plan", b"plan", "price_agreed_elsewhere", b"price_agreed_elsewhere", "recurring_charge", b"recurring_charge", "refund_due", b"refund_due", "refunded_total", b"refunded_total", "requirements", b"requirements", "seller", b"seller", "start_time", b"start_time", "state", b"state", "subscription", b"subscription", "system_labels", b"system_labels", "total", b"total", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,6 +45,30 @@ PAYMENT_METHOD_OFFLINE: PaymentMethod.ValueType  # 2
 """Settled between the parties (bank transfer, cash, invoice). Parley never charges."""
 Global___PaymentMethod: _TypeAlias = PaymentMethod  # noqa: Y015
 
+class _ListingKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ListingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ListingKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LISTING_KIND_UNSPECIFIED: _ListingKind.ValueType  # 0
+    """Not chosen: a service."""
+    LISTING_KIND_SERVICE: _ListingKind.ValueType  # 1
+    """Work that the seller does for the buyer."""
+    LISTING_KIND_PRODUCT: _ListingKind.ValueType  # 2
+    """A thing, or a file, that is there already and is handed over."""
+
+class ListingKind(_ListingKind, metaclass=_ListingKindEnumTypeWrapper):
+    """What a listing sells, and what an order is for."""
+
+LISTING_KIND_UNSPECIFIED: ListingKind.ValueType  # 0
+"""Not chosen: a service."""
+LISTING_KIND_SERVICE: ListingKind.ValueType  # 1
+"""Work that the seller does for the buyer."""
+LISTING_KIND_PRODUCT: ListingKind.ValueType  # 2
+"""A thing, or a file, that is there already and is handed over."""
+Global___ListingKind: _TypeAlias = ListingKind  # noqa: Y015
+
 @_typing.final
 class Plan(_message.Message):
     """A recurring charge that is attached to a package, an offer or an order: the buyer pays `price` for each period, in
