@@ -160,6 +160,7 @@ async def test_a_package_that_an_update_leaves_out_is_retired(scene: Scene) -> N
     scene.clock.advance(HOUR)
     changed = await keep(scene, package("third"))
     assert [each.package_id for each in changed.retired_packages] == ["plus", "basic"]
+    await scene.service.settle()
     before = await scene.written()
     refusal = await refused(keep(scene, package("third"), package("basic")))
     assert (refusal.kind, refusal.reason) == (Kind.PRECONDITION, "PACKAGE_RETIRED")
