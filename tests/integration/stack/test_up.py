@@ -7,12 +7,13 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import jwt
 import pytest
 
+from tests.integration.stack.conftest import Stacks
 from tests.integration.stack.installation import (
     PROCESSES,
     SERVICES,
@@ -25,7 +26,6 @@ from tests.integration.stack.installation import (
 )
 from tests.integration.stack.waiting import until
 
-Stacks = Callable[..., Stack]
 SUPERVISOR_LIMIT_BYTES = 45 * 1024 * 1024
 
 
@@ -62,9 +62,8 @@ def test_everything_runs_is_shown_and_stops_in_order(stacks: Stacks) -> None:
     assert "was killed" not in stack.output()
 
 
-def test_a_token_is_signed_by_the_published_key_for_the_names_of_the_stack(stacks: Stacks) -> None:
-    stack = stacks(environment={"PARLEY_AUTH_ISSUER": "our-issuer"}).start()
-    stack.environment = {}
+def test_a_token_is_signed_by_the_published_key_for_the_names_of_the_stack(standing: Stack) -> None:
+    stack = replace(standing, environment={})
     token = stack.run("token", "--as", "buyer", "--user", "ana").stdout.strip()
     published = jwt.PyJWKSet.from_json((stack.data_dir / "auth" / "jwks.json").read_text())
     key = published[jwt.get_unverified_header(token)["kid"]]
@@ -84,14 +83,10 @@ def test_a_crash_is_explained_and_repaired(stacks: Stacks, name: str) -> None:
     assert "error asked to crash because=CRASH 7" in stack.output()
     assert stack.pid(name) != before
     assert shown(stack) == {**dict.fromkeys(PROCESSES, "ready 0"), name: "ready 1"}
-
-
-def test_servers_are_repaired_as_well(stacks: Stacks) -> None:
-    stack = stacks().start()
-    for name in ("postgres", "nats"):
-        os.kill(stack.pid(name), signal.SIGKILL)
-        until(lambda name=name: f"{name:<10}| ready again" in stack.output(), f"{name} restarted")  # type: ignore[misc]
-        assert f"{name:<10}| was killed by SIGKILL" in stack.output()
+    for server in ("postgres", "nats"):
+        os.kill(stack.pid(server), signal.SIGKILL)
+        until(lambda server=server: f"{server:<10}| ready again" in stack.output(), f"{server} restarted")  # type: ignore[misc]
+        assert f"{server:<10}| was killed by SIGKILL" in stack.output()
 
 
 def test_a_kill_of_the_supervisor_leaves_nobody_and_the_next_start_recovers(stacks: Stacks) -> None:
@@ -143,8 +138,8 @@ def test_a_kill_in_the_middle_of_the_first_start_is_recovered(stacks: Stacks, af
 
 
 def test_leftovers_that_nobody_killed_are_killed_by_the_next_start(stacks: Stacks) -> None:
-    stack = stacks().start()
-    stack.stop()
+    stack = stacks()
+    stack.data_dir.mkdir()
     # What is left where neither the guard nor the kernel did their work.
     mark = {**os.environ, "PARLEY_STACK_MEMBER": str(stack.data_dir)}
     left = subprocess.Popen(["sleep", "600"], env=mark, process_group=0)
@@ -161,16 +156,15 @@ def test_leftovers_that_nobody_killed_are_killed_by_the_next_start(stacks: Stack
             process.wait()
 
 
-def test_a_second_start_on_the_same_folder_is_refused(stacks: Stacks) -> None:
-    stack = stacks().start()
-    second = stack.run("up", "--port", "0")
+def test_a_second_start_on_the_same_folder_is_refused(standing: Stack) -> None:
+    second = standing.run("up", "--port", "0")
     assert second.returncode == 1
-    assert f"already running on {stack.data_dir} (process {stack.supervisor()}" in second.stderr
-    assert shown(stack) == dict.fromkeys(PROCESSES, "ready 0")
+    assert f"already running on {standing.data_dir} (process {standing.supervisor()}" in second.stderr
+    assert shown(standing) == dict.fromkeys(PROCESSES, "ready 0")
 
 
-def test_two_stacks_side_by_side(stacks: Stacks) -> None:
-    first, second = stacks("first").start(), stacks("second").start()
+def test_two_stacks_side_by_side(stacks: Stacks, standing: Stack) -> None:
+    first, second = stacks().start(), standing
     assert shown(first) == shown(second)
     addresses = [json.loads(stack.run("ports", "--json").stdout) for stack in (first, second)]
     assert not set(addresses[0]["grpc"].values()) & set(addresses[1]["grpc"].values())
@@ -188,8 +182,8 @@ def test_a_port_in_use_is_named_with_its_purpose_and_a_way_out(stacks: Stacks) -
         assert "python -m stack up --port" in refused.stderr
 
 
-def test_real_servers_replace_the_embedded_ones(stacks: Stacks) -> None:
-    provider = stacks("provider").start()
+def test_real_servers_replace_the_embedded_ones(stacks: Stacks, standing: Stack) -> None:
+    provider = standing
     offers = ask(provider.state()["metrics"]["offers"], "GET /environment HTTP/1.1")
     known = json.loads(offers.split("\r\n\r\n", 1)[1])
     secrets = json.loads((provider.data_dir / "secrets.json").read_text())
@@ -197,7 +191,7 @@ def test_real_servers_replace_the_embedded_ones(stacks: Stacks) -> None:
     for service in SERVICES:
         dsn = f"postgresql://parley_{service}:{secrets['roles'][service]}@{provider.state()['postgres']}"
         environment[f"PARLEY_{service.upper()}_DSN"] = f"{dsn}/parley_{service}"
-    user = stacks("user", environment=environment).start()
+    user = stacks(environment=environment).start()
     assert set(user.state()["processes"]) == {"gateway", *SERVICES}
     assert not (user.data_dir / "postgres").exists()
     assert "postgres" not in json.loads(user.run("ports", "--json").stdout)
@@ -241,7 +235,7 @@ def test_it_works_as_a_normal_user(stacks: Stacks, open_folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a folder of root")
-def test_a_folder_of_another_user_is_a_clear_error(stacks: Stacks) -> None:
+def test_a_folder_of_another_user_is_a_clear_error(stacks: Stacks, standing: Stack) -> None:
     python = unprivileged_python()
     if python is None:
         pytest.skip("every Python of this version belongs to root alone")
@@ -250,7 +244,7 @@ def test_a_folder_of_another_user_is_a_clear_error(stacks: Stacks) -> None:
     assert refused.returncode == 1
     assert "cannot be written: Permission denied" in refused.stderr
 
-    stacks().start()
+    stranger.data_dir = standing.data_dir
     for arguments in (("up", "--port", "0"), ("token", "--as", "operator"), ("status",)):
         refused = stranger.run(*arguments)
         assert refused.returncode == 1
