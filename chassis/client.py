@@ -1,7 +1,8 @@
 """Calls to other services.
 
 A peer's stub is built on a `PeerChannel`; each call then carries this service's identity and the trace, never
-outlives the call it serves, is repeated on UNAVAILABLE where that is harmless, and fails with a `Refusal`.
+outlives the call it serves, is repeated while the peer stops or is away where that is harmless, and fails
+with a `Refusal`.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ class PeerChannel(grpc.aio.Channel):
     """A channel to one peer, for the generated stubs: `OffersServiceStub(runtime.peers["offers"])`.
 
     Calls wait at most CALL_SECONDS (or `timeout`), and never longer than the current call's remaining time
-    less RESERVE_SECONDS. Methods without `request_id` change nothing and are repeated on UNAVAILABLE,
-    ATTEMPTS times in all.
+    less RESERVE_SECONDS. Methods without `request_id` change nothing and are repeated while the peer stops or
+    is away, ATTEMPTS times in all.
 
     Errors: Refusal UNAVAILABLE PEER_UNAVAILABLE when the peer cannot be reached or failed, DEADLINE
     DEADLINE_EXCEEDED when it was too slow; what the peer refused about the request keeps its reason;
@@ -188,7 +189,7 @@ class _PeerMethod:
                     FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), LONGEST_PAUSE_SECONDS
                 )
                 last = attempt == self._attempts or loop.time() + pause >= until
-                if error.code() is not grpc.StatusCode.UNAVAILABLE or last:
+                if error.code() not in status.STOPPED or last:
                     raise
             await asyncio.sleep(pause)
         raise AssertionError("the last attempt either returns or raises")

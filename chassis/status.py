@@ -41,6 +41,8 @@ CODES = {
     Kind.DEADLINE: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
 KINDS = {code: kind for kind, code in CODES.items()}
+STOPPED = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+"""How a server that stops or is away ends calls whose callers still wait, depending on the moment."""
 
 SHARED_REASONS = frozenset(name.removeprefix(REASON_PREFIX) for name in dict(ErrorReason.items()))
 

@@ -11,6 +11,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 
 from chassis import telemetry
+from chassis.status import STOPPED
 from gateway.errors import upstream_problem
 from gateway.transcode import Endpoint
 
@@ -18,8 +19,6 @@ HEALTH_METHOD = "/grpc.health.v1.Health/Check"
 HEALTH_SECONDS = 1.0
 RETRY_PAUSE_SECONDS = 0.05
 ATTEMPTS_OF_READS = 3
-# How a service that stops ends the calls that it cannot take or finish.
-_STOPPED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 # Answers larger than this are refused by the client side of gRPC; requests are limited before they get here.
 MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024
@@ -122,7 +121,7 @@ async def call_read(call: Any, request: Any, *, seconds: float, metadata: Metada
         except grpc.aio.AioRpcError as error:
             pause = RETRY_PAUSE_SECONDS * attempt
             is_last = attempt == ATTEMPTS_OF_READS or loop.time() + pause >= end
-            if is_last or error.code() not in _STOPPED:
+            if is_last or error.code() not in STOPPED:
                 raise upstream_problem(error, service) from None
             _log.warning("read_repeated", service=service, attempt=attempt)
         await asyncio.sleep(pause)

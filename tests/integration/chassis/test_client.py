@@ -88,8 +88,8 @@ async def test_a_call_never_outlives_the_one_it_serves(peer: Peer) -> None:
     assert len(peer.attempts) == 1
 
 
-async def test_reading_is_repeated_while_the_peer_is_away(peer: Peer) -> None:
-    peer.failures = [grpc.StatusCode.UNAVAILABLE] * 3
+async def test_reading_is_repeated_while_the_peer_stops_or_is_away(peer: Peer) -> None:
+    peer.failures = [grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE]
     assert (await peer.stub.Look(ReadRequest())).text == "done"
     assert len(peer.attempts) == 4
 
