@@ -362,6 +362,7 @@ _ROLES = {
     authorization_pb2.ROLE_OBSERVER: Role.OBSERVER,
     authorization_pb2.ROLE_OPERATOR: Role.OPERATOR,
     authorization_pb2.ROLE_SERVICE: Role.SERVICE,
+    authorization_pb2.ROLE_COPY: Role.COPY,
 }
 
 

@@ -61,16 +61,25 @@ class Call(Scope):
         """Whether it was decided that this caller may have the answer."""
         return self._decided
 
-    def party(self, *, buyer: str, seller: str, name: str, observers: Collection[str] = ()) -> Actor:
+    def party(
+        self,
+        *,
+        buyer: str,
+        seller: str,
+        name: str,
+        observers: Collection[str] = (),
+        copies: Collection[str] = (),
+    ) -> Actor:
         """The part that the caller plays for the resource `name`, which was just loaded.
 
-        `buyer` is `users/{id}`, `seller` is `sellers/{id}`, `observers` the `observers/{id}` of the resource.
+        `buyer` is `users/{id}`, `seller` is `sellers/{id}`, `observers` the `observers/{id}` of the resource,
+        `copies` the `users/{id}` who are in copy of it.
         Refusal NOT_FOUND for somebody without any part in it, DENIED for one whose role the method does not
         list.
         """
         self._decided = True
         related = False
-        for role, actor in self._parts(buyer, seller, observers):
+        for role, actor in self._parts(buyer, seller, observers, copies):
             related = True
             if role in self.rule.roles:
                 return actor
@@ -83,7 +92,9 @@ class Call(Scope):
             raise denied(self.action, name)
         raise not_found(name)
 
-    def _parts(self, buyer: str, seller: str, observers: Collection[str]) -> list[tuple[Role, Actor]]:
+    def _parts(
+        self, buyer: str, seller: str, observers: Collection[str], copies: Collection[str]
+    ) -> list[tuple[Role, Actor]]:
         caller = self.caller
         parts: list[tuple[Role, Actor]] = []
         if buyer and caller.user == buyer and caller.is_buyer:
@@ -93,6 +104,8 @@ class Call(Scope):
             parts.append((role, Actor.SELLER))
         if observers and not caller.observers.isdisjoint(observers):
             parts.append((Role.OBSERVER, Actor.OBSERVER))
+        if caller.user in copies:
+            parts.append((Role.COPY, Actor.COPY))
         return parts
 
     def scoped(self) -> None:

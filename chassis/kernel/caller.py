@@ -17,6 +17,7 @@ class Role(StrEnum):
     OBSERVER = "observer"
     OPERATOR = "operator"
     SERVICE = "service"
+    COPY = "copy"
 
 
 SELLER_TEAM = frozenset({Role.SELLER_AGENT, Role.SELLER_OWNER})

@@ -17,6 +17,7 @@ from services.messaging.app.inquiries import InquiryCommands
 from services.messaging.app.lifecycle import LifecycleCommands
 from services.messaging.app.messages import MessageCommands
 from services.messaging.app.outcomes import OutcomeQueries, OutcomeReactions
+from services.messaging.app.participants import ParticipantCommands
 from services.messaging.app.profiles import ProfileCommands, ProfileQueries
 from services.messaging.app.reactions import Reactions
 from services.messaging.app.timeline import TimelineQueries
@@ -46,6 +47,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
             MessageCommands(database, store, timelines, feed, clock=clock, ids=ids),
             TimelineQueries(database, store, timelines, feed),
         ),
+        participants=ParticipantCommands(database, store, timelines, feed, clock=clock, ids=ids),
         profiles=ProfileRooms(
             ProfileCommands(database, people, clock), ProfileQueries(database, people, clock)
         ),

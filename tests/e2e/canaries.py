@@ -18,6 +18,7 @@ from google.type import money_pb2
 
 from parley.gating.v1 import gating_service_pb2 as gating
 from parley.messaging.v1 import messaging_service_pb2 as messaging
+from parley.messaging.v1 import participant_methods_pb2 as joining
 from parley.messaging.v1 import timeline_pb2
 from parley.offers.v1 import offer_settings_pb2, offer_template_pb2
 from parley.offers.v1 import offers_service_pb2 as offers
@@ -30,14 +31,16 @@ from tests.e2e.shop import PLAN, Shop, accept, fresh, open_shop, order_body, pai
 
 METHODS: Mapping[str, MethodDescriptor] = {method.full_name: method for method in methods()}
 
-LABEL, NOTE, SUBMITTED, RETURNED, INTERNAL, TEMPLATE = (
-    f"canary-{name}-7f3a9c" for name in ("label", "note", "submitted", "returned", "internal", "template")
+LABEL, NOTE, SUBMITTED, RETURNED, INTERNAL, TEMPLATE, FORWARDED = (
+    f"canary-{name}-7f3a9c"
+    for name in ("label", "note", "submitted", "returned", "internal", "template", "forwarded")
 )
 WRITTEN: Mapping[str, str] = {
     "parley.orders.v1.SetLabelsRequest.labels": LABEL,
     "parley.orders.v1.CreateNoteRequest.text": NOTE,
     "parley.offers.v1.SubmitOfferRequest.text": SUBMITTED,
     "parley.offers.v1.ReturnOfferRequest.text": RETURNED,
+    "parley.messaging.v1.ForwardConversationRequest.address": FORWARDED,
 }
 """What the team can write for itself, and the canary that is written there."""
 ASKED: frozenset[str] = frozenset(
@@ -222,6 +225,8 @@ async def _internal_note(found: Negotiation, conversation: str) -> str:
         parent=conversation, text=INTERNAL, kind=timeline_pb2.Message.KIND_INTERNAL_NOTE
     )
     await found.team("messaging", "SendMessage", note)
+    forward = joining.ForwardConversationRequest(name=conversation, address=f"{FORWARDED}@example.org")
+    await found.team("messaging", "ForwardConversation", forward)
     await found.team("messaging", "ListTimeline", messaging.ListTimelineRequest(parent=conversation))
     message: str = (await found.buyer.post(f"{conversation}/messages", {"text": "Hello."}))["message"]["name"]
     return message

@@ -19,6 +19,7 @@ from parley.gating.v1 import gating_service_pb2 as gating
 from parley.messaging.v1 import conversation_methods_pb2 as talking
 from parley.messaging.v1 import conversation_pb2, outcome_pb2
 from parley.messaging.v1 import messaging_service_pb2 as messaging
+from parley.messaging.v1 import participant_methods_pb2 as joining
 from parley.messaging.v1 import profile_pb2 as profiles
 from parley.offers.v1 import listing_pb2, offer_pb2, offer_settings_pb2, offer_template_pb2
 from parley.offers.v1 import offers_service_pb2 as offers
@@ -338,6 +339,17 @@ MESSAGING: Mapping[str, Row] = {
     "ReopenConversation": Row(lambda f: talking.ReopenConversationRequest(name=f.conversation)),
     "ArchiveConversation": Row(lambda f: talking.ArchiveConversationRequest(name=f.conversation)),
     "UnarchiveConversation": Row(lambda f: talking.UnarchiveConversationRequest(name=f.conversation)),
+    "AddParticipant": Row(
+        lambda f: joining.AddParticipantRequest(name=f.conversation, user="users/stranger")
+    ),
+    "RemoveParticipant": Row(
+        lambda f: joining.RemoveParticipantRequest(name=f.conversation, user="users/stranger")
+    ),
+    "ForwardConversation": Row(
+        lambda f: joining.ForwardConversationRequest(name=f.conversation, address="me@example.org")
+    ),
+    "BlockParticipant": Row(lambda f: joining.BlockParticipantRequest(name=f.conversation)),
+    "UnblockParticipant": Row(lambda f: joining.UnblockParticipantRequest(name=f.conversation)),
     "GetOutcome": Row(lambda f: outcome_pb2.GetOutcomeRequest(name=f"{f.conversation}/outcome")),
     # Neither observes anything.
     "ListOutcomes": Row(

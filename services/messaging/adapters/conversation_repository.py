@@ -5,23 +5,50 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Row, Select, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.db import Transaction
+from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page, PageRequest, page_of
 from chassis.kernel.refusal import not_found
 from chassis.paging import cursor_of, keyset
 from services.messaging.adapters.tables import conversation as conversations
+from services.messaging.adapters.tables import conversation_copy as copies
+from services.messaging.adapters.tables import conversation_forward as forwards
+from services.messaging.adapters.tables import party_block as blocks
 from services.messaging.app.ports import Selection, Topic
-from services.messaging.domain.conversation import Conversation, DeclineReason, State
+from services.messaging.domain.conversation import Conversation, Copy, DeclineReason, State
+from services.messaging.domain.participants import Forward
 from services.messaging.domain.receipt import ReadReceipt
-from services.messaging.domain.side import Side
+from services.messaging.domain.side import Seat, Side
 
 PREFIX = "conversations/"
 
-_LOAD = select(conversations).where(conversations.c.id == bindparam("id"))
-_LOAD_FOR_UPDATE = _LOAD.with_for_update()
+# Both sides' blocks of each other come with the conversation.
+_BLOCKS = (
+    select(func.array_agg(blocks.c.side))
+    .where(blocks.c.seller == conversations.c.seller, blocks.c.buyer == conversations.c.buyer)
+    .scalar_subquery()
+    .label("blocks")
+)
+_SELECT = select(conversations, _BLOCKS)
+_LOAD = _SELECT.where(conversations.c.id == bindparam("id"))
+_LOAD_FOR_UPDATE = _LOAD.with_for_update(of=conversations)
+_PAIR_BLOCKS = select(blocks.c.side).where(
+    blocks.c.seller == bindparam("seller"), blocks.c.buyer == bindparam("buyer")
+)
+_BLOCK = insert(blocks).on_conflict_do_nothing()
+_UNBLOCK = delete(blocks).where(
+    blocks.c.seller == bindparam("whose"),
+    blocks.c.buyer == bindparam("whom"),
+    blocks.c.side == bindparam("by"),
+)
+_ADD_COPY = insert(copies).on_conflict_do_nothing()
+_REMOVE_COPY = delete(copies).where(
+    copies.c.user_name == bindparam("user"), copies.c.conversation_id == bindparam("conversation")
+)
+_ADD_FORWARD = insert(forwards)
 _ADD = insert(conversations).on_conflict_do_nothing().returning(conversations.c.id)
 _SAVE = (
     update(conversations)
@@ -74,19 +101,57 @@ class ConversationRepository:
         if await tx.fetch_one(_SAVE, values) is None:
             raise RuntimeError(f"{conversation.name} was saved without being locked")
 
+    async def save_copies(self, tx: Transaction, before: Conversation, after: Conversation) -> None:
+        """Makes those in copy find the conversation, and those no longer in copy not."""
+        key = key_of(after.name)
+        for user in set(after.copied) - set(before.copied):
+            await tx.execute(_ADD_COPY, {"user_name": user, "conversation_id": key})
+        for user in set(before.copied) - set(after.copied):
+            await tx.execute(_REMOVE_COPY, {"user": user, "conversation": key})
+
+    async def add_forward(self, tx: Transaction, forward: Forward) -> None:
+        """Archives a forward."""
+        values = {
+            "conversation_id": key_of(forward.conversation),
+            "id": forward.id,
+            "address": forward.address,
+            "user_name": forward.user,
+            "author": forward.author,
+            "create_time": forward.create_time,
+        }
+        await tx.execute(_ADD_FORWARD, values)
+
+    async def blocks(self, tx: Transaction, *, seller: str, buyer: str) -> frozenset[Side]:
+        """Which of the two has blocked the other."""
+        rows = await tx.fetch_all(_PAIR_BLOCKS, {"seller": seller, "buyer": buyer})
+        return frozenset(Side(row.side) for row in rows)
+
+    async def set_block(
+        self, tx: Transaction, conversation: Conversation, *, seat: Seat, blocked: bool, now: datetime
+    ) -> None:
+        """Blocks the other side, or takes it back; repeating it changes nothing."""
+        if blocked:
+            values = {
+                "seller": conversation.seller,
+                "buyer": conversation.buyer,
+                "side": seat.side.value,
+                "author": seat.user,
+                "create_time": now,
+            }
+            await tx.execute(_BLOCK, values)
+            return
+        values = {"whose": conversation.seller, "whom": conversation.buyer, "by": seat.side.value}
+        await tx.execute(_UNBLOCK, values)
+
     async def list_for(
-        self, tx: Transaction, *, side: Side, participant: str, selection: Selection, page: PageRequest
+        self, tx: Transaction, *, actor: Actor, participant: str, selection: Selection, page: PageRequest
     ) -> Page[Conversation]:
         """Keyset by (last entry time, id), newest first."""
         table = conversations
-        is_seller = side is Side.SELLER
-        away = table.c.seller_archived if is_seller else table.c.buyer_archived
-        query = select(table).where(
-            (table.c.seller if is_seller else table.c.buyer) == participant,
-            away.is_(selection.archived),
-        )
-        if selection.unread_only:
-            query = query.where((table.c.seller_unread if is_seller else table.c.buyer_unread) > 0)
+        if actor is Actor.COPY:
+            query = _in_copy(participant, selection)
+        else:
+            query = _as_party(participant, selection, is_seller=actor is Actor.SELLER)
         if selection.state is not None:
             query = query.where(table.c.state == selection.state.value)
         if selection.topic is Topic.INQUIRY:
@@ -98,6 +163,27 @@ class ConversationRepository:
         query = keyset(query, (table.c.last_entry_time, table.c.id), page, descending=True)
         found = [_conversation(row) for row in await tx.fetch_all(query)]
         return page_of(found, page, lambda last: cursor_of(last.last_entry_time, key_of(last.name)))
+
+
+def _as_party(participant: str, selection: Selection, *, is_seller: bool) -> Select[Any]:
+    table = conversations
+    away = table.c.seller_archived if is_seller else table.c.buyer_archived
+    query = _SELECT.where(
+        (table.c.seller if is_seller else table.c.buyer) == participant, away.is_(selection.archived)
+    )
+    if selection.unread_only:
+        query = query.where((table.c.seller_unread if is_seller else table.c.buyer_unread) > 0)
+    return query
+
+
+def _in_copy(participant: str, selection: Selection) -> Select[Any]:
+    grant = {"user": participant, "archived": selection.archived}
+    query = _SELECT.join(copies, copies.c.conversation_id == conversations.c.id).where(
+        copies.c.user_name == participant, conversations.c.copies.contains([grant])
+    )
+    if selection.unread_only:
+        query = query.where(~conversations.c.copies.contains([{"user": participant, "unread": 0}]))
+    return query
 
 
 def _columns(conversation: Conversation) -> dict[str, Any]:
@@ -125,8 +211,21 @@ def _columns(conversation: Conversation) -> dict[str, Any]:
                 "message_id": receipt.message_id,
                 "message_time": receipt.message_time.isoformat(),
                 "read_time": receipt.read_time.isoformat(),
+                "in_copy": receipt.in_copy,
             }
             for receipt in conversation.receipts
+        ],
+        "copies": [
+            {
+                "user": copy.user,
+                "side": copy.side.value,
+                "granted_by": copy.granted_by,
+                "grant_time": copy.grant_time.isoformat(),
+                "since": None if copy.since is None else copy.since.isoformat(),
+                "unread": copy.unread,
+                "archived": copy.archived,
+            }
+            for copy in conversation.copies
         ],
         "update_time": conversation.update_time,
     }
@@ -159,9 +258,23 @@ def _conversation(row: Row[Any]) -> Conversation:
                 message_id=held["message_id"],
                 message_time=datetime.fromisoformat(held["message_time"]),
                 read_time=datetime.fromisoformat(held["read_time"]),
+                in_copy=held.get("in_copy", False),
             )
             for held in row.receipts
         ),
+        copies=tuple(
+            Copy(
+                user=held["user"],
+                side=Side(held["side"]),
+                granted_by=held["granted_by"],
+                grant_time=datetime.fromisoformat(held["grant_time"]),
+                since=None if held["since"] is None else datetime.fromisoformat(held["since"]),
+                unread=held["unread"],
+                archived=held["archived"],
+            )
+            for held in row.copies
+        ),
+        blocks=frozenset(Side(side) for side in row.blocks or ()),
         version=row.version,
         create_time=row.create_time,
         update_time=row.update_time,

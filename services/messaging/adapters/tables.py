@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from chassis.db import metadata
 
@@ -41,6 +41,8 @@ conversation = Table(
     Column("decline_reason", Text),
     Column("buyer_archived", Boolean, nullable=False),
     Column("seller_archived", Boolean, nullable=False),
+    # One object per grant: few, and always read and written with the conversation.
+    Column("copies", JSONB, nullable=False),
     Column("buyer_unread", Integer, nullable=False),
     Column("seller_unread", Integer, nullable=False),
     # One object per reader: few, and always read and written with the conversation.
@@ -70,6 +72,39 @@ Index(
     conversation.c.id,
 )
 
+# Finds the conversations in which somebody is in copy.
+conversation_copy = Table(
+    "conversation_copy",
+    METADATA,
+    Column("user_name", Text, primary_key=True),
+    Column("conversation_id", Text, primary_key=True),
+    ForeignKeyConstraint(["conversation_id"], ["conversation.id"]),
+)
+
+conversation_forward = Table(
+    "conversation_forward",
+    METADATA,
+    Column("conversation_id", Text, primary_key=True),
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("user_name", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    ForeignKeyConstraint(["conversation_id"], ["conversation.id"]),
+)
+
+# `side` has blocked the other one of the two.
+party_block = Table(
+    "party_block",
+    METADATA,
+    Column("seller", Text, primary_key=True),
+    Column("buyer", Text, primary_key=True),
+    Column("side", Text, primary_key=True),
+    Column("author", Text, nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    CheckConstraint("side in ('buyer', 'seller')", name="side"),
+)
+
 outcome = Table(
     "outcome",
     METADATA,
@@ -97,12 +132,15 @@ timeline_entry = Table(
     Column("author", Text),
     Column("text", Text),
     Column("read_time", DateTime(timezone=True)),
+    Column("recipients", ARRAY(Text)),
     # … or an event.
     Column("event_type", Text),
     Column("resource", Text),
     Column("revision", Integer),
     Column("currency", Text),
     Column("amount", BigInteger),
+    # Contact data, for the seller's team.
+    Column("address", Text),
     ForeignKeyConstraint(["conversation_id"], ["conversation.id"]),
     UniqueConstraint("conversation_id", "position"),
     CheckConstraint("(kind is null) <> (event_type is null)", name="content"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, func, or_, select, tuple_, update
+from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.db import Transaction
@@ -17,7 +17,7 @@ from services.messaging.adapters.conversation_repository import PREFIX, key_of
 from services.messaging.adapters.tables import conversation as conversations
 from services.messaging.adapters.tables import timeline_entry as entries
 from services.messaging.domain.message import Kind, Message
-from services.messaging.domain.side import Side
+from services.messaging.domain.side import Seat, Side, other
 from services.messaging.domain.timeline import FOR_THE_TEAM, Entry, EventType, Happening
 
 _COUNT_ENTRY = (
@@ -39,7 +39,7 @@ _POSITION = select(entries.c.position).where(
     entries.c.conversation_id == bindparam("conversation"), entries.c.id == bindparam("id")
 )
 _LAST_POSITION = select(conversations.c.entry_count).where(conversations.c.id == bindparam("id"))
-_VISIBLE_TO_BUYER = or_(
+_PUBLIC = or_(
     entries.c.event_type.not_in([kind.value for kind in FOR_THE_TEAM]), entries.c.kind == Kind.PUBLIC.value
 )
 _OF_OTHERS = and_(
@@ -48,10 +48,17 @@ _OF_OTHERS = and_(
     entries.c.side == bindparam("author_side"),
 )
 _PLACE = tuple_(entries.c.create_time, entries.c.id)
-_UNREAD = (
+_LATER = tuple_(bindparam("time"), bindparam("id", type_=entries.c.id.type)) < _PLACE
+_UNREAD = select(func.count()).select_from(entries).where(_OF_OTHERS, _LATER)
+_UNREAD_IN_COPY = (
     select(func.count())
     .select_from(entries)
-    .where(_OF_OTHERS, tuple_(bindparam("time"), bindparam("id", type_=entries.c.id.type)) < _PLACE)
+    .where(
+        entries.c.conversation_id == bindparam("conversation"),
+        entries.c.kind == Kind.PUBLIC.value,
+        entries.c.author != bindparam("reader"),
+        _LATER,
+    )
 )
 _MARK_READ = (
     update(entries)
@@ -71,33 +78,31 @@ class TimelineRepository:
         """Adds an entry; its position is the next one of the conversation."""
         key = key_of(entry.conversation)
         # What one side does not see moves the conversation for neither: its time would tell of it.
-        shown_time = entry.create_time if entry.visible_to(Side.BUYER) else None
+        shown_time = entry.create_time if entry.news else None
         position = await tx.scalar(_COUNT_ENTRY, {"key": key, "entry_time": shown_time})
         values = {"conversation_id": key, "position": position, **_entry_columns(entry)}
         await tx.execute(_APPEND, values)
 
     async def timeline(
-        self, tx: Transaction, *, conversation: str, side: Side, newest_first: bool, page: PageRequest
+        self, tx: Transaction, *, conversation: str, seat: Seat, newest_first: bool, page: PageRequest
     ) -> Page[Entry]:
         """Keyset by (create time, id)."""
         query = select(entries).where(entries.c.conversation_id == key_of(conversation))
-        if side is not Side.SELLER:
-            query = query.where(_VISIBLE_TO_BUYER)
+        query = _seen_from(seat, query)
         query = keyset(query, (entries.c.create_time, entries.c.id), page, descending=newest_first)
-        found = [_entry(row) for row in await tx.fetch_all(query)]
+        found = [_entry(row, seat) for row in await tx.fetch_all(query)]
         return page_of(found, page, lambda last: cursor_of(last.create_time, last.id))
 
     async def entries_after(
-        self, tx: Transaction, *, conversation: str, side: Side, position: int, limit: int
+        self, tx: Transaction, *, conversation: str, seat: Seat, position: int, limit: int
     ) -> list[tuple[int, Entry]]:
         """In the order of adding."""
         query = select(entries).where(
             entries.c.conversation_id == key_of(conversation), entries.c.position > position
         )
-        if side is not Side.SELLER:
-            query = query.where(_VISIBLE_TO_BUYER)
+        query = _seen_from(seat, query)
         rows = await tx.fetch_all(query.order_by(entries.c.position).limit(limit))
-        return [(row.position, _entry(row)) for row in rows]
+        return [(row.position, _entry(row, seat)) for row in rows]
 
     async def position_of(self, tx: Transaction, *, conversation: str, entry_id: str) -> int | None:
         """The position of an entry; None where it is not part of the conversation."""
@@ -119,23 +124,18 @@ class TimelineRepository:
         row = await tx.fetch_one(_MESSAGE, {"conversation": key_of(conversation), "id": message_id})
         return None if row is None else _message(row)
 
-    async def count_unread(self, tx: Transaction, *, conversation: str, of: Side, after: Message) -> int:
-        """How many public messages that `of` wrote stand after `after`."""
-        values = {
-            "conversation": key_of(conversation),
-            "author_side": of.value,
-            "time": after.create_time,
-            "id": after.id,
-        }
-        return int(await tx.scalar(_UNREAD, values) or 0)
+    async def count_unread(self, tx: Transaction, *, seat: Seat, after: Message) -> int:
+        """How many public messages of others stand after `after`."""
+        values = {"conversation": key_of(after.conversation), "time": after.create_time, "id": after.id}
+        if seat.in_copy:
+            return int(await tx.scalar(_UNREAD_IN_COPY, {**values, "reader": seat.user}) or 0)
+        return int(await tx.scalar(_UNREAD, {**values, "author_side": other(seat.side).value}) or 0)
 
-    async def mark_read(
-        self, tx: Transaction, *, conversation: str, of: Side, upto: Message, now: datetime
-    ) -> None:
+    async def mark_read(self, tx: Transaction, *, seat: Seat, upto: Message, now: datetime) -> None:
         """Only the first reading of a message is noted on it."""
         values = {
-            "conversation": key_of(conversation),
-            "author_side": of.value,
+            "conversation": key_of(upto.conversation),
+            "author_side": other(seat.side).value,
             "time": upto.create_time,
             "upto": upto.id,
             "now": now,
@@ -143,11 +143,25 @@ class TimelineRepository:
         await tx.execute(_MARK_READ, values)
 
 
+def _seen_from(seat: Seat, query: Select[Any]) -> Select[Any]:
+    """Only what may be seen: what is for the team never leaves the database for anybody else."""
+    if not seat.in_team:
+        query = query.where(_PUBLIC)
+    if seat.since is not None:
+        query = query.where(entries.c.create_time >= seat.since)
+    return query
+
+
 def _entry_columns(entry: Entry) -> dict[str, Any]:
     content = entry.content
     columns: dict[str, Any] = {"id": entry.id, "create_time": entry.create_time, "side": content.side.value}
     if isinstance(content, Message):
-        return columns | {"kind": content.kind.value, "author": content.author, "text": content.text}
+        return columns | {
+            "kind": content.kind.value,
+            "author": content.author,
+            "text": content.text,
+            "recipients": list(content.recipients),
+        }
     columns |= {
         "event_type": content.type.value,
         "resource": content.resource,
@@ -155,6 +169,8 @@ def _entry_columns(entry: Entry) -> dict[str, Any]:
     }
     if content.amount is not None:
         columns |= {"currency": content.amount.currency, "amount": content.amount.amount}
+    if content.address:
+        columns["address"] = content.address
     return columns
 
 
@@ -168,15 +184,21 @@ def _message(row: Row[Any]) -> Message:
         text=row.text,
         create_time=row.create_time,
         read_time=row.read_time,
+        recipients=tuple(row.recipients or ()),
     )
 
 
-def _entry(row: Row[Any]) -> Entry:
+def _entry(row: Row[Any], seat: Seat) -> Entry:
     if row.kind is not None:
         content: Message | Happening = _message(row)
     else:
         amount = None if row.currency is None else Money(row.currency, row.amount)
         content = Happening(
-            EventType(row.event_type), Side(row.side), row.resource, row.revision or 0, amount
+            type=EventType(row.event_type),
+            side=Side(row.side),
+            resource=row.resource,
+            revision=row.revision or 0,
+            amount=amount,
+            address=(row.address or "") if seat.in_team else "",
         )
     return Entry(PREFIX + row.conversation_id, row.id, row.create_time, content)

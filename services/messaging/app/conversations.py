@@ -11,16 +11,18 @@ from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import not_found, stale_etag
 from services.messaging.app.ports import Conversations, Selection
+from services.messaging.app.seats import seat_of
 from services.messaging.app.views import ConversationView
 from services.messaging.domain.conversation import Conversation
-from services.messaging.domain.side import Side
+from services.messaging.domain.side import Seat
 
 
 @dataclass(frozen=True, slots=True)
 class ListConversations:
-    """`seller` is `sellers/{seller}`; empty: the caller's own as a buyer."""
+    """`seller` is `sellers/{seller}`; empty: the caller's own as a buyer, or those in which he is in copy."""
 
     seller: str
+    in_copy: bool
     selection: Selection
     page: PageRequest
 
@@ -40,10 +42,10 @@ def check_etag(conversation: Conversation, etag: str) -> None:
         raise stale_etag(conversation.name, etag, actual)
 
 
-async def visible(store: Conversations, tx: Transaction, call: Call, name: str) -> tuple[Conversation, Actor]:
-    """The conversation and the caller's part in it; Refusal NOT_FOUND."""
+async def visible(store: Conversations, tx: Transaction, call: Call, name: str) -> tuple[Conversation, Seat]:
+    """The conversation and the caller's place in it; Refusal NOT_FOUND."""
     found = await store.load(tx, name)
-    return found, call.party(buyer=found.buyer, seller=found.seller, name=found.name)
+    return found, seat_of(call, found)
 
 
 class ConversationQueries:
@@ -56,25 +58,24 @@ class ConversationQueries:
 
     async def get_conversation(self, call: Call, name: str) -> ConversationView:
         """A conversation of the caller; Refusal NOT_FOUND."""
-        found, actor = await self._database.read(lambda tx: visible(self._store, tx, call, name))
-        return ConversationView(found, actor, self._clock.now())
+        found, seat = await self._database.read(lambda tx: visible(self._store, tx, call, name))
+        return ConversationView(found, seat, self._clock.now())
 
     async def list_conversations(self, call: Call, query: ListConversations) -> Page[ConversationView]:
         """The caller's conversations, or his team's. Refusal NOT_FOUND for the team of others."""
         if query.seller and call.caller.role_in(query.seller) is None:
             raise not_found(query.seller)
-        side = Side.SELLER if query.seller else Side.BUYER
-        actor = Actor.SELLER if query.seller else Actor.BUYER
+        actor = Actor.COPY if query.in_copy else Actor.SELLER if query.seller else Actor.BUYER
 
         async def work(tx: Transaction) -> Page[Conversation]:
             return await self._store.list_for(
                 tx,
-                side=side,
+                actor=actor,
                 participant=query.seller or call.principal,
                 selection=query.selection,
                 page=query.page,
             )
 
-        page = await self._database.read(work)
-        now = self._clock.now()
-        return Page(tuple(ConversationView(found, actor, now) for found in page.items), page.next_cursor)
+        page, now = await self._database.read(work), self._clock.now()
+        views = (ConversationView(found, found.seat(actor, call.principal), now) for found in page.items)
+        return Page(tuple(views), page.next_cursor)

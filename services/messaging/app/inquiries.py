@@ -11,6 +11,7 @@ from chassis.kernel.ids import Ids
 from chassis.kernel.machine import Actor
 from services.messaging.app.conversations import check_etag
 from services.messaging.app.ports import Conversations, LiveFeed, Timelines
+from services.messaging.app.seats import seat_of
 from services.messaging.app.views import ConversationView
 from services.messaging.domain import conversation as conversations
 from services.messaging.domain import inquiry as inquiries
@@ -19,7 +20,7 @@ from services.messaging.domain import refusals
 from services.messaging.domain.conversation import Conversation, DeclineReason
 from services.messaging.domain.inquiry import Question
 from services.messaging.domain.message import Kind, Message
-from services.messaging.domain.side import Side
+from services.messaging.domain.side import Seat, Side
 from services.messaging.domain.timeline import Entry, EventType, Happening, message_entry
 
 
@@ -70,7 +71,7 @@ class InquiryCommands:
         self._ids = ids
 
     async def create_inquiry(self, call: Call, command: CreateInquiry) -> StartedInquiry:
-        """Begins a conversation. Refusals: EMPTY_BODY, OWN_LISTING."""
+        """Begins a conversation. Refusals: EMPTY_BODY, OWN_LISTING, PARTICIPANT_BLOCKED."""
         seller = command.question.seller
         if call.caller.role_in(seller) is not None:
             raise refusals.own_listing(seller)
@@ -80,11 +81,14 @@ class InquiryCommands:
             begun = inquiries.inquire(
                 command.question, conversation_id=self._ids.new(), buyer=call.principal, now=now
             )
+            seat = begun.seat(Actor.BUYER, call.principal)
+            if await self._store.blocks(tx, seller=seller, buyer=call.principal):
+                raise refusals.participant_blocked(seller)
             await self._store.add(tx, begun)
             await self._happened(tx, begun, EventType.INQUIRY_STARTED, Side.BUYER)
             tx.record(conversations.started(begun))
-            changed, message = await self._say(tx, begun, Actor.BUYER, call.principal, command.text)
-            return StartedInquiry(ConversationView(changed, Actor.BUYER, now), message)
+            changed, message = await self._say(tx, begun, seat, command.text)
+            return StartedInquiry(ConversationView(changed, seat, now), message)
 
         return await self._database.command(call, work)
 
@@ -93,32 +97,29 @@ class InquiryCommands:
 
         async def work(tx: Transaction) -> ConversationView:
             found = await self._store.load_for_update(tx, command.name)
-            actor = call.party(buyer=found.buyer, seller=found.seller, name=found.name)
+            seat = seat_of(call, found)
             check_etag(found, command.etag)
             now = self._clock.now()
             # Refused before anything is said.
-            inquiries.decline(found, actor=actor, author=call.principal, reason=command.reason, now=now)
+            inquiries.decline(found, seat=seat, reason=command.reason, now=now)
             if command.text.strip():
-                found, _ = await self._say(tx, found, actor, call.principal, command.text)
-            changed, event = inquiries.decline(
-                found, actor=actor, author=call.principal, reason=command.reason, now=now
-            )
+                found, _ = await self._say(tx, found, seat, command.text)
+            changed, event = inquiries.decline(found, seat=seat, reason=command.reason, now=now)
             await self._happened(tx, changed, EventType.INQUIRY_DECLINED, Side.SELLER)
             await self._store.save(tx, changed, expected=found.version)
             tx.record(event)
-            return ConversationView(changed, actor, now)
+            return ConversationView(changed, seat, now)
 
         view = await self._database.command(call, work)
         self._feed.announce(command.name)
         return view
 
     async def _say(
-        self, tx: Transaction, found: Conversation, actor: Actor, author: str, text: str
+        self, tx: Transaction, found: Conversation, seat: Seat, text: str
     ) -> tuple[Conversation, Message]:
         changed, message, event = messages.send(
             found,
-            actor=actor,
-            author=author,
+            seat=seat,
             text=text,
             kind=Kind.PUBLIC,
             message_id=self._ids.new(),

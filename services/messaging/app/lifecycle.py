@@ -11,10 +11,10 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from services.messaging.app.conversations import ChangeConversation, check_etag
 from services.messaging.app.ports import Conversations, LiveFeed, Timelines
+from services.messaging.app.seats import seat_of
 from services.messaging.app.views import ConversationView
 from services.messaging.domain import lifecycle
 from services.messaging.domain.conversation import Conversation
-from services.messaging.domain.side import side_of
 from services.messaging.domain.timeline import Entry, EventType, Happening
 
 Change = Callable[..., tuple[Conversation, Any]]
@@ -49,11 +49,11 @@ class LifecycleCommands:
         return await self._change(call, command, lifecycle.reopen, EventType.CONVERSATION_REOPENED)
 
     async def archive(self, call: Call, name: str) -> ConversationView:
-        """Out of the lists of the caller's side. Refusal NOT_FOUND."""
+        """Out of the caller's lists. Refusal NOT_FOUND."""
         return await self._put_away(call, name, away=True)
 
     async def unarchive(self, call: Call, name: str) -> ConversationView:
-        """Back into the lists of the caller's side. Refusal NOT_FOUND."""
+        """Back into the caller's lists. Refusal NOT_FOUND."""
         return await self._put_away(call, name, away=False)
 
     async def _change(
@@ -61,16 +61,16 @@ class LifecycleCommands:
     ) -> ConversationView:
         async def work(tx: Transaction) -> ConversationView:
             found = await self._store.load_for_update(tx, command.name)
-            actor = call.party(buyer=found.buyer, seller=found.seller, name=found.name)
+            seat = seat_of(call, found)
             check_etag(found, command.etag)
             now = self._clock.now()
-            changed, event = change(found, actor=actor, now=now)
+            changed, event = change(found, actor=seat.actor, now=now)
             if event is not None:
-                happening = Happening(kind, side_of(actor), found.name)
+                happening = Happening(kind, seat.side, found.name)
                 await self._timelines.append(tx, Entry(found.name, self._ids.new(), now, happening))
                 await self._store.save(tx, changed, expected=found.version)
                 tx.record(event)
-            return ConversationView(changed, actor, now)
+            return ConversationView(changed, seat, now)
 
         view = await self._database.command(call, work)
         self._feed.announce(command.name)
@@ -79,10 +79,10 @@ class LifecycleCommands:
     async def _put_away(self, call: Call, name: str, *, away: bool) -> ConversationView:
         async def work(tx: Transaction) -> ConversationView:
             found = await self._store.load_for_update(tx, name)
-            actor = call.party(buyer=found.buyer, seller=found.seller, name=found.name)
-            changed = lifecycle.archive(found, actor=actor, away=away)
+            seat = seat_of(call, found)
+            changed = lifecycle.archive(found, seat=seat, away=away)
             if changed != found:
                 await self._store.save(tx, changed, expected=found.version)
-            return ConversationView(changed, actor, self._clock.now())
+            return ConversationView(changed, seat, self._clock.now())
 
         return await self._database.command(call, work)

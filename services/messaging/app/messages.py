@@ -8,12 +8,14 @@ from chassis.call import Call
 from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
+from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import not_found
 from services.messaging.app.ports import Conversations, LiveFeed, Timelines
+from services.messaging.app.seats import seat_of
 from services.messaging.app.views import ConversationView
 from services.messaging.domain import message as messages
 from services.messaging.domain.message import Kind, Message
-from services.messaging.domain.side import Side, other, side_of
+from services.messaging.domain.side import Seat
 from services.messaging.domain.timeline import Entry, EventType, Happening, message_entry
 
 
@@ -55,17 +57,18 @@ class MessageCommands:
         self._ids = ids
 
     async def send_message(self, call: Call, command: SendMessage) -> Message:
-        """Says something. Refusals: NOT_FOUND, EMPTY_BODY, CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN."""
+        """Says something. Refusals: NOT_FOUND, EMPTY_BODY, CONVERSATION_CLOSED, PARTICIPANT_BLOCKED,
+        INTERNAL_NOTE_FORBIDDEN.
+        """
 
         async def work(tx: Transaction) -> Message:
             found = await self._store.load_for_update(tx, command.conversation)
-            actor = call.party(buyer=found.buyer, seller=found.seller, name=found.name)
+            seat = seat_of(call, found)
             # Made first: of two entries at the same instant the older id stands first.
             opening = self._ids.new()
             changed, message, event = messages.send(
                 found,
-                actor=actor,
-                author=call.principal,
+                seat=seat,
                 text=command.text,
                 kind=command.kind,
                 message_id=self._ids.new(),
@@ -88,34 +91,37 @@ class MessageCommands:
 
         async def work(tx: Transaction) -> ConversationView:
             found = await self._store.load_for_update(tx, command.conversation)
-            actor = call.party(buyer=found.buyer, seller=found.seller, name=found.name)
-            upto = await self._message(tx, command, side_of(actor))
-            author = other(side_of(actor))
+            seat = seat_of(call, found)
+            upto = await self._message(tx, command, seat)
             now = self._clock.now()
             changed, event = messages.mark_read(
                 found,
-                actor=actor,
-                reader=call.principal,
+                seat=seat,
                 upto=upto,
-                still_unread=await self._timelines.count_unread(
-                    tx, conversation=found.name, of=author, after=upto
-                ),
+                still_unread=await self._timelines.count_unread(tx, seat=seat, after=upto),
                 now=now,
             )
             if event is not None:
                 await self._store.save(tx, changed, expected=found.version)
-                await self._timelines.mark_read(tx, conversation=found.name, of=author, upto=upto, now=now)
+                if not seat.in_copy:
+                    await self._timelines.mark_read(tx, seat=seat, upto=upto, now=now)
+                if seat.actor is Actor.BUYER:
+                    happening = Happening(EventType.MESSAGE_READ, seat.side, upto.name)
+                    await self._timelines.append(tx, Entry(found.name, self._ids.new(), now, happening))
                 tx.record(event)
-            return ConversationView(changed, actor, now)
+            return ConversationView(changed, seat, now)
 
-        return await self._database.command(call, work)
+        view = await self._database.command(call, work)
+        if view.seat.actor is Actor.BUYER:
+            self._feed.announce(command.conversation)
+        return view
 
-    async def _message(self, tx: Transaction, command: MarkRead, side: Side) -> Message:
+    async def _message(self, tx: Transaction, command: MarkRead, seat: Seat) -> Message:
         conversation, _, message_id = command.message.partition("/messages/")
         if conversation != command.conversation:
             raise not_found(command.message)
         message = await self._timelines.message(tx, conversation=conversation, message_id=message_id)
         # A note of the seller's team does not exist for the buyer.
-        if message is None or not message_entry(message).visible_to(side):
+        if message is None or not message_entry(message).visible_to(seat):
             raise not_found(command.message)
         return message

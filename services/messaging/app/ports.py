@@ -10,11 +10,13 @@ from enum import StrEnum
 from typing import Protocol
 
 from chassis.db import Transaction
+from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page, PageRequest
 from services.messaging.domain.conversation import Conversation, State
 from services.messaging.domain.message import Message
 from services.messaging.domain.outcome import ObservedInquiry, Outcome
-from services.messaging.domain.side import Side
+from services.messaging.domain.participants import Forward
+from services.messaging.domain.side import Seat, Side
 from services.messaging.domain.timeline import Entry
 
 
@@ -61,9 +63,29 @@ class Conversations(Protocol):
         ...
 
     async def list_for(
-        self, tx: Transaction, *, side: Side, participant: str, selection: Selection, page: PageRequest
+        self, tx: Transaction, *, actor: Actor, participant: str, selection: Selection, page: PageRequest
     ) -> Page[Conversation]:
-        """The conversations of a buyer (`users/…`) or a team (`sellers/…`), most recently active first."""
+        """The conversations of a buyer or somebody in copy (`users/…`), or of a team (`sellers/…`), most
+        recently active first.
+        """
+        ...
+
+    async def save_copies(self, tx: Transaction, before: Conversation, after: Conversation) -> None:
+        """Makes those in copy find the conversation, and those no longer in copy not."""
+        ...
+
+    async def add_forward(self, tx: Transaction, forward: Forward) -> None:
+        """Archives a forward."""
+        ...
+
+    async def blocks(self, tx: Transaction, *, seller: str, buyer: str) -> frozenset[Side]:
+        """Which of the two has blocked the other."""
+        ...
+
+    async def set_block(
+        self, tx: Transaction, conversation: Conversation, *, seat: Seat, blocked: bool, now: datetime
+    ) -> None:
+        """Blocks the other side, or takes it back."""
         ...
 
 
@@ -75,15 +97,15 @@ class Timelines(Protocol):
         ...
 
     async def timeline(
-        self, tx: Transaction, *, conversation: str, side: Side, newest_first: bool, page: PageRequest
+        self, tx: Transaction, *, conversation: str, seat: Seat, newest_first: bool, page: PageRequest
     ) -> Page[Entry]:
-        """What `side` may see, by (create time, id)."""
+        """What may be seen from `seat`, by (create time, id)."""
         ...
 
     async def entries_after(
-        self, tx: Transaction, *, conversation: str, side: Side, position: int, limit: int
+        self, tx: Transaction, *, conversation: str, seat: Seat, position: int, limit: int
     ) -> list[tuple[int, Entry]]:
-        """What `side` may see of what was added after `position`, in the order of adding."""
+        """What may be seen from `seat` of what was added after `position`, in the order of adding."""
         ...
 
     async def position_of(self, tx: Transaction, *, conversation: str, entry_id: str) -> int | None:
@@ -98,14 +120,14 @@ class Timelines(Protocol):
         """A message; None where it is not part of the conversation."""
         ...
 
-    async def count_unread(self, tx: Transaction, *, conversation: str, of: Side, after: Message) -> int:
-        """How many public messages that `of` wrote stand after `after`."""
+    async def count_unread(self, tx: Transaction, *, seat: Seat, after: Message) -> int:
+        """How many public messages stand after `after` that others wrote: the other side, or for somebody in
+        copy anybody else.
+        """
         ...
 
-    async def mark_read(
-        self, tx: Transaction, *, conversation: str, of: Side, upto: Message, now: datetime
-    ) -> None:
-        """Notes on the public messages that `of` wrote, up to `upto`, that they were read."""
+    async def mark_read(self, tx: Transaction, *, seat: Seat, upto: Message, now: datetime) -> None:
+        """Notes on the public messages that the other side wrote, up to `upto`, that they were read."""
         ...
 
 

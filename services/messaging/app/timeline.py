@@ -12,7 +12,7 @@ from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import not_found
 from services.messaging.app.conversations import visible
 from services.messaging.app.ports import Conversations, LiveFeed, Timelines
-from services.messaging.domain.side import Side, side_of
+from services.messaging.domain.side import Seat
 from services.messaging.domain.timeline import Entry
 
 WATCH_BATCH: Final = 200
@@ -51,11 +51,11 @@ class TimelineQueries:
         """What the caller may see of the timeline; Refusal NOT_FOUND."""
 
         async def work(tx: Transaction) -> Page[Entry]:
-            _, actor = await visible(self._store, tx, call, query.conversation)
+            _, seat = await visible(self._store, tx, call, query.conversation)
             return await self._timelines.timeline(
                 tx,
                 conversation=query.conversation,
-                side=side_of(actor),
+                seat=seat,
                 newest_first=query.newest_first,
                 page=query.page,
             )
@@ -65,28 +65,31 @@ class TimelineQueries:
     async def watch_conversation(self, call: Call, query: WatchConversation) -> AsyncIterator[Entry]:
         """Entries as they are added. Refusal NOT_FOUND, also for an `after_entry` of another conversation."""
 
-        async def begin(tx: Transaction) -> tuple[Side, int]:
-            _, actor = await visible(self._store, tx, call, query.conversation)
-            return side_of(actor), await self._first_position(tx, query)
+        async def begin(tx: Transaction) -> tuple[Seat, int]:
+            _, seat = await visible(self._store, tx, call, query.conversation)
+            return seat, await self._first_position(tx, query)
 
-        side, position = await self._database.read(begin)
-        return self._watch(query.conversation, side, position)
+        seat, position = await self._database.read(begin)
+        return self._watch(query.conversation, seat, position)
 
-    async def _watch(self, conversation: str, side: Side, position: int) -> AsyncIterator[Entry]:
+    async def _watch(self, conversation: str, seat: Seat, position: int) -> AsyncIterator[Entry]:
         async with self._feed.watch(conversation) as growth:
             async for _ in growth:
                 while True:
-                    found = await self._read_after(conversation, side, position)
+                    found = await self._read_after(conversation, seat, position)
                     for added, entry in found:
                         yield entry
                         position = added
                     if len(found) < WATCH_BATCH:
                         break
 
-    async def _read_after(self, conversation: str, side: Side, position: int) -> list[tuple[int, Entry]]:
+    async def _read_after(self, conversation: str, seat: Seat, position: int) -> list[tuple[int, Entry]]:
         async def work(tx: Transaction) -> list[tuple[int, Entry]]:
+            if seat.in_copy and (await self._store.load(tx, conversation)).copy_of(seat.user) is None:
+                # The grant was taken back while he was watching.
+                raise not_found(conversation)
             return await self._timelines.entries_after(
-                tx, conversation=conversation, side=side, position=position, limit=WATCH_BATCH
+                tx, conversation=conversation, seat=seat, position=position, limit=WATCH_BATCH
             )
 
         return await self._database.read(work)

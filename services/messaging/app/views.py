@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.kernel.machine import Actor
 from services.messaging.domain.conversation import Conversation
+from services.messaging.domain.side import Seat
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationView:
-    """A conversation as `actor` sees it at `now`."""
+    """A conversation as it is seen from `seat` at `now`."""
 
     conversation: Conversation
-    actor: Actor
+    seat: Seat
     now: datetime

@@ -11,7 +11,7 @@ from typing import Final
 from chassis.kernel.machine import ActionState, Actor, Machine, Transition
 from services.messaging.domain import events
 from services.messaging.domain.receipt import ReadReceipt
-from services.messaging.domain.side import Side
+from services.messaging.domain.side import Seat, Side, side_of
 
 REOPENING: Final = timedelta(days=30)
 """How long after its closing a conversation is opened again by a message of the buyer."""
@@ -36,24 +36,49 @@ class DeclineReason(StrEnum):
     OTHER = "OTHER"
 
 
+COPIES_LIMIT: Final = 20
+"""How many people can be in copy."""
+
 PARTIES = (Actor.BUYER, Actor.SELLER)
+PARTICIPANTS = (*PARTIES, Actor.COPY)
 CLOSERS = (Actor.SELLER, Actor.OPERATOR)
 EITHER = (State.OPEN, State.CLOSED)
 MACHINE: Machine[State] = Machine(
     "conversation",
     (
-        Transition((State.OPEN,), "sendMessage", PARTIES),
+        Transition((State.OPEN,), "sendMessage", PARTICIPANTS),
         # Within `REOPENING` only.
         Transition((State.CLOSED,), "sendMessage", (Actor.BUYER,), State.OPEN),
-        Transition(EITHER, "markRead", PARTIES),
+        Transition(EITHER, "markRead", PARTICIPANTS),
         Transition((State.OPEN,), "decline", (Actor.SELLER,), State.CLOSED),
         Transition(EITHER, "close", CLOSERS, State.CLOSED),
         Transition(EITHER, "reopen", CLOSERS, State.OPEN),
-        Transition(EITHER, "archive", PARTIES),
-        Transition(EITHER, "unarchive", PARTIES),
+        Transition(EITHER, "archive", PARTICIPANTS),
+        Transition(EITHER, "unarchive", PARTICIPANTS),
+        Transition(EITHER, "addParticipant", PARTIES),
+        Transition(EITHER, "removeParticipant", PARTICIPANTS),
+        Transition(EITHER, "forward", (Actor.SELLER,)),
+        Transition(EITHER, "block", PARTIES),
+        Transition(EITHER, "unblock", PARTIES),
     ),
 )
 """Reading is possible in every state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A grant: `user` reads what is public, on the side that granted it, and may answer.
+
+    `since` is None where the history was shared with him.
+    """
+
+    user: str
+    side: Side
+    granted_by: str
+    grant_time: datetime
+    since: datetime | None
+    unread: int = 0
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +86,8 @@ class Conversation:
     """The thread about one `subject` (an order request or an order; empty for an inquiry).
 
     `unread` counts, for each side, the public messages of the other that it has not read. `archived` holds
-    the sides that have put it away. `close_time` is None while it is open.
+    the sides that have put it away. `close_time` is None while it is open. `copies` are the grants that hold
+    now. `blocks` are the sides that have blocked the other one, here or in another conversation of the two.
     """
 
     name: str
@@ -82,12 +108,30 @@ class Conversation:
     archived: frozenset[Side] = frozenset()
     close_time: datetime | None = None
     decline_reason: DeclineReason | None = None
+    copies: tuple[Copy, ...] = ()
+    blocks: frozenset[Side] = frozenset()
     version: int = 1
 
     @property
     def reopen_deadline(self) -> datetime | None:
         """Until when, exclusively, a message of the buyer opens it again; None while it is open."""
         return None if self.close_time is None else self.close_time + REOPENING
+
+    @property
+    def copied(self) -> tuple[str, ...]:
+        """Who is in copy."""
+        return tuple(copy.user for copy in self.copies)
+
+    def copy_of(self, user: str) -> Copy | None:
+        """The grant of `user`; None where he is not in copy."""
+        return next((copy for copy in self.copies if copy.user == user), None)
+
+    def seat(self, actor: Actor, user: str) -> Seat:
+        """The place of `user`, who takes part as `actor`."""
+        copy = self.copy_of(user) if actor is Actor.COPY else None
+        if copy is not None:
+            return Seat(actor, user, copy.side, copy.since)
+        return Seat(actor, user, side_of(actor))
 
     def receipt_of(self, user: str) -> ReadReceipt | None:
         """Up to where `user` has read; None before he read anything."""
@@ -107,6 +151,8 @@ def actions(conversation: Conversation, *, actor: Actor, now: datetime) -> tuple
         reason = each.reason
         if each.action == "sendMessage" and not conversation.takes_messages(actor, now):
             reason = "CONVERSATION_CLOSED"
+        elif each.action == "sendMessage" and conversation.blocks:
+            reason = "PARTICIPANT_BLOCKED"
         elif each.action == "decline" and conversation.subject:
             reason = "NOT_AN_INQUIRY"
         found.append(ActionState(each.action, not reason, reason))

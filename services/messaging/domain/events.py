@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from services.messaging.domain.conversation import Conversation, DeclineReason
     from services.messaging.domain.message import Message
+    from services.messaging.domain.participants import Forward
     from services.messaging.domain.receipt import ReadReceipt
     from services.messaging.domain.side import Side
 
@@ -60,6 +61,34 @@ class ConversationReopened:
     side: Side
 
 
+@dataclass(frozen=True, slots=True)
+class ParticipantAdded:
+    """`participant` is in copy now, on `side`."""
+
+    conversation: Conversation
+    participant: str
+    side: Side
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantRemoved:
+    """`participant` is no longer in copy."""
+
+    conversation: Conversation
+    participant: str
+    side: Side
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationForwarded:
+    """The seller forwarded the conversation."""
+
+    conversation: Conversation
+    forward: Forward
+
+
 Event = (
     ConversationStarted
     | MessageSent
@@ -67,4 +96,7 @@ Event = (
     | InquiryDeclined
     | ConversationClosed
     | ConversationReopened
+    | ParticipantAdded
+    | ParticipantRemoved
+    | ConversationForwarded
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chassis.kernel.machine import Actor
 from services.messaging.domain import events, refusals
 from services.messaging.domain.conversation import MACHINE, Conversation, DeclineReason
+from services.messaging.domain.side import Seat
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ def inquire(question: Question, *, conversation_id: str, buyer: str, now: dateti
 
 
 def decline(
-    conversation: Conversation, *, actor: Actor, author: str, reason: DeclineReason, now: datetime
+    conversation: Conversation, *, seat: Seat, reason: DeclineReason, now: datetime
 ) -> tuple[Conversation, events.InquiryDeclined]:
     """The seller says no, which closes the inquiry. Refusals: NOT_AN_INQUIRY, TRANSITION_FORBIDDEN."""
     if conversation.subject:
         raise refusals.not_an_inquiry(conversation.name, conversation.subject)
     changed = replace(
         conversation,
-        state=MACHINE.move(conversation.state, "decline", actor, name=conversation.name),
+        state=MACHINE.move(conversation.state, "decline", seat.actor, name=conversation.name),
         decline_reason=reason,
         close_time=now,
         archived=frozenset(),
@@ -55,4 +55,4 @@ def decline(
         version=conversation.version + 1,
         update_time=now,
     )
-    return changed, events.InquiryDeclined(changed, author, reason)
+    return changed, events.InquiryDeclined(changed, seat.user, reason)

@@ -8,7 +8,7 @@ from datetime import datetime
 from chassis.kernel.machine import Actor
 from services.messaging.domain import events
 from services.messaging.domain.conversation import MACHINE, Conversation, State
-from services.messaging.domain.side import Side, side_of
+from services.messaging.domain.side import Seat, Side, side_of
 
 
 def close(
@@ -38,13 +38,19 @@ def reopened(conversation: Conversation, *, now: datetime) -> Conversation:
     return _changed(conversation, now=now, state=State.OPEN, close_time=None, decline_reason=None)
 
 
-def archive(conversation: Conversation, *, actor: Actor, away: bool) -> Conversation:
-    """Puts it away for the actor's side, or takes it back.
+def archive(conversation: Conversation, *, seat: Seat, away: bool) -> Conversation:
+    """Puts it away for the side, or for who is in copy, or takes it back.
 
     This is nobody else's affair: no new version, no event, no time that changes.
     """
-    MACHINE.move(conversation.state, "archive" if away else "unarchive", actor, name=conversation.name)
-    own: frozenset[Side] = frozenset({side_of(actor)})
+    action = "archive" if away else "unarchive"
+    MACHINE.move(conversation.state, action, seat.actor, name=conversation.name)
+    if seat.in_copy:
+        copies = tuple(
+            replace(copy, archived=away) if copy.user == seat.user else copy for copy in conversation.copies
+        )
+        return replace(conversation, copies=copies)
+    own: frozenset[Side] = frozenset({seat.side})
     archived = conversation.archived | own if away else conversation.archived - own
     return replace(conversation, archived=archived)
 

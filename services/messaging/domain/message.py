@@ -11,7 +11,7 @@ from services.messaging.domain import events, refusals
 from services.messaging.domain.conversation import MACHINE, Conversation, State
 from services.messaging.domain.lifecycle import reopened
 from services.messaging.domain.receipt import ReadReceipt
-from services.messaging.domain.side import Side, other, side_of
+from services.messaging.domain.side import Seat, Side, other
 
 
 class Kind(StrEnum):
@@ -23,7 +23,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something that a participant wrote. `read_time` is when the other side first read it."""
+    """Something that a participant wrote. `read_time` is when the other side first read it; `recipients` are
+    those to whom it went at that moment.
+    """
 
     conversation: str
     id: str
@@ -33,6 +35,7 @@ class Message:
     text: str
     create_time: datetime
     read_time: datetime | None = None
+    recipients: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -46,77 +49,94 @@ class Message:
 
 
 def send(
-    conversation: Conversation,
-    *,
-    actor: Actor,
-    author: str,
-    text: str,
-    kind: Kind,
-    message_id: str,
-    now: datetime,
+    conversation: Conversation, *, seat: Seat, text: str, kind: Kind, message_id: str, now: datetime
 ) -> tuple[Conversation, Message, events.MessageSent]:
-    """Says something. A public message is unread by the other side, and brings the conversation back to who
+    """Says something. A public message is unread by everybody else, and brings the conversation back to who
     has put it away; the buyer's opens it again.
 
-    Refusals: INTERNAL_NOTE_FORBIDDEN, CONVERSATION_CLOSED, EMPTY_BODY, TRANSITION_FORBIDDEN.
+    Refusals: INTERNAL_NOTE_FORBIDDEN, CONVERSATION_CLOSED, PARTICIPANT_BLOCKED, EMPTY_BODY.
     """
-    side = side_of(actor)
-    if kind is Kind.INTERNAL_NOTE and side is not Side.SELLER:
+    if kind is Kind.INTERNAL_NOTE and not seat.in_team:
         raise refusals.internal_note_forbidden(conversation.name)
-    if conversation.state is State.CLOSED and not conversation.takes_messages(actor, now):
+    if conversation.state is State.CLOSED and not conversation.takes_messages(seat.actor, now):
         raise refusals.conversation_closed(conversation.name)
-    state = MACHINE.move(conversation.state, "sendMessage", actor, name=conversation.name)
+    if conversation.blocks and kind is Kind.PUBLIC:
+        raise refusals.participant_blocked(conversation.name)
+    state = MACHINE.move(conversation.state, "sendMessage", seat.actor, name=conversation.name)
     if state is not conversation.state:
         conversation = replace(reopened(conversation, now=now), version=conversation.version)
     if not text.strip():
         raise refusals.empty_body("text")
-    message = Message(conversation.name, message_id, author, side, kind, text, now)
-    unread, shown_time = dict(conversation.unread), conversation.last_entry_time
-    archived = conversation.archived - {side}
-    if kind is Kind.PUBLIC:
-        archived = frozenset()
-        unread[other(side)] += 1
-        shown_time = max(now, shown_time)
-    changed = replace(
-        conversation,
-        unread=unread,
-        archived=archived,
-        version=conversation.version + 1,
-        update_time=now,
-        last_entry_time=shown_time,
+    message = Message(
+        conversation=conversation.name,
+        id=message_id,
+        author=seat.user,
+        side=seat.side,
+        kind=kind,
+        text=text,
+        create_time=now,
+        recipients=recipients(conversation, seat=seat, kind=kind),
     )
+    changed = replace(conversation, version=conversation.version + 1, update_time=now)
+    if kind is Kind.PUBLIC:
+        changed = _told(changed, seat=seat, now=now)
     return changed, message, events.MessageSent(changed, message)
 
 
+def recipients(conversation: Conversation, *, seat: Seat, kind: Kind) -> tuple[str, ...]:
+    """To whom a message goes: everybody who takes part, except its author."""
+    if kind is Kind.INTERNAL_NOTE:
+        return (conversation.seller,)
+    own = {Actor.BUYER: conversation.buyer, Actor.SELLER: conversation.seller}.get(seat.actor, seat.user)
+    everybody = (conversation.buyer, conversation.seller, *conversation.copied)
+    return tuple(name for name in everybody if name != own)
+
+
+def _told(conversation: Conversation, *, seat: Seat, now: datetime) -> Conversation:
+    """The conversation after something public was said in it."""
+    unread = dict(conversation.unread)
+    unread[other(seat.side)] += 1
+    copies = tuple(
+        copy if copy.user == seat.user else replace(copy, unread=copy.unread + 1, archived=False)
+        for copy in conversation.copies
+    )
+    return replace(
+        conversation,
+        unread=unread,
+        copies=copies,
+        archived=frozenset(),
+        last_entry_time=max(now, conversation.last_entry_time),
+    )
+
+
 def mark_read(
-    conversation: Conversation,
-    *,
-    actor: Actor,
-    reader: str,
-    upto: Message,
-    still_unread: int,
-    now: datetime,
+    conversation: Conversation, *, seat: Seat, upto: Message, still_unread: int, now: datetime
 ) -> tuple[Conversation, events.MessagesRead | None]:
     """Moves the reader's receipt forward to `upto`; it never goes back, and repeating changes nothing.
 
-    `still_unread` is how many public messages of the other side stand after `upto`.
+    `still_unread` is how many public messages of others stand after `upto`.
     """
-    MACHINE.move(conversation.state, "markRead", actor, name=conversation.name)
-    before = conversation.receipt_of(reader)
+    MACHINE.move(conversation.state, "markRead", seat.actor, name=conversation.name)
+    before = conversation.receipt_of(seat.user)
     if before is not None and before.position >= upto.position:
         return conversation, None
-    side = side_of(actor)
-    receipt = ReadReceipt(reader, side, upto.id, upto.create_time, now)
-    others = tuple(held for held in conversation.receipts if held.user != reader)
-    # A colleague may have read further: what the team has read is what any of them has read.
-    furthest = max(held.position for held in (*others, receipt) if held.side is side)
-    unread = dict(conversation.unread)
-    if furthest == receipt.position:
-        unread[side] = still_unread
+    receipt = ReadReceipt(seat.user, seat.side, upto.id, upto.create_time, now, seat.in_copy)
+    others = tuple(held for held in conversation.receipts if held.user != seat.user)
+    unread, copies = dict(conversation.unread), conversation.copies
+    if seat.in_copy:
+        copies = tuple(
+            replace(copy, unread=still_unread) if copy.user == seat.user else copy for copy in copies
+        )
+    else:
+        # A colleague may have read further: what the team has read is what any of them has read.
+        of_side = [held for held in (*others, receipt) if held.side is seat.side and not held.in_copy]
+        if max(held.position for held in of_side) == receipt.position:
+            unread[seat.side] = still_unread
     changed = replace(
         conversation,
         receipts=(*others, receipt),
         unread=unread,
+        copies=copies,
         version=conversation.version + 1,
         update_time=now,
     )

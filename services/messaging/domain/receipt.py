@@ -10,13 +10,17 @@ from services.messaging.domain.side import Side
 
 @dataclass(frozen=True, slots=True)
 class ReadReceipt:
-    """Up to where one participant has read; `message_time` orders messages together with `message_id`."""
+    """Up to where one participant has read; `message_time` orders messages together with `message_id`.
+
+    What is read `in_copy` is not read by the side.
+    """
 
     user: str
     side: Side
     message_id: str
     message_time: datetime
     read_time: datetime
+    in_copy: bool = False
 
     @property
     def position(self) -> tuple[datetime, str]:

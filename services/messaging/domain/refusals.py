@@ -15,6 +15,9 @@ class Reason(StrEnum):
     OWN_LISTING = "OWN_LISTING"
     INTERNAL_NOTE_FORBIDDEN = "INTERNAL_NOTE_FORBIDDEN"
     NOT_AN_INQUIRY = "NOT_AN_INQUIRY"
+    ALREADY_A_PARTY = "ALREADY_A_PARTY"
+    TOO_MANY_PARTICIPANTS = "TOO_MANY_PARTICIPANTS"
+    PARTICIPANT_BLOCKED = "PARTICIPANT_BLOCKED"
 
 
 def empty_body(field: str) -> Refusal:
@@ -46,4 +49,28 @@ def not_an_inquiry(name: str, subject: str) -> Refusal:
     """Requests and orders are declined by their own methods."""
     return precondition(
         Reason.NOT_AN_INQUIRY, f"{name} is about {subject}, not an inquiry", resource=name, subject=subject
+    )
+
+
+def already_a_party(name: str, user: str) -> Refusal:
+    """Who takes part already cannot be put in copy."""
+    return precondition(
+        Reason.ALREADY_A_PARTY, f"{user} takes part in {name} already", resource=name, user=user
+    )
+
+
+def too_many_participants(name: str, maximum: int) -> Refusal:
+    """Nobody more can be put in copy."""
+    return Refusal(
+        Kind.EXHAUSTED,
+        Reason.TOO_MANY_PARTICIPANTS,
+        f"{maximum} people are in copy of {name}",
+        metadata={"resource": name, "maximum": str(maximum)},
+    )
+
+
+def participant_blocked(name: str) -> Refusal:
+    """One side has blocked the other; `name` is the conversation, or the seller of a new one."""
+    return precondition(
+        Reason.PARTICIPANT_BLOCKED, f"nothing is sent in {name}: it is blocked", resource=name
     )

@@ -9,7 +9,7 @@ from typing import Final
 
 from chassis.kernel.money import Money
 from services.messaging.domain.message import Kind, Message
-from services.messaging.domain.side import Side
+from services.messaging.domain.side import Seat, Side
 
 
 class EventType(StrEnum):
@@ -75,21 +75,34 @@ class EventType(StrEnum):
     INQUIRY_DECLINED = "INQUIRY_DECLINED"
     CONVERSATION_CLOSED = "CONVERSATION_CLOSED"
     CONVERSATION_REOPENED = "CONVERSATION_REOPENED"
+    MESSAGE_READ = "MESSAGE_READ"
+    PARTICIPANT_ADDED = "PARTICIPANT_ADDED"
+    PARTICIPANT_REMOVED = "PARTICIPANT_REMOVED"
+    CONVERSATION_FORWARDED = "CONVERSATION_FORWARDED"
 
 
 FOR_THE_TEAM: Final = frozenset({EventType.REQUEST_REMINDED})
 """What happens inside a seller's team: how often it had to be reminded is not for the buyer."""
 
 
+NOT_NEWS: Final = frozenset({EventType.MESSAGE_READ})
+"""What moves a conversation in nobody's list."""
+
+
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that happened to a request, an offer or an order. `revision` is 0 where it is about none."""
+    """Something that happened to a request, an offer, an order or the conversation.
+
+    `revision` is 0 where it is about none. `address` is contact data for the seller's team: empty in what
+    anybody else gets.
+    """
 
     type: EventType
     side: Side
     resource: str
     revision: int = 0
     amount: Money | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +119,21 @@ class Entry:
         """The resource name."""
         return f"{self.conversation}/timeline/{self.id}"
 
-    def visible_to(self, side: Side) -> bool:
-        """Internal notes and what happens inside the seller's team are for the team, the rest is for both."""
-        if side is Side.SELLER:
-            return True
+    @property
+    def public(self) -> bool:
+        """Whether all who take part see it, and not the seller's team only."""
         if isinstance(self.content, Message):
             return self.content.kind is Kind.PUBLIC
         return self.content.type not in FOR_THE_TEAM
+
+    @property
+    def news(self) -> bool:
+        """Whether it moves the conversation in lists: what one side does not see moves it for neither."""
+        return self.public and (isinstance(self.content, Message) or self.content.type not in NOT_NEWS)
+
+    def visible_to(self, seat: Seat) -> bool:
+        """Whether it may be shown from this place."""
+        return seat.in_team or (self.public and (seat.since is None or self.create_time >= seat.since))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from parley.messaging.v1.messaging_service_pb2_grpc import MessagingServiceServicer
+from services.messaging.app.participants import ParticipantCommands
 from services.messaging.entrypoints.conversation_methods import ConversationMethods, ConversationRooms
 from services.messaging.entrypoints.message_methods import MessageMethods, MessageRooms
+from services.messaging.entrypoints.participant_methods import ParticipantMethods
 from services.messaging.entrypoints.profile_methods import ProfileMethods, ProfileRooms
 
 
-class MessagingServicer(ConversationMethods, MessageMethods, ProfileMethods, MessagingServiceServicer):
+class MessagingServicer(
+    ConversationMethods, MessageMethods, ParticipantMethods, ProfileMethods, MessagingServiceServicer
+):
     """parley.messaging.v1.MessagingService."""
 
     def __init__(
-        self, *, conversations: ConversationRooms, messages: MessageRooms, profiles: ProfileRooms
+        self,
+        *,
+        conversations: ConversationRooms,
+        messages: MessageRooms,
+        participants: ParticipantCommands,
+        profiles: ProfileRooms,
     ) -> None:
+        self._participants = participants
         self._conversations = conversations
         self._messages = messages
         self._profiles = profiles

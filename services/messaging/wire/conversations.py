@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from chassis import paging
 from chassis.kernel.page import Page
+from chassis.kernel.refusal import invalid
 from chassis.wire import optional_timestamp, timestamp, write_actions
 from parley.messaging.v1 import conversation_methods_pb2 as methods
 from parley.messaging.v1 import conversation_pb2
@@ -13,12 +14,13 @@ from parley.messaging.v1 import messaging_service_pb2 as pb
 from services.messaging.app.conversations import ChangeConversation, ListConversations
 from services.messaging.app.ports import Selection, Topic
 from services.messaging.app.views import ConversationView
-from services.messaging.domain.conversation import PARTIES, State, actions
-from services.messaging.domain.side import side_of
+from services.messaging.domain.conversation import PARTICIPANTS, Conversation, State, actions
+from services.messaging.domain.side import Seat
 from services.messaging.wire.values import DECLINE_REASONS, SIDES, STATES
 
 EXPLANATIONS = {
     "CONVERSATION_CLOSED": "the conversation is closed",
+    "PARTICIPANT_BLOCKED": "one side has blocked the other",
     "NOT_AN_INQUIRY": "only an inquiry can be declined here",
 }
 STATES_ASKED: Mapping[int, State | None] = {0: None} | {value: state for state, value in STATES.items()}
@@ -39,13 +41,17 @@ def list_conversations_query(request: pb.ListConversationsRequest) -> ListConver
         topic=_TOPICS[request.topic],
         marketplace=request.marketplace,
     )
-    return ListConversations(request.seller, selection, paging.page_request(request))
+    if request.seller and request.in_copy:
+        raise invalid("seller", "has to be empty where those in copy are asked for")
+    return ListConversations(request.seller, request.in_copy, selection, paging.page_request(request))
 
 
 def wire_conversation(view: ConversationView) -> conversation_pb2.Conversation:
     """A conversation as its caller sees it: what was written and read is for those who take part."""
     conversation = view.conversation
-    takes_part = view.actor in PARTIES
+    seat = view.seat
+    takes_part = seat.actor in PARTICIPANTS
+    unread, archived = _own_state(conversation, seat)
     resource = conversation_pb2.Conversation(
         name=conversation.name,
         subject=conversation.subject,
@@ -57,18 +63,21 @@ def wire_conversation(view: ConversationView) -> conversation_pb2.Conversation:
         summary=conversation.summary if takes_part else "",
         observer=conversation.observer,
         marketplace=conversation.marketplace,
-        unread_count=conversation.unread.get(side_of(view.actor), 0),
+        unread_count=unread,
         read_receipts=[
             conversation_pb2.ReadReceipt(
                 user=receipt.user,
                 side=SIDES[receipt.side],
                 message=f"{conversation.name}/messages/{receipt.message_id}",
                 read_time=timestamp(receipt.read_time),
+                in_copy=receipt.in_copy,
             )
             for receipt in conversation.receipts
             if takes_part
         ],
-        archived=side_of(view.actor) in conversation.archived,
+        archived=archived,
+        participants=_participants(conversation) if takes_part else (),
+        blocked=not seat.in_copy and seat.side in conversation.blocks,
         close_time=optional_timestamp(conversation.close_time),
         reopen_deadline=optional_timestamp(conversation.reopen_deadline),
         last_entry_time=timestamp(conversation.last_entry_time),
@@ -78,9 +87,34 @@ def wire_conversation(view: ConversationView) -> conversation_pb2.Conversation:
     )
     if conversation.decline_reason is not None:
         resource.decline_reason = DECLINE_REASONS[conversation.decline_reason]
-    possible = actions(conversation, actor=view.actor, now=view.now)
+    possible = actions(conversation, actor=seat.actor, now=view.now)
     write_actions(resource, possible, explanations=EXPLANATIONS)
     return resource
+
+
+def _own_state(conversation: Conversation, seat: Seat) -> tuple[int, bool]:
+    """How much is unread from this place, and whether it is put away."""
+    copy = conversation.copy_of(seat.user) if seat.in_copy else None
+    if copy is not None:
+        return copy.unread, copy.archived
+    if seat.in_copy:
+        return 0, False
+    return conversation.unread.get(seat.side, 0), seat.side in conversation.archived
+
+
+def _participants(conversation: Conversation) -> Iterator[conversation_pb2.Participant]:
+    made = conversation_pb2.Participant
+    yield made(name=conversation.buyer, role=made.ROLE_BUYER, side=conversation_pb2.SIDE_BUYER)
+    yield made(name=conversation.seller, role=made.ROLE_SELLER_TEAM, side=conversation_pb2.SIDE_SELLER)
+    for copy in conversation.copies:
+        yield made(
+            name=copy.user,
+            role=made.ROLE_COPY,
+            side=SIDES[copy.side],
+            granted_by=copy.granted_by,
+            grant_time=timestamp(copy.grant_time),
+            history_shared=copy.since is None,
+        )
 
 
 def get_conversation_response(view: ConversationView) -> pb.GetConversationResponse:

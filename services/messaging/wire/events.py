@@ -86,6 +86,30 @@ def _conversation_reopened(event: events.ConversationReopened) -> ProtoMessage:
     )
 
 
+def _participant_added(event: events.ParticipantAdded) -> ProtoMessage:
+    return messaging_events.ParticipantAdded(
+        conversation=_facts(event.conversation),
+        participant=event.participant,
+        side=SIDES[event.side],
+        author=event.author,
+    )
+
+
+def _participant_removed(event: events.ParticipantRemoved) -> ProtoMessage:
+    return messaging_events.ParticipantRemoved(
+        conversation=_facts(event.conversation),
+        participant=event.participant,
+        side=SIDES[event.side],
+        author=event.author,
+    )
+
+
+def _conversation_forwarded(event: events.ConversationForwarded) -> ProtoMessage:
+    return messaging_events.ConversationForwarded(
+        conversation=_facts(event.conversation), forward=event.forward.name, author=event.forward.author
+    )
+
+
 _MESSAGES: Mapping[type[events.Event], Callable[[Any], ProtoMessage]] = {
     events.ConversationStarted: _conversation_started,
     events.MessageSent: _message_sent,
@@ -93,4 +117,7 @@ _MESSAGES: Mapping[type[events.Event], Callable[[Any], ProtoMessage]] = {
     events.InquiryDeclined: _inquiry_declined,
     events.ConversationClosed: _conversation_closed,
     events.ConversationReopened: _conversation_reopened,
+    events.ParticipantAdded: _participant_added,
+    events.ParticipantRemoved: _participant_removed,
+    events.ConversationForwarded: _conversation_forwarded,
 }

@@ -30,6 +30,7 @@ def wire_message(message: Message) -> timeline_pb2.Message:
         kind=KINDS[message.kind],
         text=message.text,
         create_time=timestamp(message.create_time),
+        recipients=message.recipients,
     )
     if message.read_time is not None:
         resource.read_time.CopyFrom(timestamp(message.read_time))

@@ -40,6 +40,7 @@ def wire_entry(entry: Entry) -> timeline_pb2.TimelineEntry:
             resource=content.resource,
             revision=content.revision,
             amount=None if content.amount is None else wire_money(content.amount),
+            forward_address=content.address,
         )
     )
     return resource

@@ -24,7 +24,7 @@ from services.messaging.domain.conversation import (
 from services.messaging.domain.inquiry import Question, inquire
 from services.messaging.domain.message import Kind, Message
 from services.messaging.domain.refusals import Reason
-from services.messaging.domain.side import Side
+from services.messaging.domain.side import Seat, Side
 from services.messaging.domain.timeline import message_entry
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -48,8 +48,7 @@ def say(
 ) -> tuple[Conversation, Message]:
     changed, message, event = messages.send(
         conversation,
-        actor=actor,
-        author=author,
+        seat=conversation.seat(actor, author),
         text=text,
         kind=kind,
         message_id=f"{number:04d}",
@@ -60,25 +59,15 @@ def say(
     return changed, message
 
 
+EITHER, EVERYBODY = tuple(State), (Actor.BUYER, Actor.SELLER, Actor.COPY)
+PARTIES = (Actor.BUYER, Actor.SELLER)
 EXPECTED = {
-    ("sendMessage", State.OPEN, Actor.BUYER),
-    ("sendMessage", State.OPEN, Actor.SELLER),
-    ("markRead", State.OPEN, Actor.BUYER),
-    ("markRead", State.OPEN, Actor.SELLER),
-    ("markRead", State.CLOSED, Actor.BUYER),
-    ("markRead", State.CLOSED, Actor.SELLER),
-    ("archive", State.OPEN, Actor.BUYER),
-    ("archive", State.OPEN, Actor.SELLER),
-    ("archive", State.CLOSED, Actor.BUYER),
-    ("archive", State.CLOSED, Actor.SELLER),
-    ("unarchive", State.OPEN, Actor.BUYER),
-    ("unarchive", State.OPEN, Actor.SELLER),
-    ("unarchive", State.CLOSED, Actor.BUYER),
-    ("unarchive", State.CLOSED, Actor.SELLER),
-    ("close", State.CLOSED, Actor.SELLER),
-    ("close", State.CLOSED, Actor.OPERATOR),
-    ("reopen", State.OPEN, Actor.SELLER),
-    ("reopen", State.OPEN, Actor.OPERATOR),
+    *product(["sendMessage"], [State.OPEN], EVERYBODY),
+    *product(["markRead", "archive", "unarchive", "removeParticipant"], EITHER, EVERYBODY),
+    *product(["addParticipant", "block", "unblock"], EITHER, PARTIES),
+    *product(["forward"], EITHER, [Actor.SELLER]),
+    *product(["close"], [State.CLOSED], [Actor.SELLER, Actor.OPERATOR]),
+    *product(["reopen"], [State.OPEN], [Actor.SELLER, Actor.OPERATOR]),
 }
 MOVES = {
     ("sendMessage", State.CLOSED, Actor.BUYER): State.OPEN,
@@ -135,8 +124,10 @@ def test_internal_notes_are_for_the_team() -> None:
     assert refused.value.reason == Reason.INTERNAL_NOTE_FORBIDDEN
     changed, note = say(inquiry(), actor=Actor.SELLER, author=COLLEAGUES[0], kind=Kind.INTERNAL_NOTE)
     assert changed.unread == {Side.BUYER: 0, Side.SELLER: 0}
-    assert not message_entry(note).visible_to(Side.BUYER)
-    assert message_entry(note).visible_to(Side.SELLER)
+    entry = message_entry(note)
+    assert entry.visible_to(Seat(Actor.SELLER, COLLEAGUES[1], Side.SELLER))
+    for actor, side in ((Actor.BUYER, Side.BUYER), (Actor.COPY, Side.SELLER), (Actor.OPERATOR, Side.SYSTEM)):
+        assert not entry.visible_to(Seat(actor, "users/x", side))
 
 
 def test_a_public_message_is_unread_by_the_other_side() -> None:
@@ -156,8 +147,7 @@ def test_receipts_never_go_back_and_repeating_changes_nothing(readings: list[tup
         before = conversation.receipt_of(reader)
         changed, event = messages.mark_read(
             conversation,
-            actor=Actor.SELLER,
-            reader=reader,
+            seat=conversation.seat(Actor.SELLER, reader),
             upto=sent[number - 1],
             still_unread=20 - number,
             now=NOW + timedelta(hours=1),

@@ -143,6 +143,8 @@ class Conversation(_message.Message):
     CLOSE_TIME_FIELD_NUMBER: _builtins.int
     REOPEN_DEADLINE_FIELD_NUMBER: _builtins.int
     DECLINE_REASON_FIELD_NUMBER: _builtins.int
+    PARTICIPANTS_FIELD_NUMBER: _builtins.int
+    BLOCKED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`conversations/{conversation}`; the id is that of what the conversation is about."""
     subject: _builtins.str
@@ -175,6 +177,8 @@ class Conversation(_message.Message):
     """Whether the caller (for the seller: the caller's team) has put it away. The next message brings it back."""
     decline_reason: Global___Conversation.DeclineReason.ValueType
     """Why the seller declined the inquiry; unspecified where he did not, or where it was opened again."""
+    blocked: _builtins.bool
+    """Whether the caller's side has blocked the other one."""
     @_builtins.property
     def read_receipts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadReceipt]:
         """Up to where each side has read."""
@@ -207,6 +211,10 @@ class Conversation(_message.Message):
     def reopen_deadline(self) -> _timestamp_pb2.Timestamp:
         """Until when a message of the buyer opens it again: 30 days after `close_time`; absent while it is open."""
 
+    @_builtins.property
+    def participants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Participant]:
+        """Who takes part now: the buyer, the seller's team, and the people in copy. The observer of an inquiry does not."""
+
     def __init__(
         self,
         *,
@@ -232,14 +240,87 @@ class Conversation(_message.Message):
         close_time: _timestamp_pb2.Timestamp | None = ...,
         reopen_deadline: _timestamp_pb2.Timestamp | None = ...,
         decline_reason: Global___Conversation.DeclineReason.ValueType = ...,
+        participants: _abc.Iterable[Global___Participant] | None = ...,
+        blocked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "create_time", b"create_time", "last_entry_time", b"last_entry_time", "reopen_deadline", b"reopen_deadline", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "archived", b"archived", "buyer", b"buyer", "close_time", b"close_time", "create_time", b"create_time", "decline_reason", b"decline_reason", "etag", b"etag", "last_entry_time", b"last_entry_time", "marketplace", b"marketplace", "name", b"name", "observer", b"observer", "origin", b"origin", "read_receipts", b"read_receipts", "reopen_deadline", b"reopen_deadline", "seller", b"seller", "state", b"state", "subject", b"subject", "summary", b"summary", "title", b"title", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "archived", b"archived", "blocked", b"blocked", "buyer", b"buyer", "close_time", b"close_time", "create_time", b"create_time", "decline_reason", b"decline_reason", "etag", b"etag", "last_entry_time", b"last_entry_time", "marketplace", b"marketplace", "name", b"name", "observer", b"observer", "origin", b"origin", "participants", b"participants", "read_receipts", b"read_receipts", "reopen_deadline", b"reopen_deadline", "seller", b"seller", "state", b"state", "subject", b"subject", "summary", b"summary", "title", b"title", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Conversation: _TypeAlias = Conversation  # noqa: Y015
+
+@_typing.final
+class Participant(_message.Message):
+    """Somebody who takes part in a conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Role:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Participant._Role.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        ROLE_UNSPECIFIED: Participant._Role.ValueType  # 0
+        """Never sent."""
+        ROLE_BUYER: Participant._Role.ValueType  # 1
+        """The buyer."""
+        ROLE_SELLER_TEAM: Participant._Role.ValueType  # 2
+        """The seller's team, as one."""
+        ROLE_COPY: Participant._Role.ValueType  # 3
+        """In copy: he reads what is public, from his grant on unless the history was shared, and may answer."""
+
+    class Role(_Role, metaclass=_RoleEnumTypeWrapper):
+        """What he takes part as."""
+
+    ROLE_UNSPECIFIED: Participant.Role.ValueType  # 0
+    """Never sent."""
+    ROLE_BUYER: Participant.Role.ValueType  # 1
+    """The buyer."""
+    ROLE_SELLER_TEAM: Participant.Role.ValueType  # 2
+    """The seller's team, as one."""
+    ROLE_COPY: Participant.Role.ValueType  # 3
+    """In copy: he reads what is public, from his grant on unless the history was shared, and may answer."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    GRANTED_BY_FIELD_NUMBER: _builtins.int
+    GRANT_TIME_FIELD_NUMBER: _builtins.int
+    HISTORY_SHARED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`users/{user}`, or `sellers/{seller}` for the team."""
+    role: Global___Participant.Role.ValueType
+    """What he takes part as."""
+    side: Global___Side.ValueType
+    """The side that he is on; for people in copy, the side that granted it."""
+    granted_by: _builtins.str
+    """For people in copy: who granted it, `users/{user}`."""
+    history_shared: _builtins.bool
+    """For people in copy: whether they also read what was there before."""
+    @_builtins.property
+    def grant_time(self) -> _timestamp_pb2.Timestamp:
+        """For people in copy: when it was granted."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        role: Global___Participant.Role.ValueType = ...,
+        side: Global___Side.ValueType = ...,
+        granted_by: _builtins.str = ...,
+        grant_time: _timestamp_pb2.Timestamp | None = ...,
+        history_shared: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grant_time", b"grant_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_time", b"grant_time", "granted_by", b"granted_by", "history_shared", b"history_shared", "name", b"name", "role", b"role", "side", b"side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Participant: _TypeAlias = Participant  # noqa: Y015
 
 @_typing.final
 class ReadReceipt(_message.Message):
@@ -251,12 +332,15 @@ class ReadReceipt(_message.Message):
     SIDE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     READ_TIME_FIELD_NUMBER: _builtins.int
+    IN_COPY_FIELD_NUMBER: _builtins.int
     user: _builtins.str
     """`users/{user}`."""
     side: Global___Side.ValueType
     """Which side he is on."""
     message: _builtins.str
     """The newest message that he has read, `conversations/{conversation}/messages/{message}`."""
+    in_copy: _builtins.bool
+    """Whether he reads in copy; his reading is not that of his side."""
     @_builtins.property
     def read_time(self) -> _timestamp_pb2.Timestamp:
         """When he read it."""
@@ -268,10 +352,11 @@ class ReadReceipt(_message.Message):
         side: Global___Side.ValueType = ...,
         message: _builtins.str = ...,
         read_time: _timestamp_pb2.Timestamp | None = ...,
+        in_copy: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["read_time", b"read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "read_time", b"read_time", "side", b"side", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_copy", b"in_copy", "message", b"message", "read_time", b"read_time", "side", b"side", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

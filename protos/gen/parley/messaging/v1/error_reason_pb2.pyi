@@ -44,6 +44,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. Only an inquiry can be declined here; a request is declined by its own method.
     Metadata: `{"resource": "conversations/0198…", "subject": "orderRequests/0198…"}`.
     """
+    ERROR_REASON_ALREADY_A_PARTY: _ErrorReason.ValueType  # 6
+    """FAILED_PRECONDITION. A party cannot be put in copy: he takes part already.
+    Metadata: `{"resource": "conversations/0198…", "user": "users/ana"}`.
+    """
+    ERROR_REASON_TOO_MANY_PARTICIPANTS: _ErrorReason.ValueType  # 7
+    """RESOURCE_EXHAUSTED. At most 20 people can be in copy of a conversation.
+    Metadata: `{"resource": "conversations/0198…", "maximum": "20"}`.
+    """
+    ERROR_REASON_PARTICIPANT_BLOCKED: _ErrorReason.ValueType  # 8
+    """FAILED_PRECONDITION. One side has blocked the other: nothing is sent between them.
+    Metadata: `{"resource": "conversations/0198…"}`, or the seller where an inquiry was to begin.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the messaging service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -71,5 +83,17 @@ Metadata: `{"resource": "conversations/0198…"}`.
 ERROR_REASON_NOT_AN_INQUIRY: ErrorReason.ValueType  # 5
 """FAILED_PRECONDITION. Only an inquiry can be declined here; a request is declined by its own method.
 Metadata: `{"resource": "conversations/0198…", "subject": "orderRequests/0198…"}`.
+"""
+ERROR_REASON_ALREADY_A_PARTY: ErrorReason.ValueType  # 6
+"""FAILED_PRECONDITION. A party cannot be put in copy: he takes part already.
+Metadata: `{"resource": "conversations/0198…", "user": "users/ana"}`.
+"""
+ERROR_REASON_TOO_MANY_PARTICIPANTS: ErrorReason.ValueType  # 7
+"""RESOURCE_EXHAUSTED. At most 20 people can be in copy of a conversation.
+Metadata: `{"resource": "conversations/0198…", "maximum": "20"}`.
+"""
+ERROR_REASON_PARTICIPANT_BLOCKED: ErrorReason.ValueType  # 8
+"""FAILED_PRECONDITION. One side has blocked the other: nothing is sent between them.
+Metadata: `{"resource": "conversations/0198…"}`, or the seller where an inquiry was to begin.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -262,3 +262,107 @@ class ConversationReopened(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConversationReopened: _TypeAlias = ConversationReopened  # noqa: Y015
+
+@_typing.final
+class ParticipantAdded(_message.Message):
+    """Somebody was put in copy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    participant: _builtins.str
+    """`users/{user}`, who is in copy now."""
+    side: _conversation_pb2.Side.ValueType
+    """The side that granted it."""
+    author: _builtins.str
+    """`users/{user}`, who granted it."""
+    @_builtins.property
+    def conversation(self) -> Global___ConversationFacts:
+        """The conversation after the change."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Global___ConversationFacts | None = ...,
+        participant: _builtins.str = ...,
+        side: _conversation_pb2.Side.ValueType = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "conversation", b"conversation", "participant", b"participant", "side", b"side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParticipantAdded: _TypeAlias = ParticipantAdded  # noqa: Y015
+
+@_typing.final
+class ParticipantRemoved(_message.Message):
+    """Somebody is no longer in copy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    participant: _builtins.str
+    """`users/{user}`, who was in copy."""
+    side: _conversation_pb2.Side.ValueType
+    """The side that had granted it."""
+    author: _builtins.str
+    """`users/{user}`, who removed him."""
+    @_builtins.property
+    def conversation(self) -> Global___ConversationFacts:
+        """The conversation after the change."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Global___ConversationFacts | None = ...,
+        participant: _builtins.str = ...,
+        side: _conversation_pb2.Side.ValueType = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "conversation", b"conversation", "participant", b"participant", "side", b"side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParticipantRemoved: _TypeAlias = ParticipantRemoved  # noqa: Y015
+
+@_typing.final
+class ConversationForwarded(_message.Message):
+    """The seller forwarded a conversation. The address stays in messaging."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_FIELD_NUMBER: _builtins.int
+    FORWARD_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    forward: _builtins.str
+    """`conversations/{conversation}/forwards/{forward}`."""
+    author: _builtins.str
+    """`users/{user}`, who forwarded it."""
+    @_builtins.property
+    def conversation(self) -> Global___ConversationFacts:
+        """The conversation after the change."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Global___ConversationFacts | None = ...,
+        forward: _builtins.str = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "conversation", b"conversation", "forward", b"forward"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConversationForwarded: _TypeAlias = ConversationForwarded  # noqa: Y015

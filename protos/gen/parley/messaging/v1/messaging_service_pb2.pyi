@@ -211,6 +211,7 @@ class ListConversationsRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     TOPIC_FIELD_NUMBER: _builtins.int
     MARKETPLACE_FIELD_NUMBER: _builtins.int
+    IN_COPY_FIELD_NUMBER: _builtins.int
     seller: _builtins.str
     """`sellers/{seller}`: the conversations of this team, of which the caller must be a member. Empty: those of the caller as a buyer."""
     unread_only: _builtins.bool
@@ -227,6 +228,8 @@ class ListConversationsRequest(_message.Message):
     """Only conversations about this. Unset: about anything."""
     marketplace: _builtins.str
     """Only inquiries from this marketplace. Empty: from any."""
+    in_copy: _builtins.bool
+    """Those in which the caller himself is in copy, in place of those in which he is a party. `seller` has to be empty."""
     def __init__(
         self,
         *,
@@ -238,10 +241,11 @@ class ListConversationsRequest(_message.Message):
         state: _conversation_pb2.Conversation.State.ValueType = ...,
         topic: Global___ConversationTopic.ValueType = ...,
         marketplace: _builtins.str = ...,
+        in_copy: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["archived", b"archived", "marketplace", b"marketplace", "page_size", b"page_size", "page_token", b"page_token", "seller", b"seller", "state", b"state", "topic", b"topic", "unread_only", b"unread_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archived", b"archived", "in_copy", b"in_copy", "marketplace", b"marketplace", "page_size", b"page_size", "page_token", b"page_token", "seller", b"seller", "state", b"state", "topic", b"topic", "unread_only", b"unread_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

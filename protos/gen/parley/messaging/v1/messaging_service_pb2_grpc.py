@@ -6,6 +6,7 @@ import warnings
 from parley.messaging.v1 import conversation_methods_pb2 as parley_dot_messaging_dot_v1_dot_conversation__methods__pb2
 from parley.messaging.v1 import messaging_service_pb2 as parley_dot_messaging_dot_v1_dot_messaging__service__pb2
 from parley.messaging.v1 import outcome_pb2 as parley_dot_messaging_dot_v1_dot_outcome__pb2
+from parley.messaging.v1 import participant_methods_pb2 as parley_dot_messaging_dot_v1_dot_participant__methods__pb2
 from parley.messaging.v1 import profile_pb2 as parley_dot_messaging_dot_v1_dot_profile__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -123,6 +124,31 @@ class MessagingServiceStub:
                 request_serializer=parley_dot_messaging_dot_v1_dot_outcome__pb2.ListOutcomesRequest.SerializeToString,
                 response_deserializer=parley_dot_messaging_dot_v1_dot_outcome__pb2.ListOutcomesResponse.FromString,
                 _registered_method=True)
+        self.AddParticipant = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/AddParticipant',
+                request_serializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.AddParticipantRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.AddParticipantResponse.FromString,
+                _registered_method=True)
+        self.RemoveParticipant = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/RemoveParticipant',
+                request_serializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.RemoveParticipantRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.RemoveParticipantResponse.FromString,
+                _registered_method=True)
+        self.ForwardConversation = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/ForwardConversation',
+                request_serializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.ForwardConversationRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.ForwardConversationResponse.FromString,
+                _registered_method=True)
+        self.BlockParticipant = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/BlockParticipant',
+                request_serializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.BlockParticipantRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.BlockParticipantResponse.FromString,
+                _registered_method=True)
+        self.UnblockParticipant = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/UnblockParticipant',
+                request_serializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.UnblockParticipantRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.UnblockParticipantResponse.FromString,
+                _registered_method=True)
 
 
 class MessagingServiceServicer:
@@ -135,7 +161,8 @@ class MessagingServiceServicer:
     """
 
     def CreateInquiry(self, request, context):
-        """Begins a conversation with a seller before any request or order. Errors: EMPTY_BODY, OWN_LISTING.
+        """Begins a conversation with a seller before any request or order. Errors: EMPTY_BODY, OWN_LISTING,
+        PARTICIPANT_BLOCKED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,7 +201,7 @@ class MessagingServiceServicer:
 
     def SendMessage(self, request, context):
         """Sends a message. The buyer's opens a conversation again that was closed within the last 30 days. Errors: EMPTY_BODY,
-        CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN.
+        CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN, PARTICIPANT_BLOCKED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -248,6 +275,45 @@ class MessagingServiceServicer:
 
     def ListOutcomes(self, request, context):
         """Lists what an observer may know, the newest inquiry first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddParticipant(self, request, context):
+        """Puts somebody in copy, on the caller's side: he reads what is public and may answer. Both sides see that he is there. Doing it
+        again changes nothing. Errors: ALREADY_A_PARTY, TOO_MANY_PARTICIPANTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveParticipant(self, request, context):
+        """Takes somebody out of copy: the side that granted it does, or he himself. What he was sent stays recorded; he reads nothing
+        any more. Doing it again changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForwardConversation(self, request, context):
+        """Forwards a conversation to an e-mail address; date and address are archived in the history. Errors: ALREADY_A_PARTY,
+        TOO_MANY_PARTICIPANTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BlockParticipant(self, request, context):
+        """Blocks the other side of a conversation: between this buyer and this seller nothing is sent any more, in any conversation,
+        until it is taken back. Requests, offers and orders go on. Errors: none of its own; blocking again changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnblockParticipant(self, request, context):
+        """Takes back a block of the caller's side.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -335,6 +401,31 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.ListOutcomes,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_outcome__pb2.ListOutcomesRequest.FromString,
                     response_serializer=parley_dot_messaging_dot_v1_dot_outcome__pb2.ListOutcomesResponse.SerializeToString,
+            ),
+            'AddParticipant': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddParticipant,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.AddParticipantRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.AddParticipantResponse.SerializeToString,
+            ),
+            'RemoveParticipant': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveParticipant,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.RemoveParticipantRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.RemoveParticipantResponse.SerializeToString,
+            ),
+            'ForwardConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForwardConversation,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.ForwardConversationRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.ForwardConversationResponse.SerializeToString,
+            ),
+            'BlockParticipant': grpc.unary_unary_rpc_method_handler(
+                    servicer.BlockParticipant,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.BlockParticipantRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.BlockParticipantResponse.SerializeToString,
+            ),
+            'UnblockParticipant': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnblockParticipant,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.UnblockParticipantRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.UnblockParticipantResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -775,6 +866,141 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/ListOutcomes',
             parley_dot_messaging_dot_v1_dot_outcome__pb2.ListOutcomesRequest.SerializeToString,
             parley_dot_messaging_dot_v1_dot_outcome__pb2.ListOutcomesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddParticipant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/AddParticipant',
+            parley_dot_messaging_dot_v1_dot_participant__methods__pb2.AddParticipantRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_participant__methods__pb2.AddParticipantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveParticipant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/RemoveParticipant',
+            parley_dot_messaging_dot_v1_dot_participant__methods__pb2.RemoveParticipantRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_participant__methods__pb2.RemoveParticipantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForwardConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ForwardConversation',
+            parley_dot_messaging_dot_v1_dot_participant__methods__pb2.ForwardConversationRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_participant__methods__pb2.ForwardConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BlockParticipant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/BlockParticipant',
+            parley_dot_messaging_dot_v1_dot_participant__methods__pb2.BlockParticipantRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_participant__methods__pb2.BlockParticipantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnblockParticipant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/UnblockParticipant',
+            parley_dot_messaging_dot_v1_dot_participant__methods__pb2.UnblockParticipantRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_participant__methods__pb2.UnblockParticipantResponse.FromString,
             options,
             channel_credentials,
             insecure,

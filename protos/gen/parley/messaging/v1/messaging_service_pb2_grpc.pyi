@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from parley.messaging.v1 import conversation_methods_pb2 as _conversation_methods_pb2
 from parley.messaging.v1 import messaging_service_pb2 as _messaging_service_pb2
 from parley.messaging.v1 import outcome_pb2 as _outcome_pb2
+from parley.messaging.v1 import participant_methods_pb2 as _participant_methods_pb2
 from parley.messaging.v1 import profile_pb2 as _profile_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -43,7 +44,9 @@ class MessagingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MessagingServiceAsyncStub: ...
     CreateInquiry: _grpc.UnaryUnaryMultiCallable[_messaging_service_pb2.CreateInquiryRequest, _messaging_service_pb2.CreateInquiryResponse]
-    """Begins a conversation with a seller before any request or order. Errors: EMPTY_BODY, OWN_LISTING."""
+    """Begins a conversation with a seller before any request or order. Errors: EMPTY_BODY, OWN_LISTING,
+    PARTICIPANT_BLOCKED.
+    """
     GetConversation: _grpc.UnaryUnaryMultiCallable[_messaging_service_pb2.GetConversationRequest, _messaging_service_pb2.GetConversationResponse]
     """Returns a conversation to one of its participants."""
     ListConversations: _grpc.UnaryUnaryMultiCallable[_messaging_service_pb2.ListConversationsRequest, _messaging_service_pb2.ListConversationsResponse]
@@ -59,7 +62,7 @@ class MessagingServiceStub:
     """
     SendMessage: _grpc.UnaryUnaryMultiCallable[_messaging_service_pb2.SendMessageRequest, _messaging_service_pb2.SendMessageResponse]
     """Sends a message. The buyer's opens a conversation again that was closed within the last 30 days. Errors: EMPTY_BODY,
-    CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN.
+    CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN, PARTICIPANT_BLOCKED.
     """
     MarkRead: _grpc.UnaryUnaryMultiCallable[_messaging_service_pb2.MarkReadRequest, _messaging_service_pb2.MarkReadResponse]
     """Records that the caller read up to a message, in the interface. It never goes back; repeating changes nothing."""
@@ -87,6 +90,24 @@ class MessagingServiceStub:
     """Returns what the observer of an inquiry may know. Everybody else gets NOT_FOUND."""
     ListOutcomes: _grpc.UnaryUnaryMultiCallable[_outcome_pb2.ListOutcomesRequest, _outcome_pb2.ListOutcomesResponse]
     """Lists what an observer may know, the newest inquiry first."""
+    AddParticipant: _grpc.UnaryUnaryMultiCallable[_participant_methods_pb2.AddParticipantRequest, _participant_methods_pb2.AddParticipantResponse]
+    """Puts somebody in copy, on the caller's side: he reads what is public and may answer. Both sides see that he is there. Doing it
+    again changes nothing. Errors: ALREADY_A_PARTY, TOO_MANY_PARTICIPANTS.
+    """
+    RemoveParticipant: _grpc.UnaryUnaryMultiCallable[_participant_methods_pb2.RemoveParticipantRequest, _participant_methods_pb2.RemoveParticipantResponse]
+    """Takes somebody out of copy: the side that granted it does, or he himself. What he was sent stays recorded; he reads nothing
+    any more. Doing it again changes nothing.
+    """
+    ForwardConversation: _grpc.UnaryUnaryMultiCallable[_participant_methods_pb2.ForwardConversationRequest, _participant_methods_pb2.ForwardConversationResponse]
+    """Forwards a conversation to an e-mail address; date and address are archived in the history. Errors: ALREADY_A_PARTY,
+    TOO_MANY_PARTICIPANTS.
+    """
+    BlockParticipant: _grpc.UnaryUnaryMultiCallable[_participant_methods_pb2.BlockParticipantRequest, _participant_methods_pb2.BlockParticipantResponse]
+    """Blocks the other side of a conversation: between this buyer and this seller nothing is sent any more, in any conversation,
+    until it is taken back. Requests, offers and orders go on. Errors: none of its own; blocking again changes nothing.
+    """
+    UnblockParticipant: _grpc.UnaryUnaryMultiCallable[_participant_methods_pb2.UnblockParticipantRequest, _participant_methods_pb2.UnblockParticipantResponse]
+    """Takes back a block of the caller's side."""
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -100,7 +121,9 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateInquiry: _aio.UnaryUnaryMultiCallable[_messaging_service_pb2.CreateInquiryRequest, _messaging_service_pb2.CreateInquiryResponse]  # type: ignore[assignment]
-    """Begins a conversation with a seller before any request or order. Errors: EMPTY_BODY, OWN_LISTING."""
+    """Begins a conversation with a seller before any request or order. Errors: EMPTY_BODY, OWN_LISTING,
+    PARTICIPANT_BLOCKED.
+    """
     GetConversation: _aio.UnaryUnaryMultiCallable[_messaging_service_pb2.GetConversationRequest, _messaging_service_pb2.GetConversationResponse]  # type: ignore[assignment]
     """Returns a conversation to one of its participants."""
     ListConversations: _aio.UnaryUnaryMultiCallable[_messaging_service_pb2.ListConversationsRequest, _messaging_service_pb2.ListConversationsResponse]  # type: ignore[assignment]
@@ -116,7 +139,7 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     """
     SendMessage: _aio.UnaryUnaryMultiCallable[_messaging_service_pb2.SendMessageRequest, _messaging_service_pb2.SendMessageResponse]  # type: ignore[assignment]
     """Sends a message. The buyer's opens a conversation again that was closed within the last 30 days. Errors: EMPTY_BODY,
-    CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN.
+    CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN, PARTICIPANT_BLOCKED.
     """
     MarkRead: _aio.UnaryUnaryMultiCallable[_messaging_service_pb2.MarkReadRequest, _messaging_service_pb2.MarkReadResponse]  # type: ignore[assignment]
     """Records that the caller read up to a message, in the interface. It never goes back; repeating changes nothing."""
@@ -144,6 +167,24 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     """Returns what the observer of an inquiry may know. Everybody else gets NOT_FOUND."""
     ListOutcomes: _aio.UnaryUnaryMultiCallable[_outcome_pb2.ListOutcomesRequest, _outcome_pb2.ListOutcomesResponse]  # type: ignore[assignment]
     """Lists what an observer may know, the newest inquiry first."""
+    AddParticipant: _aio.UnaryUnaryMultiCallable[_participant_methods_pb2.AddParticipantRequest, _participant_methods_pb2.AddParticipantResponse]  # type: ignore[assignment]
+    """Puts somebody in copy, on the caller's side: he reads what is public and may answer. Both sides see that he is there. Doing it
+    again changes nothing. Errors: ALREADY_A_PARTY, TOO_MANY_PARTICIPANTS.
+    """
+    RemoveParticipant: _aio.UnaryUnaryMultiCallable[_participant_methods_pb2.RemoveParticipantRequest, _participant_methods_pb2.RemoveParticipantResponse]  # type: ignore[assignment]
+    """Takes somebody out of copy: the side that granted it does, or he himself. What he was sent stays recorded; he reads nothing
+    any more. Doing it again changes nothing.
+    """
+    ForwardConversation: _aio.UnaryUnaryMultiCallable[_participant_methods_pb2.ForwardConversationRequest, _participant_methods_pb2.ForwardConversationResponse]  # type: ignore[assignment]
+    """Forwards a conversation to an e-mail address; date and address are archived in the history. Errors: ALREADY_A_PARTY,
+    TOO_MANY_PARTICIPANTS.
+    """
+    BlockParticipant: _aio.UnaryUnaryMultiCallable[_participant_methods_pb2.BlockParticipantRequest, _participant_methods_pb2.BlockParticipantResponse]  # type: ignore[assignment]
+    """Blocks the other side of a conversation: between this buyer and this seller nothing is sent any more, in any conversation,
+    until it is taken back. Requests, offers and orders go on. Errors: none of its own; blocking again changes nothing.
+    """
+    UnblockParticipant: _aio.UnaryUnaryMultiCallable[_participant_methods_pb2.UnblockParticipantRequest, _participant_methods_pb2.UnblockParticipantResponse]  # type: ignore[assignment]
+    """Takes back a block of the caller's side."""
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Conversations between buyers and sellers: messages, read receipts, and the timeline in which they stand beside what
@@ -160,7 +201,9 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _messaging_service_pb2.CreateInquiryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_messaging_service_pb2.CreateInquiryResponse, _abc.Awaitable[_messaging_service_pb2.CreateInquiryResponse]]:
-        """Begins a conversation with a seller before any request or order. Errors: EMPTY_BODY, OWN_LISTING."""
+        """Begins a conversation with a seller before any request or order. Errors: EMPTY_BODY, OWN_LISTING,
+        PARTICIPANT_BLOCKED.
+        """
 
     @_abc_1.abstractmethod
     def GetConversation(
@@ -206,7 +249,7 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_messaging_service_pb2.SendMessageResponse, _abc.Awaitable[_messaging_service_pb2.SendMessageResponse]]:
         """Sends a message. The buyer's opens a conversation again that was closed within the last 30 days. Errors: EMPTY_BODY,
-        CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN.
+        CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN, PARTICIPANT_BLOCKED.
         """
 
     @_abc_1.abstractmethod
@@ -294,5 +337,53 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_outcome_pb2.ListOutcomesResponse, _abc.Awaitable[_outcome_pb2.ListOutcomesResponse]]:
         """Lists what an observer may know, the newest inquiry first."""
+
+    @_abc_1.abstractmethod
+    def AddParticipant(
+        self,
+        request: _participant_methods_pb2.AddParticipantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_participant_methods_pb2.AddParticipantResponse, _abc.Awaitable[_participant_methods_pb2.AddParticipantResponse]]:
+        """Puts somebody in copy, on the caller's side: he reads what is public and may answer. Both sides see that he is there. Doing it
+        again changes nothing. Errors: ALREADY_A_PARTY, TOO_MANY_PARTICIPANTS.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveParticipant(
+        self,
+        request: _participant_methods_pb2.RemoveParticipantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_participant_methods_pb2.RemoveParticipantResponse, _abc.Awaitable[_participant_methods_pb2.RemoveParticipantResponse]]:
+        """Takes somebody out of copy: the side that granted it does, or he himself. What he was sent stays recorded; he reads nothing
+        any more. Doing it again changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def ForwardConversation(
+        self,
+        request: _participant_methods_pb2.ForwardConversationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_participant_methods_pb2.ForwardConversationResponse, _abc.Awaitable[_participant_methods_pb2.ForwardConversationResponse]]:
+        """Forwards a conversation to an e-mail address; date and address are archived in the history. Errors: ALREADY_A_PARTY,
+        TOO_MANY_PARTICIPANTS.
+        """
+
+    @_abc_1.abstractmethod
+    def BlockParticipant(
+        self,
+        request: _participant_methods_pb2.BlockParticipantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_participant_methods_pb2.BlockParticipantResponse, _abc.Awaitable[_participant_methods_pb2.BlockParticipantResponse]]:
+        """Blocks the other side of a conversation: between this buyer and this seller nothing is sent any more, in any conversation,
+        until it is taken back. Requests, offers and orders go on. Errors: none of its own; blocking again changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def UnblockParticipant(
+        self,
+        request: _participant_methods_pb2.UnblockParticipantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_participant_methods_pb2.UnblockParticipantResponse, _abc.Awaitable[_participant_methods_pb2.UnblockParticipantResponse]]:
+        """Takes back a block of the caller's side."""
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import money_pb2 as _money_pb2
 from parley.messaging.v1 import conversation_pb2 as _conversation_pb2
@@ -56,6 +58,7 @@ class Message(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     READ_TIME_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`conversations/{conversation}/messages/{message}`."""
     author: _builtins.str
@@ -74,6 +77,12 @@ class Message(_message.Message):
     def read_time(self) -> _timestamp_pb2.Timestamp:
         """When somebody of the other side first read it, in the interface. Absent until then."""
 
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """To whom it went when it was sent, the author left out: `users/{user}`, and `sellers/{seller}` for the team. Who is put in
+        copy or removed later changes nothing here.
+        """
+
     def __init__(
         self,
         *,
@@ -84,10 +93,11 @@ class Message(_message.Message):
         text: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         read_time: _timestamp_pb2.Timestamp | None = ...,
+        recipients: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "read_time", b"read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "create_time", b"create_time", "kind", b"kind", "name", b"name", "read_time", b"read_time", "side", b"side", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "create_time", b"create_time", "kind", b"kind", "name", b"name", "read_time", b"read_time", "recipients", b"recipients", "side", b"side", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -227,6 +237,14 @@ class TimelineEvent(_message.Message):
         """The conversation was closed."""
         TYPE_CONVERSATION_REOPENED: TimelineEvent._Type.ValueType  # 92
         """The conversation was opened again."""
+        TYPE_MESSAGE_READ: TimelineEvent._Type.ValueType  # 93
+        """The buyer read up to a message, in the interface."""
+        TYPE_PARTICIPANT_ADDED: TimelineEvent._Type.ValueType  # 94
+        """Somebody was put in copy."""
+        TYPE_PARTICIPANT_REMOVED: TimelineEvent._Type.ValueType  # 95
+        """Somebody is no longer in copy."""
+        TYPE_CONVERSATION_FORWARDED: TimelineEvent._Type.ValueType  # 96
+        """The seller forwarded the conversation."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What happened."""
@@ -353,20 +371,33 @@ class TimelineEvent(_message.Message):
     """The conversation was closed."""
     TYPE_CONVERSATION_REOPENED: TimelineEvent.Type.ValueType  # 92
     """The conversation was opened again."""
+    TYPE_MESSAGE_READ: TimelineEvent.Type.ValueType  # 93
+    """The buyer read up to a message, in the interface."""
+    TYPE_PARTICIPANT_ADDED: TimelineEvent.Type.ValueType  # 94
+    """Somebody was put in copy."""
+    TYPE_PARTICIPANT_REMOVED: TimelineEvent.Type.ValueType  # 95
+    """Somebody is no longer in copy."""
+    TYPE_CONVERSATION_FORWARDED: TimelineEvent.Type.ValueType  # 96
+    """The seller forwarded the conversation."""
 
     TYPE_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    FORWARD_ADDRESS_FIELD_NUMBER: _builtins.int
     type: Global___TimelineEvent.Type.ValueType
     """What happened."""
     side: _conversation_pb2.Side.ValueType
     """Which side caused it."""
     resource: _builtins.str
-    """What it happened to: an order request, an offer, an order, a subscription or the conversation."""
+    """What it happened to: an order request, an offer, an order, a subscription, the conversation, a message, a forward
+    (`conversations/{conversation}/forwards/{forward}`) or a participant.
+    """
     revision: _builtins.int
     """The revision of the offer that it is about; else 0."""
+    forward_address: _builtins.str
+    """For TYPE_CONVERSATION_FORWARDED: the e-mail address that it was forwarded to."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount that it is about; else absent."""
@@ -379,10 +410,11 @@ class TimelineEvent(_message.Message):
         resource: _builtins.str = ...,
         revision: _builtins.int = ...,
         amount: _money_pb2.Money | None = ...,
+        forward_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "resource", b"resource", "revision", b"revision", "side", b"side", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "forward_address", b"forward_address", "resource", b"resource", "revision", b"revision", "side", b"side", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

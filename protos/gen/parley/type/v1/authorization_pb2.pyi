@@ -73,6 +73,8 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """The operator of the marketplace. Claim `operator`."""
     ROLE_SERVICE: _Role.ValueType  # 6
     """Another service. Claim `service`."""
+    ROLE_COPY: _Role.ValueType  # 7
+    """Somebody whom a participant has put in copy of what the request names. No claim: the resource knows."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """A role that a token can carry."""
@@ -91,6 +93,8 @@ ROLE_OPERATOR: Role.ValueType  # 5
 """The operator of the marketplace. Claim `operator`."""
 ROLE_SERVICE: Role.ValueType  # 6
 """Another service. Claim `service`."""
+ROLE_COPY: Role.ValueType  # 7
+"""Somebody whom a participant has put in copy of what the request names. No claim: the resource knows."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 @_typing.final
