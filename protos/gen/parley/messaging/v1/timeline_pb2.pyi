@@ -197,6 +197,8 @@ class TimelineEvent(_message.Message):
         """The provider refused to give money back; `amount` says how much was to go back."""
         TYPE_ORDER_PAYMENT_UNMARKED: TimelineEvent._Type.ValueType  # 62
         """The seller took back that he was paid."""
+        TYPE_ORDER_PAYMENT_ACTION_REQUIRED: TimelineEvent._Type.ValueType  # 63
+        """The payment provider takes nothing until the buyer acts: he finds what to do in the payment of his order."""
         TYPE_SUBSCRIPTION_CREATED: TimelineEvent._Type.ValueType  # 70
         """The order leads to a subscription."""
         TYPE_SUBSCRIPTION_ACTIVATED: TimelineEvent._Type.ValueType  # 71
@@ -331,6 +333,8 @@ class TimelineEvent(_message.Message):
     """The provider refused to give money back; `amount` says how much was to go back."""
     TYPE_ORDER_PAYMENT_UNMARKED: TimelineEvent.Type.ValueType  # 62
     """The seller took back that he was paid."""
+    TYPE_ORDER_PAYMENT_ACTION_REQUIRED: TimelineEvent.Type.ValueType  # 63
+    """The payment provider takes nothing until the buyer acts: he finds what to do in the payment of his order."""
     TYPE_SUBSCRIPTION_CREATED: TimelineEvent.Type.ValueType  # 70
     """The order leads to a subscription."""
     TYPE_SUBSCRIPTION_ACTIVATED: TimelineEvent.Type.ValueType  # 71

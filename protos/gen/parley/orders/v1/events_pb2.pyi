@@ -389,6 +389,34 @@ class OrderPaymentFailed(_message.Message):
 Global___OrderPaymentFailed: _TypeAlias = OrderPaymentFailed  # noqa: Y015
 
 @_typing.final
+class OrderPaymentActionRequired(_message.Message):
+    """The provider takes nothing until the buyer acts. What he is to do stands in his payment, for him alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    payment: _builtins.str
+    """`orders/{order}/payments/{payment}`."""
+    @_builtins.property
+    def order(self) -> Global___OrderFacts:
+        """The order, which has not changed."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___OrderFacts | None = ...,
+        payment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderPaymentActionRequired: _TypeAlias = OrderPaymentActionRequired  # noqa: Y015
+
+@_typing.final
 class OrderPaymentRetried(_message.Message):
     """A declined charge is tried again, by the same or by another means of payment."""
 

@@ -49,8 +49,9 @@ class PlaceOrderRequest(_message.Message):
     """How it is paid."""
     payment_token: _builtins.str
     """The provider's reference to the buyer's means of payment, up to 200 characters. Needed for PAYMENT_METHOD_ONLINE.
-    The sandbox provider knows `sandbox_success`, `sandbox_decline_soft`, `sandbox_decline_hard` and
-    `sandbox_timeout_after_charge`.
+    The sandbox provider knows `sandbox_success`, `sandbox_decline_soft`, `sandbox_decline_hard`, `sandbox_timeout_after_charge`
+    and, for payments that wait for the buyer, `sandbox_requires_action` (done when he comes back), `sandbox_action_fails` and
+    `sandbox_action_never_done`.
     """
     requirements: _builtins.str
     """What the buyer asks for, up to 10,000 characters."""
@@ -510,8 +511,9 @@ class ChangePaymentMethodRequest(_message.Message):
     """How it is paid."""
     payment_token: _builtins.str
     """The provider's reference to the buyer's means of payment, up to 200 characters. Needed for PAYMENT_METHOD_ONLINE.
-    The sandbox provider knows `sandbox_success`, `sandbox_decline_soft`, `sandbox_decline_hard` and
-    `sandbox_timeout_after_charge`.
+    The sandbox provider knows `sandbox_success`, `sandbox_decline_soft`, `sandbox_decline_hard`, `sandbox_timeout_after_charge`
+    and, for payments that wait for the buyer, `sandbox_requires_action` (done when he comes back), `sandbox_action_fails` and
+    `sandbox_action_never_done`.
     """
     etag: _builtins.str
     """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""

@@ -123,6 +123,11 @@ class OrdersServiceStub:
                 request_serializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentResponse.FromString,
                 _registered_method=True)
+        self.ResumePayment = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/ResumePayment',
+                request_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.ResumePaymentRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.ResumePaymentResponse.FromString,
+                _registered_method=True)
         self.RefundPayment = channel.unary_unary(
                 '/parley.orders.v1.OrdersService/RefundPayment',
                 request_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.RefundPaymentRequest.SerializeToString,
@@ -375,6 +380,16 @@ class OrdersServiceServicer:
         """Tries a declined payment of an order or a subscription again. After a hard decline another means of payment is needed; for
         a subscription it counts for the later payments too.
         Errors: PAYMENT_MEANS_REFUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumePayment(self, request, context):
+        """The buyer comes back from what the provider wanted of him (STATE_REQUIRES_ACTION), or gives it up: the provider is asked what
+        became of the charge. The answer shows the payment as it is then; the outcome follows within moments and stands in
+        ListPayments. Where it is known already nothing happens, so it may be called any number of times. Coming back is not needed
+        for the money to count: what is taken without it is found later.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -672,6 +687,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.RetryPayment,
                     request_deserializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentResponse.SerializeToString,
+            ),
+            'ResumePayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumePayment,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.ResumePaymentRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_payment__methods__pb2.ResumePaymentResponse.SerializeToString,
             ),
             'RefundPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.RefundPayment,
@@ -1215,6 +1235,33 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/RetryPayment',
             parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_orders__service__pb2.RetryPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumePayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ResumePayment',
+            parley_dot_orders_dot_v1_dot_payment__methods__pb2.ResumePaymentRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_payment__methods__pb2.ResumePaymentResponse.FromString,
             options,
             channel_credentials,
             insecure,

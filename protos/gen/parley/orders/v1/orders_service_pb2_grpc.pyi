@@ -96,6 +96,12 @@ class OrdersServiceStub:
     a subscription it counts for the later payments too.
     Errors: PAYMENT_MEANS_REFUSED.
     """
+    ResumePayment: _grpc.UnaryUnaryMultiCallable[_payment_methods_pb2.ResumePaymentRequest, _payment_methods_pb2.ResumePaymentResponse]
+    """The buyer comes back from what the provider wanted of him (STATE_REQUIRES_ACTION), or gives it up: the provider is asked what
+    became of the charge. The answer shows the payment as it is then; the outcome follows within moments and stands in
+    ListPayments. Where it is known already nothing happens, so it may be called any number of times. Coming back is not needed
+    for the money to count: what is taken without it is found later.
+    """
     RefundPayment: _grpc.UnaryUnaryMultiCallable[_payment_methods_pb2.RefundPaymentRequest, _payment_methods_pb2.RefundPaymentResponse]
     """Gives back a part or all of a captured payment. The answer shows the refund before the provider was asked; it then becomes
     succeeded or failed. All refunds of a payment together never exceed what was captured: the amount counts from the moment it
@@ -259,6 +265,12 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """Tries a declined payment of an order or a subscription again. After a hard decline another means of payment is needed; for
     a subscription it counts for the later payments too.
     Errors: PAYMENT_MEANS_REFUSED.
+    """
+    ResumePayment: _aio.UnaryUnaryMultiCallable[_payment_methods_pb2.ResumePaymentRequest, _payment_methods_pb2.ResumePaymentResponse]  # type: ignore[assignment]
+    """The buyer comes back from what the provider wanted of him (STATE_REQUIRES_ACTION), or gives it up: the provider is asked what
+    became of the charge. The answer shows the payment as it is then; the outcome follows within moments and stands in
+    ListPayments. Where it is known already nothing happens, so it may be called any number of times. Coming back is not needed
+    for the money to count: what is taken without it is found later.
     """
     RefundPayment: _aio.UnaryUnaryMultiCallable[_payment_methods_pb2.RefundPaymentRequest, _payment_methods_pb2.RefundPaymentResponse]  # type: ignore[assignment]
     """Gives back a part or all of a captured payment. The answer shows the refund before the provider was asked; it then becomes
@@ -510,6 +522,18 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         """Tries a declined payment of an order or a subscription again. After a hard decline another means of payment is needed; for
         a subscription it counts for the later payments too.
         Errors: PAYMENT_MEANS_REFUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumePayment(
+        self,
+        request: _payment_methods_pb2.ResumePaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_methods_pb2.ResumePaymentResponse, _abc.Awaitable[_payment_methods_pb2.ResumePaymentResponse]]:
+        """The buyer comes back from what the provider wanted of him (STATE_REQUIRES_ACTION), or gives it up: the provider is asked what
+        became of the charge. The answer shows the payment as it is then; the outcome follows within moments and stands in
+        ListPayments. Where it is known already nothing happens, so it may be called any number of times. Coming back is not needed
+        for the money to count: what is taken without it is found later.
         """
 
     @_abc_1.abstractmethod

@@ -53,6 +53,10 @@ class Payment(_message.Message):
         """The order was cancelled before the provider took anything: it is not charged any more. Should the provider turn out to
         have taken the money all the same, it becomes captured.
         """
+        STATE_REQUIRES_ACTION: Payment._State.ValueType  # 7
+        """The provider takes nothing until the buyer did something, such as proving that the card is his: see `action`. He comes
+        back by ResumePayment. After 24 hours the charge is called off and counts as declined.
+        """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Where the payment stands."""
@@ -72,6 +76,10 @@ class Payment(_message.Message):
     STATE_VOIDED: Payment.State.ValueType  # 6
     """The order was cancelled before the provider took anything: it is not charged any more. Should the provider turn out to
     have taken the money all the same, it becomes captured.
+    """
+    STATE_REQUIRES_ACTION: Payment.State.ValueType  # 7
+    """The provider takes nothing until the buyer did something, such as proving that the card is his: see `action`. He comes
+    back by ResumePayment. After 24 hours the charge is called off and counts as declined.
     """
 
     class _Purpose:
@@ -149,6 +157,7 @@ class Payment(_message.Message):
     REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
     REFUNDABLE_AMOUNT_FIELD_NUMBER: _builtins.int
     MEANS_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orders/{order}/payments/{payment}` or `subscriptions/{subscription}/payments/{payment}`."""
     purpose: Global___Payment.Purpose.ValueType
@@ -203,6 +212,10 @@ class Payment(_message.Message):
     def refundable_amount(self) -> _money_pb2.Money:
         """What can still be refunded. Absent unless it was captured."""
 
+    @_builtins.property
+    def action(self) -> Global___PaymentAction:
+        """What the provider wants of the buyer. For the buyer alone, and only while the state is STATE_REQUIRES_ACTION."""
+
     def __init__(
         self,
         *,
@@ -223,14 +236,47 @@ class Payment(_message.Message):
         refunded_amount: _money_pb2.Money | None = ...,
         refundable_amount: _money_pb2.Money | None = ...,
         means: Global___Payment.Means.ValueType = ...,
+        action: Global___PaymentAction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "capture_time", b"capture_time", "create_time", b"create_time", "refundable_amount", b"refundable_amount", "refunded_amount", b"refunded_amount", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "amount", b"amount", "capture_time", b"capture_time", "create_time", b"create_time", "refundable_amount", b"refundable_amount", "refunded_amount", b"refunded_amount", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "amount", b"amount", "attempts", b"attempts", "capture_time", b"capture_time", "create_time", b"create_time", "etag", b"etag", "means", b"means", "name", b"name", "provider", b"provider", "purpose", b"purpose", "refundable_amount", b"refundable_amount", "refunded_amount", b"refunded_amount", "refunds", b"refunds", "sequence", b"sequence", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "allowed_actions", b"allowed_actions", "amount", b"amount", "attempts", b"attempts", "capture_time", b"capture_time", "create_time", b"create_time", "etag", b"etag", "means", b"means", "name", b"name", "provider", b"provider", "purpose", b"purpose", "refundable_amount", b"refundable_amount", "refunded_amount", b"refunded_amount", "refunds", b"refunds", "sequence", b"sequence", "state", b"state", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
+
+@_typing.final
+class PaymentAction(_message.Message):
+    """What the buyer is to do before the provider takes the money. Whoever has it acts in his place, so nobody else sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    CLIENT_SECRET_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Where to send the buyer. Empty where the provider leaves the way to a program of its own: see `client_secret`."""
+    client_secret: _builtins.str
+    """What such a program needs to go on, for example Stripe's own in the buyer's browser. Empty where there is only `url`."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is too late. The charge then counts as declined for now and can be tried again."""
+
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        client_secret: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_secret", b"client_secret", "expire_time", b"expire_time", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentAction: _TypeAlias = PaymentAction  # noqa: Y015
 
 @_typing.final
 class PaymentAttempt(_message.Message):
@@ -254,6 +300,8 @@ class PaymentAttempt(_message.Message):
         """Declined for good (for example a stolen card): another means is needed."""
         OUTCOME_UNKNOWN: PaymentAttempt._Outcome.ValueType  # 4
         """The answer was lost."""
+        OUTCOME_REQUIRES_ACTION: PaymentAttempt._Outcome.ValueType  # 5
+        """The buyer has to act first."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
         """What the provider said."""
@@ -268,6 +316,8 @@ class PaymentAttempt(_message.Message):
     """Declined for good (for example a stolen card): another means is needed."""
     OUTCOME_UNKNOWN: PaymentAttempt.Outcome.ValueType  # 4
     """The answer was lost."""
+    OUTCOME_REQUIRES_ACTION: PaymentAttempt.Outcome.ValueType  # 5
+    """The buyer has to act first."""
 
     NUMBER_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
