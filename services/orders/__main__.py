@@ -21,6 +21,7 @@ from services.orders.adapters.sandbox import SandboxProvider
 from services.orders.adapters.subscription_repository import SubscriptionRepository
 from services.orders.app import fulfilment
 from services.orders.app.account_reactions import AccountReactions
+from services.orders.app.actions import ActionCommands
 from services.orders.app.addresses import ADDRESSES, AddressTimer
 from services.orders.app.analytics import SalesQueries, Zones, keep_folding, rebuild_analytics
 from services.orders.app.audit import AuditQueries
@@ -147,6 +148,7 @@ def _payment_rooms(runtime: Runtime[OrdersConfig], repository: Repository, owner
         LedgerQueries(runtime.database, repository),
         OfflineCommands(runtime.database, repository, clock=runtime.clock, ids=runtime.ids),
         SettlementCommands(runtime.database, repository, owners=owners, clock=runtime.clock),
+        ActionCommands(runtime.database, repository, clock=runtime.clock),
     )
 
 
@@ -188,7 +190,10 @@ def _stripe(config: OrdersConfig) -> StripeProvider | None:
     from services.orders.adapters.stripe_provider import StripeProvider
 
     return StripeProvider(
-        config.stripe_key.reveal(), url=config.stripe_url, timeout_seconds=config.payment_answer_seconds
+        config.stripe_key.reveal(),
+        url=config.stripe_url,
+        return_url=config.stripe_return_url,
+        timeout_seconds=config.payment_answer_seconds,
     )
 
 

@@ -40,6 +40,10 @@ class OrdersConfig(ServiceConfig):
     payment_provider: Provider = setting(Provider.SANDBOX)
     stripe_key: Secret = setting(Secret(""), shape="the secret key of an account at Stripe, sk_…")
     stripe_url: str = setting("", shape="http://host:port of another server that speaks Stripe's protocol")
+    stripe_return_url: str = setting(
+        "",
+        shape="https://… where Stripe sends a buyer who proved that a card is his; without it, to a program",
+    )
     payment_answer_seconds: float = setting(
         10.0, minimum=0.1, maximum=60, shape="seconds to wait for the answer of the payment provider"
     )

@@ -263,6 +263,7 @@ ORDERS: Mapping[str, Row] = {
     "ListSalesOrders": Row(lambda f: _sales_orders(f"{f.seller}/salesAnalytics")),
     "ListAuditEntries": Row(lambda f: audit_pb2.ListAuditEntriesRequest(parent=f.order)),
     "ListPayments": Row(lambda f: orders.ListPaymentsRequest(parent=f.order)),
+    "ResumePayment": Row(lambda f: money.ResumePaymentRequest(name=f.payment)),
     "RetryPayment": Row(lambda f: orders.RetryPaymentRequest(name=f.payment)),
     "RefundPayment": Row(
         lambda f: money.RefundPaymentRequest(name=f.payment, reason=refund_pb2.Refund.REASON_OTHER)

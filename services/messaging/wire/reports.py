@@ -51,6 +51,7 @@ _ORDER_EVENTS: Mapping[type[Any], tuple[EventType, Side]] = {
     orders_events.OrderPaid: (EventType.ORDER_PAID, Side.SYSTEM),
     orders_events.OrderPaymentFailed: (EventType.ORDER_PAYMENT_FAILED, Side.SYSTEM),
     orders_events.OrderPaymentRetried: (EventType.ORDER_PAYMENT_RETRIED, Side.SYSTEM),
+    orders_events.OrderPaymentActionRequired: (EventType.ORDER_PAYMENT_ACTION_REQUIRED, Side.SYSTEM),
     orders_events.OrderPaymentVoided: (EventType.ORDER_PAYMENT_VOIDED, Side.SYSTEM),
     orders_events.OrderStarted: (EventType.ORDER_STARTED, Side.SELLER),
     orders_events.OrderDelivered: (EventType.ORDER_DELIVERED, Side.SELLER),

@@ -14,7 +14,8 @@ from chassis.kernel.money import Money
 from chassis.kernel.page import Page, PageRequest, page_of
 from chassis.paging import cursor_of, keyset
 from services.orders.adapters.tables import payment, payment_attempt, payment_refund
-from services.orders.domain.payment import Attempt, Outcome, Payment, Purpose, State
+from services.orders.domain.attempt import Action, Attempt, Outcome
+from services.orders.domain.payment import Payment, Purpose, State
 from services.orders.domain.refund import Refund, RefundReason, RefundState
 
 _PAYMENT: Final = sa.select(payment).where(payment.c.id == sa.bindparam("id"))
@@ -36,12 +37,20 @@ _ATTEMPTS: Final = (
     .where(payment_attempt.c.payment_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Text))))
     .order_by(payment_attempt.c.number)
 )
+_ANSWERED: Final = (
+    "outcome",
+    "decline_code",
+    "resolve_time",
+    "reference",
+    "note",
+    "action_url",
+    "action_secret",
+    "action_expire_time",
+)
+"""What becomes known of an attempt after it was begun."""
 _SAVE_ATTEMPT: Final = insert(payment_attempt).on_conflict_do_update(
     index_elements=["payment_id", "number"],
-    set_={
-        name: sa.text(f"excluded.{name}")
-        for name in ("outcome", "decline_code", "resolve_time", "reference", "note")
-    },
+    set_={name: sa.text(f"excluded.{name}") for name in _ANSWERED},
 )
 _REFUNDS: Final = (
     sa.select(payment_refund)
@@ -140,6 +149,7 @@ def payment_row(one: Payment) -> dict[str, Any]:
         "update_time": one.update_time,
         "capture_time": one.capture_time,
         "reserved": one.reserved.amount,
+        "attended": one.is_attended,
     }
 
 
@@ -155,6 +165,9 @@ def _attempt_row(payment_id: str, attempt: Attempt) -> dict[str, Any]:
         "resolve_time": attempt.resolve_time,
         "reference": attempt.reference,
         "note": attempt.note,
+        "action_url": attempt.action.url if attempt.action else None,
+        "action_secret": attempt.action.client_secret if attempt.action else None,
+        "action_expire_time": attempt.action_expire_time,
     }
 
 
@@ -196,6 +209,7 @@ def _read_payment(row: Any, attempts: Sequence[Any], refunds: Sequence[Any]) -> 
         create_time=row.create_time,
         update_time=row.update_time,
         capture_time=row.capture_time,
+        is_attended=row.attended,
         attempts=tuple(
             Attempt(
                 number=one.number,
@@ -207,6 +221,8 @@ def _read_payment(row: Any, attempts: Sequence[Any], refunds: Sequence[Any]) -> 
                 resolve_time=one.resolve_time,
                 reference=one.reference,
                 note=one.note,
+                action=None if one.action_url is None else Action(one.action_url, one.action_secret),
+                action_expire_time=one.action_expire_time,
             )
             for one in attempts
         ),

@@ -16,13 +16,16 @@ from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.money import Money
 from services.orders.adapters.tables import sandbox_charge, sandbox_refund
-from services.orders.domain.payment import Charge, Outcome
+from services.orders.domain.attempt import Action, Charge, Outcome
 from services.orders.domain.refund import ChargeReference, RefundAnswer
 
 SUCCESS: Final = "sandbox_success"
 DECLINE_SOFT: Final = "sandbox_decline_soft"
 DECLINE_HARD: Final = "sandbox_decline_hard"
 TIMEOUT_AFTER_CHARGE: Final = "sandbox_timeout_after_charge"
+REQUIRES_ACTION: Final = "sandbox_requires_action"
+ACTION_FAILS: Final = "sandbox_action_fails"
+ACTION_NEVER_DONE: Final = "sandbox_action_never_done"
 REFUND_FAILS: Final = "sandbox_refund_fails"
 TIMEOUT_AFTER_REFUND: Final = "sandbox_timeout_after_refund"
 
@@ -34,11 +37,27 @@ _OUTCOMES: Final = {
     REFUND_FAILS: Charge(Outcome.CAPTURED),
     TIMEOUT_AFTER_REFUND: Charge(Outcome.CAPTURED),
 }
+_WAITING: Final = Charge(Outcome.REQUIRES_ACTION)
+_NOBODY_THERE: Final = Charge(Outcome.SOFT_DECLINE, "authentication_required")
+_AFTER_ACTION: Final = {
+    REQUIRES_ACTION: Charge(Outcome.CAPTURED),
+    ACTION_FAILS: Charge(Outcome.SOFT_DECLINE, "authentication_failed"),
+    ACTION_NEVER_DONE: _WAITING,
+}
+"""What a make-believe buyer does about an action until he is asked about for the first time."""
 _UNKNOWN_TOKEN: Final = Charge(Outcome.HARD_DECLINE, "invalid_token")
 
 _FIND: Final = sa.select(sandbox_charge).where(sandbox_charge.c.key == sa.bindparam("key"))
 _BOOK: Final = (
     insert(sandbox_charge).on_conflict_do_nothing(index_elements=["key"]).returning(sandbox_charge.c.key)
+)
+_END_WAIT: Final = (
+    sa.update(sandbox_charge)
+    .where(
+        sandbox_charge.c.key == sa.bindparam("charge"),
+        sandbox_charge.c.outcome == Outcome.REQUIRES_ACTION.value,
+    )
+    .values(outcome=sa.bindparam("becomes"), decline_code=sa.bindparam("code"))
 )
 _FIND_LOCKED: Final = _FIND.with_for_update()
 _FIND_REFUND: Final = sa.select(sandbox_refund).where(sandbox_refund.c.key == sa.bindparam("key"))
@@ -60,9 +79,11 @@ class SandboxProvider:
         self._database = database
         self._clock = clock
 
-    async def charge(self, key: str, amount: Money, token: str) -> Charge:
-        """Charges; a repeated key gets its first outcome. TimeoutError for the token whose answer is lost."""
+    async def charge(self, key: str, amount: Money, token: str, *, attended: bool) -> Charge:
+        """Charges; a repeated key gets its outcome again. TimeoutError for the token whose answer is lost."""
         outcome = _OUTCOMES.get(token, _UNKNOWN_TOKEN)
+        if token in _AFTER_ACTION:
+            outcome = _WAITING if attended else _NOBODY_THERE
         row = {
             "key": key,
             "token": token,
@@ -79,10 +100,26 @@ class SandboxProvider:
             raise TimeoutError("the answer was lost on purpose")
         return _read(found)
 
-    async def lookup(self, key: str) -> Charge | None:
-        """What became of a key."""
+    async def lookup(self, key: str, reference: str = "") -> Charge | None:
+        """What became of a key. Whoever was to act has done so by then."""
+        del reference
         row = await self._database.read(lambda tx: tx.fetch_one(_FIND, {"key": key}))
+        if row is not None and row.outcome == Outcome.REQUIRES_ACTION.value:
+            return await self._end_wait(key, _AFTER_ACTION[row.token])
         return None if row is None else _read(row)
+
+    async def call_off(self, key: str, reference: str) -> Charge:
+        """Ends a charge that waits; what it was before where it does not."""
+        del reference
+        return await self._end_wait(key, _NOBODY_THERE)
+
+    async def _end_wait(self, key: str, becomes: Charge) -> Charge:
+        async def work(tx: Transaction) -> Charge:
+            change = {"charge": key, "becomes": becomes.outcome.value, "code": becomes.decline_code}
+            await tx.execute(_END_WAIT, change)
+            return _read(await tx.fetch_one(_FIND, {"key": key}))
+
+        return await self._database.transact(work)
 
     async def refund(self, key: str, charge: ChargeReference, amount: Money) -> RefundAnswer:
         """Gives back; a repeated key gets its first outcome. TimeoutError where the answer is lost."""
@@ -144,4 +181,8 @@ def _read_refund(row: Any) -> RefundAnswer:
 
 
 def _read(row: Any) -> Charge:
-    return Charge(Outcome(row.outcome), row.decline_code)
+    outcome = Outcome(row.outcome)
+    # An address that leads nowhere: there is nothing to do, and the sandbox says that it was done.
+    waits = outcome is Outcome.REQUIRES_ACTION
+    action = Action(f"https://sandbox.invalid/actions/{row.key}") if waits else None
+    return Charge(outcome, row.decline_code, action=action)

@@ -7,13 +7,16 @@ is raised: it means that nothing is known, and the janitor asks later. The libra
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import stripe
 
 from chassis.kernel.money import Money, exponent
-from services.orders.domain.payment import Charge, Outcome
+from services.orders.domain.attempt import Action, Charge, Outcome
 from services.orders.domain.refund import ChargeReference, RefundAnswer
+
+if TYPE_CHECKING:
+    from stripe.params import PaymentIntentCreateParams
 
 KEY: Final = "parley_key"
 """The field of the metadata that holds our key."""
@@ -44,6 +47,8 @@ HARD_DECLINES: Final = frozenset(
 
 # Currencies whose amounts Stripe counts in another unit than ISO 4217 says: digits after the point.
 _DIGITS: Final = {"ISK": 2, "UGX": 2, "MGA": 0}
+_UNEXPECTED_STATE: Final = 400
+"""What Stripe answers where the state of a charge forbids something."""
 _WHOLE_TENS: Final = 3
 """Digits of the currencies whose last digit Stripe demands to be zero."""
 
@@ -61,8 +66,13 @@ class StripeProvider:
 
     name: Final = "stripe"
 
-    def __init__(self, key: str, *, url: str = "", timeout_seconds: float = 10.0) -> None:
-        """`url` is another address of the API, for tests."""
+    def __init__(
+        self, key: str, *, url: str = "", return_url: str = "", timeout_seconds: float = 10.0
+    ) -> None:
+        """`url` is another address of the API, for tests. A buyer who has to act is sent to `return_url`
+        after it; without one a program in his browser has to go on by the client secret.
+        """
+        self._return_url = return_url
         self._http = stripe.HTTPXClient(timeout=timeout_seconds)
         self._client = stripe.StripeClient(
             key,
@@ -77,25 +87,26 @@ class StripeProvider:
         """Gives its connections up."""
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
-    async def charge(self, key: str, amount: Money, token: str) -> Charge:
+    async def charge(self, key: str, amount: Money, token: str, *, attended: bool) -> Charge:
         """Charges once for each key, as long as Stripe remembers it; a decline is an answer."""
         try:
             minor = minor_units(amount)
         except NotRepresentable:
             return Charge(Outcome.HARD_DECLINE, "amount_not_representable")
+        wish: dict[str, Any] = {
+            "amount": minor,
+            "currency": amount.currency.lower(),
+            "payment_method": token,
+            "payment_method_types": ["card"],
+            "confirm": True,
+            "off_session": not attended,
+            "metadata": {KEY: key},
+        }
+        if attended and self._return_url:
+            wish["return_url"] = self._return_url
         try:
             intent = await self._client.v1.payment_intents.create_async(
-                {
-                    "amount": minor,
-                    "currency": amount.currency.lower(),
-                    "payment_method": token,
-                    "payment_method_types": ["card"],  # type: ignore[typeddict-unknown-key]
-                    "confirm": True,
-                    # The order is confirmed long after the buyer left: nobody is there to act.
-                    "off_session": True,
-                    "metadata": {KEY: key},
-                },
-                {"idempotency_key": key},
+                cast("PaymentIntentCreateParams", wish), {"idempotency_key": key}
             )
         except stripe.CardError as error:
             return declined(_code(error))
@@ -105,8 +116,12 @@ class StripeProvider:
             raise
         return await self._answer(intent)
 
-    async def lookup(self, key: str) -> Charge | None:
-        """What became of a key. Stripe finds a new charge within a minute or so, long before it is asked."""
+    async def lookup(self, key: str, reference: str = "") -> Charge | None:
+        """What became of a key. Stripe finds a new charge within a minute or so, long before it is asked; by
+        its own name for it, at once.
+        """
+        if reference:
+            return await self._answer(await self._client.v1.payment_intents.retrieve_async(reference))
         found = await self._client.v1.payment_intents.search_async(
             {"query": f"metadata['{KEY}']:'{key}'", "limit": 2}
         )
@@ -115,6 +130,17 @@ class StripeProvider:
         if len(found.data) > 1:
             raise NotKnown(f"{key} belongs to several charges")
         return await self._answer(found.data[0])
+
+    async def call_off(self, key: str, reference: str) -> Charge:
+        """Cancels the charge; where Stripe refuses that, it is done already, one way or the other."""
+        del key
+        try:
+            await self._client.v1.payment_intents.cancel_async(reference)
+        except stripe.InvalidRequestError as error:
+            if error.http_status != _UNEXPECTED_STATE:
+                raise
+            return await self._answer(await self._client.v1.payment_intents.retrieve_async(reference))
+        return declined("authentication_required")
 
     async def refund(self, key: str, charge: ChargeReference, amount: Money) -> RefundAnswer:
         """Gives back once for each key."""
@@ -151,11 +177,15 @@ class StripeProvider:
         match intent.status:
             case "succeeded":
                 return Charge(Outcome.CAPTURED, reference=intent.id)
-            case "requires_payment_method" | "canceled":
-                error = intent.to_dict().get("last_payment_error") or {}
-                return declined(error.get("decline_code") or error.get("code") or "card_declined")
-            case "requires_action" | "requires_confirmation" | "requires_capture":
-                # Nobody is there to act: nothing may be taken later, so it ends here.
+            case "requires_action":
+                return Charge(Outcome.REQUIRES_ACTION, reference=intent.id, action=_action(intent))
+            case "canceled":
+                return declined(_why(intent, "card_declined"))
+            case "requires_payment_method":
+                # Whoever has the client secret could go on with it: declined is only what has ended.
+                await self._client.v1.payment_intents.cancel_async(intent.id)
+                return declined(_why(intent, "card_declined"))
+            case "requires_confirmation" | "requires_capture":
                 await self._client.v1.payment_intents.cancel_async(intent.id)
                 return declined("authentication_required")
             case other:
@@ -181,6 +211,17 @@ def minor_units(amount: Money) -> int:
     if wanted == _WHOLE_TENS and scaled % 10:
         raise NotRepresentable(str(amount))
     return scaled
+
+
+def _action(intent: stripe.PaymentIntent) -> Action:
+    said = intent.to_dict()
+    redirect = (said.get("next_action") or {}).get("redirect_to_url") or {}
+    return Action(str(redirect.get("url") or ""), str(said.get("client_secret") or ""))
+
+
+def _why(intent: stripe.PaymentIntent, fallback: str) -> str:
+    error = intent.to_dict().get("last_payment_error") or {}
+    return str(error.get("decline_code") or error.get("code") or fallback)
 
 
 def _code(error: stripe.CardError) -> str:

@@ -132,6 +132,7 @@ payment: Final = sa.Table(
     _instant("update_time"),
     _instant("capture_time", nullable=True),
     sa.Column("reserved", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("attended", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 payment_attempt: Final = sa.Table(
@@ -147,6 +148,9 @@ payment_attempt: Final = sa.Table(
     _instant("resolve_time", nullable=True),
     sa.Column("reference", sa.Text, nullable=False, server_default=sa.text("''")),
     sa.Column("note", sa.Text, nullable=False, server_default=sa.text("''")),
+    _text("action_url", nullable=True),
+    _text("action_secret", nullable=True),
+    _instant("action_expire_time", nullable=True),
 )
 
 payment_refund: Final = sa.Table(

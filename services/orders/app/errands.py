@@ -7,6 +7,10 @@
 
 Where step 3 never comes (no answer, a crash), `enquire` asks the provider by the key. Either it tells the
 answer, or it never saw the key, which is then submitted again: the same key, never a new one.
+
+An answer may be that the buyer has to act. Then `enquire` comes when his time is over, and what still waits
+is called off. Whoever believes that there is news, such as the buyer who comes back, has `look` ask the
+provider at once. It takes in what it finds and concludes nothing from finding nothing: it may come too early.
 """
 
 from __future__ import annotations
@@ -55,6 +59,8 @@ class Errand(ABC, Generic[Answer]):
     """The timer that asks for the first time."""
     enquire_kind: ClassVar[str]
     """The timer that finds out what became of it."""
+    look_kind: ClassVar[str]
+    """The timer that looks for news."""
 
     @classmethod
     @abstractmethod
@@ -64,7 +70,7 @@ class Errand(ABC, Generic[Answer]):
     @property
     @abstractmethod
     def key(self) -> str:
-        """The key of its timers."""
+        """The key of the timers that ask what became of it: of this very attempt or refund."""
 
     @property
     @abstractmethod
@@ -109,6 +115,20 @@ class Errand(ABC, Generic[Answer]):
     async def look_up(self, provider: PaymentProvider) -> Answer | None:
         """What became of it; None where the provider never saw it."""
 
+    def is_pending(self, answer: Answer) -> bool:
+        """Whether the provider waits for the buyer."""
+        del answer
+        return False
+
+    def waits_until(self, owner: PaymentOwner, now: datetime) -> datetime | None:
+        """Until when the buyer may act: now where nobody may any more; None where nothing waits for him."""
+        del owner, now
+        return None
+
+    async def call_off(self, provider: PaymentProvider, answer: Answer) -> Answer:
+        """Ends what waits for the buyer; what became of it."""
+        raise NotImplementedError(f"{self.subject}s wait for nobody")
+
     @abstractmethod
     async def save(self, repository: Repository, tx: Transaction, *, before: Payment) -> None:
         """Replaces the payment at the version of `before`."""
@@ -125,7 +145,7 @@ class Errand(ABC, Generic[Answer]):
 
 
 class ErrandTimers(Generic[Answer]):
-    """The two timers of one kind of errand."""
+    """The timers of one kind of errand."""
 
     def __init__(
         self,
@@ -150,7 +170,11 @@ class ErrandTimers(Generic[Answer]):
     @property
     def handlers(self) -> dict[str, Handler]:
         """What is done when one of the timers is due, by its kind."""
-        return {self._kind.submit_kind: self.submit, self._kind.enquire_kind: self.enquire}
+        return {
+            self._kind.submit_kind: self.submit,
+            self._kind.enquire_kind: self.enquire,
+            self._kind.look_kind: self.look,
+        }
 
     async def submit(self, timer: DueTimer) -> None:
         """Commits that the provider is about to be asked, then asks it."""
@@ -173,16 +197,14 @@ class ErrandTimers(Generic[Answer]):
 
     async def enquire(self, timer: DueTimer) -> None:
         """Finds out what became of something whose answer is missing."""
-        name = str(timer.payload["payment"])
-        payment = await self._database.read(lambda tx: self._repository.load_payment(tx, name))
-        errand = None if payment is None else self._kind.of(payment, timer.payload)
-        if errand is None or not errand.is_open:
+        errand = await self._open(timer)
+        if errand is None:
             await self._database.fire(timer, _nothing)
             return
+        name = errand.payment.name
         _log.warning(f"{errand.subject}_enquired", key=timer.key, payment=name, round=timer.payload["round"])
         try:
-            async with asyncio.timeout(self._patience.answer.total_seconds()):
-                found = await errand.look_up(self._provider)
+            found = await self._found(errand, end=False)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, nothing is known
             _log.warning("payment_provider_failed", payment=name, error_type=type(error).__name__)
             await self._database.fire(timer, lambda tx: self._still_unknown(tx, timer, errand))
@@ -191,6 +213,47 @@ class ErrandTimers(Generic[Answer]):
             await self._database.fire(timer, lambda tx: self._settle(tx, errand, found))
             return
         await self._submit_again(timer, errand)
+
+    async def look(self, timer: DueTimer) -> None:
+        """Takes in what the provider says now, if anything. With `end` the buyer will not act: what waits for
+        him is called off. Whatever goes wrong is tried again.
+        """
+        errand = await self._open(timer)
+        found = None
+        if errand is not None:
+            found = await self._found(errand, end=bool(timer.payload.get("end")))
+        if errand is None or found is None:
+            await self._database.fire(timer, _nothing)
+            return
+        await self._database.fire(timer, lambda tx: self._answered(tx, errand, found))
+
+    async def _open(self, timer: DueTimer) -> Errand[Answer] | None:
+        name = str(timer.payload["payment"])
+        payment = await self._database.read(lambda tx: self._repository.load_payment(tx, name))
+        errand = None if payment is None else self._kind.of(payment, timer.payload)
+        return errand if errand is not None and errand.is_open else None
+
+    async def _found(self, errand: Errand[Answer], *, end: bool) -> Answer | None:
+        """What the provider says, after what waits for nobody was called off; whatever it raises."""
+        async with asyncio.timeout(self._patience.answer.total_seconds()):
+            found = await errand.look_up(self._provider)
+        if found is None or not errand.is_pending(found):
+            return found
+        if not end:
+            waiting = found
+            end = await self._database.transact(lambda tx: self._is_over(tx, errand, waiting))
+        if end:
+            async with asyncio.timeout(self._patience.answer.total_seconds()):
+                found = await errand.call_off(self._provider, found)
+            if errand.is_pending(found):
+                raise RuntimeError(f"{errand.key} could not be called off")
+        return found
+
+    async def _is_over(self, tx: Transaction, asked: Errand[Answer], answer: Answer) -> bool:
+        owner, errand = await self._load_again(tx, asked)
+        now = self._clock.now()
+        until = errand.resolved(answer, now).waits_until(owner, now)
+        return until is not None and until <= now
 
     async def _submit_again(self, timer: DueTimer, asked: Errand[Answer]) -> None:
         again: list[Errand[Answer]] = []
@@ -247,6 +310,9 @@ class ErrandTimers(Generic[Answer]):
         if resolved.payment is not errand.payment:
             await resolved.save(self._repository, tx, before=errand.payment)
             await resolved.book(self._repository, tx, owner, now)
+        # Also where nothing is new: the timer that was set is gone.
+        if (until := resolved.waits_until(owner, now)) is not None:
+            tx.schedule(self._kind.enquire_kind, resolved.key, until, {**resolved.payload, "round": 1})
 
     async def _lose(self, tx: Transaction, asked: Errand[Answer]) -> Errand[Answer]:
         _, errand = await self._load_again(tx, asked)
@@ -291,3 +357,13 @@ class ErrandTimers(Generic[Answer]):
 
 async def _nothing(_: Transaction) -> None:
     return
+
+
+def schedule_look(tx: Transaction, errand: Errand[Any], now: datetime, *, end: bool = False) -> None:
+    """Has the provider asked as soon as the running transaction is committed; with `end` the buyer will not
+    act. The key of the latter is its own, so that none of them takes the place of the other.
+    """
+    key, payload = errand.key, dict(errand.payload)
+    if end:
+        key, payload = f"{key}-end", {**payload, "end": True}
+    tx.schedule(errand.look_kind, key, now, payload)

@@ -11,6 +11,8 @@ from chassis.call import Call
 from chassis.db import Database, DueTimer, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
+from services.orders.app.charges import ChargeErrand
+from services.orders.app.errands import schedule_look
 from services.orders.app.loading import ChangeOrder, load_for_change
 from services.orders.app.ports import Repository
 from services.orders.app.subscription_book import SubscriptionBook
@@ -18,6 +20,7 @@ from services.orders.app.views import OrderView
 from services.orders.domain import fulfilment
 from services.orders.domain.events import OrderEvent
 from services.orders.domain.order import Order
+from services.orders.domain.payment import State as PaymentState
 from services.orders.domain.work import CancelReason
 
 START: Final = "order.start"
@@ -136,6 +139,8 @@ class FulfilmentCommands:
             )
             if payment is not None and voided is not None and voided is not payment:
                 await self._repository.save_payment(tx, voided, expected=payment.version)
+            if payment is not None and payment.state is PaymentState.REQUIRES_ACTION:
+                schedule_look(tx, ChargeErrand.of(payment, {}), self._clock.now(), end=True)
             await self._keep(tx, order, changed, event)
             await self._book.order_cancelled(tx, changed, actor)
             return OrderView(changed, actor)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from chassis.db import Transaction
 from services.orders.app.ports import PaymentOwner, PaymentOwners, Repository
-from services.orders.domain import fulfilment, refunding
+from services.orders.domain import actions, fulfilment, refunding
 from services.orders.domain import payment as payments
 from services.orders.domain.order import Order, State
 from services.orders.domain.payment import Payment
@@ -26,6 +26,12 @@ class OrderOwner:
         """A cancelled order owes nothing more."""
         del payment
         return self.order.state is not State.CANCELLED
+
+    async def action_required(self, tx: Transaction, payment: Payment, *, now: datetime) -> None:
+        """The buyer is told."""
+        changed, event = actions.action_required(self.order, payment, now=now)
+        await self.repository.save(tx, changed, expected=self.order.version)
+        tx.record(event)
 
     async def settled(self, tx: Transaction, payment: Payment, *, now: datetime) -> None:
         """The order is paid, or its payment failed."""

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 from chassis.db import Transaction
 from chassis.kernel.money import Money
 from chassis.kernel.page import Page, PageRequest
+from services.orders.domain.attempt import Charge
 from services.orders.domain.commerce import Address
 from services.orders.domain.gate import GateDecision
 from services.orders.domain.ledger import Entry, Kind, LedgerTransaction
 from services.orders.domain.listing import Listing
 from services.orders.domain.note import NoteFilter
 from services.orders.domain.order import Order
-from services.orders.domain.payment import Charge, Payment
+from services.orders.domain.payment import Payment
 from services.orders.domain.refund import ChargeReference, Refund, RefundAnswer
 
 
@@ -168,6 +169,10 @@ class PaymentOwner(Protocol):
         """Whether a charge that never reached the provider is still to be submitted."""
         ...
 
+    async def action_required(self, tx: Transaction, payment: Payment, *, now: datetime) -> None:
+        """Takes in that the provider wants something of the buyer, who is there to do it."""
+        ...
+
     async def settled(self, tx: Transaction, payment: Payment, *, now: datetime) -> None:
         """Takes in that `payment` (as it is stored by the caller) was captured or declined."""
         ...
@@ -203,12 +208,19 @@ class PaymentProvider(Protocol):
         """How payments refer to it, for example `sandbox`."""
         ...
 
-    async def charge(self, key: str, amount: Money, token: str) -> Charge:
-        """Charges once for each `key`: repeated with the same key it answers the first outcome again."""
+    async def charge(self, key: str, amount: Money, token: str, *, attended: bool) -> Charge:
+        """Charges once for each `key`: repeated with the same key it answers the first outcome again.
+
+        Where the buyer is not `attended` to, nothing can be wanted of him: what needs it is declined.
+        """
         ...
 
-    async def lookup(self, key: str) -> Charge | None:
-        """What became of `key`; None where it was never seen."""
+    async def lookup(self, key: str, reference: str = "") -> Charge | None:
+        """What became of `key`, which the provider calls `reference` if known; None where it never saw it."""
+        ...
+
+    async def call_off(self, key: str, reference: str) -> Charge:
+        """Ends a charge that waits for the buyer: declined from then on, unless he was quicker."""
         ...
 
     async def refund(self, key: str, charge: ChargeReference, amount: Money) -> RefundAnswer:

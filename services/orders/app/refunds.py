@@ -82,6 +82,7 @@ class RefundErrand(Errand[RefundAnswer]):
     subject: ClassVar[str] = "refund"
     submit_kind: ClassVar[str] = "refund.submit"
     enquire_kind: ClassVar[str] = "refund.enquire"
+    look_kind: ClassVar[str] = "refund.look"
 
     @classmethod
     def of(cls, payment: Payment, payload: Mapping[str, Any]) -> Self:

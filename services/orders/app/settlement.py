@@ -69,7 +69,7 @@ class SettlementCommands:
         return await self._database.command(call, work)
 
     async def _remove_timer(self, tx: Transaction, payment: Payment, refund_number: int) -> None:
-        if refund_number > len(payment.refunds):
+        if refund_number > len(payment.refunds) or not payment.attempts:
             return
         errand = _errand(payment, refund_number)
         await tx.remove_timer(errand.enquire_kind, errand.key)

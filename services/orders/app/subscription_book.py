@@ -16,7 +16,8 @@ from typing import Any, Final
 from chassis.db import Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
-from services.orders.app.charges import schedule_charge
+from services.orders.app.charges import ChargeErrand, schedule_charge
+from services.orders.app.errands import schedule_look
 from services.orders.app.ports import Repository
 from services.orders.app.subscription_ports import Subscriptions
 from services.orders.domain import offline
@@ -157,6 +158,8 @@ class SubscriptionBook:
         if payment.state is State.CREATED:
             voided = payments.void(payment, actor=actor, now=self._clock.now())
             await self._repository.save_payment(tx, voided, expected=payment.version)
+        if payment.state is State.REQUIRES_ACTION:
+            schedule_look(tx, ChargeErrand.of(payment, {}), self._clock.now(), end=True)
 
     async def _payment(self, tx: Transaction, subscription: Subscription, payment_id: str) -> Payment:
         name = f"{subscription.name}/payments/{payment_id}"

@@ -12,7 +12,8 @@ from chassis.kernel.machine import Actor
 from services.orders.app.ports import PaymentOwner
 from services.orders.app.subscription_book import SubscriptionBook
 from services.orders.app.subscription_ports import Subscriptions
-from services.orders.domain.payment import Outcome, Payment, State
+from services.orders.domain.attempt import Outcome
+from services.orders.domain.payment import Payment, State
 from services.orders.domain.refund import Refund
 from services.orders.domain.subscription import dunning, lifecycle
 from services.orders.domain.subscription.dunning import Dunning
@@ -65,6 +66,9 @@ class SubscriptionOwner:
         """One that is over owes nothing more."""
         del payment
         return self.subscription.ended_at is None
+
+    async def action_required(self, tx: Transaction, payment: Payment, *, now: datetime) -> None:
+        """Nothing: only the buyer's own retry leads to it."""
 
     async def settled(self, tx: Transaction, payment: Payment, *, now: datetime) -> None:
         """Goes on to the next payment, or falls behind."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chassis.kernel.money import Money
+    from services.orders.domain.attempt import Outcome
     from services.orders.domain.order import Order
-    from services.orders.domain.payment import Outcome
     from services.orders.domain.work import CancelReason, Party
 
 
@@ -76,6 +76,13 @@ class OrderPaymentFailed(OrderEvent):
 
     payment: str
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPaymentActionRequired(OrderEvent):
+    """The provider wants something of the buyer before it takes the money."""
+
+    payment: str
 
 
 @dataclass(frozen=True, slots=True)

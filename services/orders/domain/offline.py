@@ -13,8 +13,9 @@ from typing import Final
 from chassis.kernel.machine import Actor
 from services.orders.domain import events
 from services.orders.domain import payment as payments
+from services.orders.domain.attempt import Outcome
 from services.orders.domain.order import Order, PaymentState, moved, next_version
-from services.orders.domain.payment import Outcome, Payment, Purpose
+from services.orders.domain.payment import Payment, Purpose
 
 PROVIDER: Final = "offline"
 """What stands in place of the name of a provider."""

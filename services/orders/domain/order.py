@@ -101,8 +101,7 @@ MACHINE: Final = Machine[State](
         Transition(UNDECIDED, "decline", (Actor.SELLER,), State.DECLINED),
         Transition(UNDECIDED, "withdraw", (Actor.BUYER,), State.WITHDRAWN),
         Transition(_WAITING_FOR_SELLER, "changePaymentMethod", (Actor.SELLER, Actor.BUYER)),
-        # Only after a declined charge: see `_can`.
-        Transition(_OWED, "changePaymentMethod", (Actor.BUYER,)),
+        Transition(_OWED, "changePaymentMethod", (Actor.BUYER,)),  # only after a declined charge: see `_can`
         Transition((State.CONFIRMED,), "start", (Actor.SELLER,), State.IN_PROGRESS),
         Transition((State.IN_PROGRESS,), "deliver", (Actor.SELLER,), State.DELIVERED),
         Transition((State.DELIVERED,), "requestChanges", (Actor.BUYER,), State.IN_PROGRESS),
@@ -116,6 +115,7 @@ MACHINE: Final = Machine[State](
         Transition(UNDECIDED, "quoteAnswered", (Actor.SERVICE,), State.PROCESSING),
         Transition(_SETTLING, "paid", (Actor.TIMER,)),
         Transition(_SETTLING, "paymentFailed", (Actor.TIMER,)),
+        Transition(_OWED, "paymentActionRequired", (Actor.TIMER,)),
         Transition((State.CANCELLED,), "paymentVoided", (Actor.TIMER,)),
         Transition(_SETTLING, "refunded", (Actor.TIMER,)),
         Transition(_SETTLING, "refundFailed", (Actor.TIMER,)),

@@ -14,6 +14,7 @@ from typing import Final
 from chassis.kernel.machine import ActionState, Actor, Machine, Transition
 from chassis.kernel.money import Money
 from services.orders.domain import events, refusals
+from services.orders.domain.attempt import Action, Attempt, Charge, Outcome
 from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.order import Order, PaymentState, moved
 from services.orders.domain.order import State as OrderState
@@ -26,6 +27,7 @@ class State(StrEnum):
 
     CREATED = "CREATED"
     SUBMITTING = "SUBMITTING"
+    REQUIRES_ACTION = "REQUIRES_ACTION"
     CAPTURED = "CAPTURED"
     DECLINED = "DECLINED"
     UNKNOWN = "UNKNOWN"
@@ -40,16 +42,7 @@ class Purpose(StrEnum):
     PLAN_CHANGE = "PLAN_CHANGE"
 
 
-class Outcome(StrEnum):
-    """What the provider said to an attempt."""
-
-    CAPTURED = "CAPTURED"
-    SOFT_DECLINE = "SOFT_DECLINE"
-    HARD_DECLINE = "HARD_DECLINE"
-    UNKNOWN = "UNKNOWN"
-
-
-UNRESOLVED: Final = (State.SUBMITTING, State.UNKNOWN)
+UNRESOLVED: Final = (State.SUBMITTING, State.UNKNOWN, State.REQUIRES_ACTION)
 """The provider may or may not have taken the money."""
 
 MACHINE: Final = Machine[State](
@@ -62,6 +55,9 @@ MACHINE: Final = Machine[State](
         Transition((*UNRESOLVED, State.VOIDED), "capture", (Actor.TIMER,), State.CAPTURED),
         Transition((*UNRESOLVED, State.VOIDED), "decline", (Actor.TIMER,), State.DECLINED),
         Transition(UNRESOLVED, "lose", (Actor.TIMER,), State.UNKNOWN),
+        Transition(UNRESOLVED, "requireAction", (Actor.TIMER,), State.REQUIRES_ACTION),
+        # The provider is asked again; what it says moves the payment.
+        Transition((State.REQUIRES_ACTION,), "resume", (Actor.BUYER,)),
         Transition((State.DECLINED,), "retry", (Actor.BUYER, Actor.SELLER), State.CREATED),
         # By the schedule of a subscription.
         Transition((State.DECLINED,), "renew", (Actor.TIMER,), State.CREATED),
@@ -76,47 +72,13 @@ MACHINE: Final = Machine[State](
 _LATER_ENQUIRIES: Final = (timedelta(hours=1), *(timedelta(days=1),) * 5)
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """An answer of the provider: CAPTURED, SOFT_DECLINE or HARD_DECLINE, with its code for a decline.
-
-    `reference` is the provider's own name for the charge, where it has one.
-    """
-
-    outcome: Outcome
-    decline_code: str = ""
-    reference: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try. `key` names it at the provider; `outcome` is None until something is known.
-
-    `note` is why an operator decided what became of it, where the provider never told.
-    """
-
-    number: int
-    key: str
-    token: str
-    submit_time: datetime
-    outcome: Outcome | None = None
-    decline_code: str = ""
-    resolve_time: datetime | None = None
-    reference: str = ""
-    note: str = ""
-
-    @property
-    def is_resolved(self) -> bool:
-        """Whether the provider's answer is known."""
-        return self.resolve_time is not None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """One payment for each purpose of its owner, which is an order or a subscription.
 
     `sequence` tells payments of one purpose apart: 1, 2, 3 … for the periods or plan changes of a
-    subscription, 0 for the total of an order. `token` is the means of payment of the next attempt.
+    subscription, 0 for the total of an order. `token` is the means of payment of the next attempt;
+    `is_attended` says whether the buyer can be asked to act in it.
     """
 
     id: str
@@ -134,6 +96,7 @@ class Payment:
     update_time: datetime
     attempts: tuple[Attempt, ...] = ()
     capture_time: datetime | None = None
+    is_attended: bool = False
     refunds: tuple[Refund, ...] = ()
 
     @property
@@ -169,6 +132,17 @@ class Payment:
     def refundable(self) -> Money:
         """What a refund may still give back: nothing of what no provider took."""
         return Money(self.amount.currency, 0) if self.last_capture is None else self.amount - self.reserved
+
+    @property
+    def action(self) -> Action | None:
+        """What the buyer is to do now."""
+        return self.last_attempt.action if self.state is State.REQUIRES_ACTION else None
+
+    @property
+    def enquiries_end_time(self) -> datetime:
+        """When the provider was asked for the last time about the last attempt, at the latest."""
+        attempt = self.last_attempt
+        return (attempt.action_expire_time or attempt.submit_time) + ENQUIRIES_END_AFTER
 
     @property
     def last_attempt(self) -> Attempt:
@@ -239,6 +213,8 @@ def new(
         token=token,
         create_time=now,
         update_time=now,
+        # The buyer follows his order, but nobody waits for him when a period begins.
+        is_attended=purpose is Purpose.ORDER_TOTAL,
     )
 
 
@@ -257,17 +233,27 @@ def resubmit(payment: Payment, *, now: datetime) -> Payment:
 
 
 def lose(payment: Payment, number: int, *, now: datetime) -> Payment:
-    """The answer to attempt `number` was lost. Changes nothing where it is known meanwhile."""
-    attempt = _open_attempt(payment, number)
+    """The answer to attempt `number` was lost. Changes nothing where it is known meanwhile, or while the
+    buyer has time to act.
+    """
+    attempt = open_attempt(payment, number)
     if attempt is None or payment.state in (State.UNKNOWN, State.VOIDED):
         return payment
+    if payment.state is State.REQUIRES_ACTION and not is_action_over(payment, now=now):
+        return payment
     state = MACHINE.move(payment.state, "lose", Actor.TIMER, name=payment.name)
-    return _with(next_version(payment, now), replace(attempt, outcome=Outcome.UNKNOWN), state)
+    return with_attempt(next_version(payment, now), replace(attempt, outcome=Outcome.UNKNOWN), state)
+
+
+def is_action_over(payment: Payment, *, now: datetime) -> bool:
+    """Whether nobody can be expected to act any more: a charge that waits for it is to be called off."""
+    expire_time = payment.last_attempt.action_expire_time
+    return not payment.is_attended or (expire_time is not None and now >= expire_time)
 
 
 def resolve(payment: Payment, number: int, charge: Charge, *, now: datetime) -> Payment:
-    """The answer to attempt `number`. Changes nothing where it is already known."""
-    attempt = _open_attempt(payment, number)
+    """The answer to attempt `number`, for good. Changes nothing where it is already known."""
+    attempt = open_attempt(payment, number)
     if attempt is None:
         return payment
     captured = charge.outcome is Outcome.CAPTURED
@@ -277,9 +263,11 @@ def resolve(payment: Payment, number: int, charge: Charge, *, now: datetime) -> 
         outcome=charge.outcome,
         decline_code=charge.decline_code,
         resolve_time=now,
-        reference=charge.reference,
+        reference=charge.reference or attempt.reference,
+        action=None,
+        action_expire_time=None,
     )
-    changed = _with(next_version(payment, now), known, state)
+    changed = with_attempt(next_version(payment, now), known, state)
     return replace(changed, capture_time=now) if captured else changed
 
 
@@ -313,7 +301,12 @@ def due_again(payment: Payment, *, actor: Actor, token: str, now: datetime) -> P
     last = payment.last_attempt
     if last.outcome is Outcome.HARD_DECLINE and token in {"", last.token}:
         raise refusals.payment_means_refused(payment.name, last.decline_code)
-    return replace(next_version(payment, now), state=state, token=token or payment.token)
+    return replace(
+        next_version(payment, now),
+        state=state,
+        token=token or payment.token,
+        is_attended=actor is Actor.BUYER or payment.purpose is Purpose.ORDER_TOTAL,
+    )
 
 
 def void(payment: Payment, *, actor: Actor, now: datetime) -> Payment:
@@ -348,6 +341,8 @@ def explain_payment(payment: Payment, order: Order | None, actor: Actor) -> tupl
     possible = {}
     if order is not None and MACHINE.can(State.DECLINED, "retry", actor):
         possible["retry"] = _can_retry(payment, order, actor)
+    if MACHINE.can(State.REQUIRES_ACTION, "resume", actor):
+        possible["resume"] = payment.state is State.REQUIRES_ACTION
     if MACHINE.can(State.CAPTURED, "refund", actor):
         possible["refund"] = payment.refundable.is_positive
     return tuple(
@@ -365,12 +360,14 @@ def _can_retry(payment: Payment, order: Order, actor: Actor) -> bool:
     return online and still_owed and MACHINE.can(payment.state, "retry", actor)
 
 
-def _open_attempt(payment: Payment, number: int) -> Attempt | None:
+def open_attempt(payment: Payment, number: int) -> Attempt | None:
+    """Attempt `number`; None where its answer is known, or where there is none."""
     found = next((attempt for attempt in payment.attempts if attempt.number == number), None)
     return None if found is None or found.is_resolved else found
 
 
-def _with(payment: Payment, attempt: Attempt, state: State) -> Payment:
+def with_attempt(payment: Payment, attempt: Attempt, state: State) -> Payment:
+    """The payment in `state`, with the attempt in place of the one of its number."""
     attempts = tuple(attempt if one.number == attempt.number else one for one in payment.attempts)
     return replace(payment, attempts=attempts, state=state)
 

@@ -12,7 +12,8 @@ from typing import Final
 
 from services.orders.domain import payment as payments
 from services.orders.domain import refunding, refusals
-from services.orders.domain.payment import ENQUIRIES_END_AFTER, UNRESOLVED, Charge, Outcome, Payment
+from services.orders.domain.attempt import Charge, Outcome
+from services.orders.domain.payment import ENQUIRIES_END_AFTER, UNRESOLVED, Payment
 from services.orders.domain.refund import RefundAnswer
 
 NOT_MOVED: Final = "settled_by_operator"
@@ -21,7 +22,7 @@ NOT_MOVED: Final = "settled_by_operator"
 
 def settle_charge(payment: Payment, *, moved: bool, note: str, now: datetime) -> Payment:
     """The last attempt took the money, or never will. Refusal TRANSITION_FORBIDDEN."""
-    if payment.state not in UNRESOLVED or now < payment.last_attempt.submit_time + ENQUIRIES_END_AFTER:
+    if payment.state not in UNRESOLVED or now < payment.enquiries_end_time:
         raise refusals.transition_forbidden(payment.name, payment.state.value, "settle", ())
     number = payment.last_attempt.number
     charge = Charge(Outcome.CAPTURED) if moved else Charge(Outcome.SOFT_DECLINE, NOT_MOVED)

@@ -8,6 +8,7 @@ from typing import Any
 from chassis.server import respond
 from parley.orders.v1 import orders_service_pb2_grpc
 from parley.orders.v1 import payment_methods_pb2 as pb
+from services.orders.app.actions import ActionCommands
 from services.orders.app.ledger import LedgerQueries
 from services.orders.app.offline import OfflineCommands
 from services.orders.app.refunds import RefundCommands
@@ -24,6 +25,7 @@ class PaymentRooms:
     ledger: LedgerQueries
     offline: OfflineCommands
     settlement: SettlementCommands
+    actions: ActionCommands
 
 
 class PaymentMethods(orders_service_pb2_grpc.OrdersServiceServicer):
@@ -57,3 +59,7 @@ class PaymentMethods(orders_service_pb2_grpc.OrdersServiceServicer):
     async def SettlePayment(self, request: pb.SettlePaymentRequest, context: Any) -> pb.SettlePaymentResponse:
         command = wire.settle_payment_command(request)
         return await respond(context, command, self._money.settlement.settle, wire.settle_payment_response)
+
+    async def ResumePayment(self, request: pb.ResumePaymentRequest, context: Any) -> pb.ResumePaymentResponse:
+        command = wire.resume_payment_command(request)
+        return await respond(context, command, self._money.actions.resume, wire.resume_payment_response)

@@ -140,6 +140,7 @@ MESSAGES: dict[type[events.OrderEvent], Callable[..., Message]] = {
     events.OrderPaid: events_pb2.OrderPaid,
     events.OrderPaymentFailed: events_pb2.OrderPaymentFailed,
     events.OrderPaymentRetried: events_pb2.OrderPaymentRetried,
+    events.OrderPaymentActionRequired: events_pb2.OrderPaymentActionRequired,
     events.OrderPaymentVoided: events_pb2.OrderPaymentVoided,
     events.OrderPaymentUnmarked: events_pb2.OrderPaymentUnmarked,
     events.OrderRefunded: events_pb2.OrderRefunded,
@@ -164,6 +165,8 @@ def _details(event: events.OrderEvent) -> dict[str, Any]:
         case events.OrderPaid() | events.OrderPaymentFailed():
             return {"payment": event.payment, "outcome": OUTCOMES[event.outcome]}
         case events.OrderPaymentRetried() | events.OrderPaymentVoided() | events.OrderPaymentUnmarked():
+            return {"payment": event.payment}
+        case events.OrderPaymentActionRequired():
             return {"payment": event.payment}
         case events.OrderRefunded() | events.OrderRefundFailed():
             amount = wire_money(event.amount)

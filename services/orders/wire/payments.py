@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page
 from chassis.paging import next_page_token, page_request
 from chassis.wire import money, optional_timestamp, timestamp, wire_money, write_actions
 from parley.orders.v1 import ledger_pb2, payment_methods_pb2, payment_pb2, refund_pb2
+from services.orders.app.actions import ResumePayment
 from services.orders.app.ledger import ListLedgerEntries
 from services.orders.app.offline import MarkPaid
 from services.orders.app.ports import LedgerLine
@@ -14,10 +17,11 @@ from services.orders.app.refunds import RefundPayment
 from services.orders.app.settlement import SettlePayment
 from services.orders.app.views import PaymentView
 from services.orders.domain import payment as payments
+from services.orders.domain.attempt import Action, Attempt, Outcome
 from services.orders.domain.ledger import Account, Kind, Side
 from services.orders.domain.offline import PROVIDER, Means
 from services.orders.domain.order import Order
-from services.orders.domain.payment import Attempt, Outcome, Payment, Purpose
+from services.orders.domain.payment import Payment, Purpose
 from services.orders.domain.refund import Refund, RefundReason, RefundState
 from services.orders.domain.refusals import EXPLANATIONS
 
@@ -48,6 +52,18 @@ def refund_payment_command(request: payment_methods_pb2.RefundPaymentRequest) ->
 def refund_payment_response(view: PaymentView) -> payment_methods_pb2.RefundPaymentResponse:
     """The payment after the call."""
     return payment_methods_pb2.RefundPaymentResponse(
+        payment=payment_message(view.payment, view.order, view.actor)
+    )
+
+
+def resume_payment_command(request: payment_methods_pb2.ResumePaymentRequest) -> ResumePayment:
+    """Which payment, and whether the buyer gives up."""
+    return ResumePayment(request.name, request.give_up, request.etag)
+
+
+def resume_payment_response(view: PaymentView) -> payment_methods_pb2.ResumePaymentResponse:
+    """The payment as it is when the provider is asked."""
+    return payment_methods_pb2.ResumePaymentResponse(
         payment=payment_message(view.payment, view.order, view.actor)
     )
 
@@ -125,10 +141,20 @@ def payment_facts(payment: Payment, actor: Actor) -> payment_pb2.Payment:
     )
     if payment.provider == PROVIDER and payment.token:
         message.means = _MEANS[Means(payment.token)]
+    if payment.action is not None and actor is Actor.BUYER:
+        message.action.CopyFrom(_action_message(payment.action, payment.last_attempt.action_expire_time))
     if payment.state is payments.State.CAPTURED:
         message.refunded_amount.CopyFrom(wire_money(payment.refunded))
         message.refundable_amount.CopyFrom(wire_money(payment.refundable))
     return message
+
+
+def _action_message(action: Action, expire_time: datetime | None) -> payment_pb2.PaymentAction:
+    return payment_pb2.PaymentAction(
+        url=action.url,
+        client_secret=action.client_secret,
+        expire_time=optional_timestamp(expire_time),
+    )
 
 
 def _attempt_message(attempt: Attempt, actor: Actor) -> payment_pb2.PaymentAttempt:

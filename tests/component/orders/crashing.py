@@ -21,18 +21,22 @@ from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sandbox import SandboxProvider
 from services.orders.adapters.subscription_repository import SubscriptionRepository
+from services.orders.app.actions import ActionCommands, ResumePayment
 from services.orders.app.charges import ChargeErrand
 from services.orders.app.commands import OrderCommands
 from services.orders.app.errands import Errand, ErrandTimers, Patience
+from services.orders.app.fulfilment import CancelOrder, FulfilmentCommands
 from services.orders.app.loading import ChangeOrder
 from services.orders.app.payment_owners import AllOwners, OrderOwners
 from services.orders.app.refunds import RefundCommands, RefundErrand, RefundPayment
 from services.orders.app.subscription_book import SubscriptionBook
+from services.orders.domain.attempt import Charge
 from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.order import Order, PaymentState
 from services.orders.domain.order import State as OrderState
-from services.orders.domain.payment import UNRESOLVED, Charge, Payment, State
+from services.orders.domain.payment import UNRESOLVED, Payment, State
 from services.orders.domain.refund import ChargeReference, RefundAnswer, RefundReason
+from services.orders.domain.work import CancelReason
 from services.orders.wire.events import event_record
 from tests.component.orders.market import REVIEWED, FakeGate, FakeOffers
 from tests.unit.orders.purchases import wish
@@ -45,6 +49,7 @@ STEPS = (
     "before the answer is committed",
 )
 TOKENS = ("sandbox_success", "sandbox_decline_soft", "sandbox_decline_hard", "sandbox_timeout_after_charge")
+ACTION_TOKENS = ("sandbox_requires_action", "sandbox_action_fails", "sandbox_action_never_done")
 REFUND_TOKENS = ("sandbox_refund_fails", "sandbox_timeout_after_refund")
 PARTY = Rule(Relation.PARTY, frozenset(Role))
 BUYER = Caller("users/ana", is_buyer=True)
@@ -92,19 +97,26 @@ class CrashingProvider:
     crasher: Crasher
     name: str = "sandbox"
 
-    async def charge(self, key: str, amount: Money, token: str) -> Charge:
+    async def charge(self, key: str, amount: Money, token: str, *, attended: bool) -> Charge:
         self.crasher.at(STEPS[1])
         self.crasher.at(STEPS[2])
         try:
-            return await self.inner.charge(key, amount, token)
+            return await self.inner.charge(key, amount, token, attended=attended)
         finally:
             self.crasher.at(STEPS[3])
 
-    async def lookup(self, key: str) -> Charge | None:
+    async def lookup(self, key: str, reference: str = "") -> Charge | None:
         self.crasher.at(STEPS[2])
         found = await self.inner.lookup(key)
         self.crasher.at(STEPS[3])
         return found
+
+    async def call_off(self, key: str, reference: str) -> Charge:
+        self.crasher.at(STEPS[1])
+        try:
+            return await self.inner.call_off(key, reference)
+        finally:
+            self.crasher.at(STEPS[3])
 
     async def refund(self, key: str, charge: ChargeReference, amount: Money) -> RefundAnswer:
         self.crasher.at(STEPS[1])
@@ -136,19 +148,24 @@ class World:
         self.ids = UuidV7(self.clock)
         self.provider = CrashingProvider(SandboxProvider(self.remote, self.clock), self.crasher)
         listings = ListingCatalog(self.remote, self.clock, FakeOffers().listing)
+        book = SubscriptionBook(
+            self.repository, SubscriptionRepository(), provider="sandbox", clock=self.clock
+        )
         self.commands = OrderCommands(
             self.database,
             self.repository,
             listings=listings,
             gate=FakeGate(),
-            book=SubscriptionBook(
-                self.repository, SubscriptionRepository(), provider="sandbox", clock=self.clock
-            ),
+            book=book,
             provider="sandbox",
             clock=self.clock,
             ids=self.ids,
         )
+        self.work = FulfilmentCommands(
+            self.database, self.repository, book=book, clock=self.clock, patience=timedelta(hours=72)
+        )
         self.owners = AllOwners({"orders": OrderOwners(self.repository)})
+        self.actions = ActionCommands(self.database, self.repository, clock=self.clock)
         self.refunds = RefundCommands(self.database, self.repository, owners=self.owners, clock=self.clock)
 
     def call(self, caller: Caller) -> Call:
@@ -183,6 +200,13 @@ class World:
 
     async def confirm(self, order: Order) -> None:
         await self.commands.confirm(self.call(SELLER), ChangeOrder(order.name))
+
+    async def resume(self, payment: Payment, *, give_up: bool = False) -> None:
+        await self.actions.resume(self.call(BUYER), ResumePayment(payment.name, give_up))
+
+    async def cancel(self, order: Order) -> None:
+        command = CancelOrder(order.name, CancelReason.OTHER)
+        await self.work.cancel(self.call(BUYER), command)
 
     async def refund(self, payment: Payment, amount: Money | None = None) -> None:
         command = RefundPayment(payment.name, RefundReason.OTHER, amount)
@@ -250,7 +274,7 @@ class World:
         books = await self.books(payment)
         captured = [one for one in books if one["outcome"] == "CAPTURED"]
         assert len(captured) <= 1
-        if order.state is not OrderState.CONFIRMED:
+        if order.confirm_time is None:
             assert payment is None
             return
         if payment is None:
@@ -280,6 +304,8 @@ class World:
         assert [attempt.outcome for attempt in payment.attempts] == [one["outcome"] for one in books]
         returned = {one["key"]: one["outcome"] for one in await self.returned(payment)}
         assert {refund.key: refund.state.value for refund in payment.refunds} == returned
+        if order.state is OrderState.CANCELLED:
+            return
         if order.payment_method is PaymentMethod.ONLINE:
             paid = payment.state is State.CAPTURED
             assert order.payment_state is (PaymentState.PAID if paid else PaymentState.FAILED)

@@ -47,6 +47,9 @@ NAMED: dict[str, Any] = {
     "RefundPayment": lambda name, **more: money.RefundPaymentRequest(
         **{"name": f"{name}/payments/x" if name else "", "reason": refund_pb2.Refund.REASON_OTHER, **more}
     ),
+    "ResumePayment": lambda name, **more: money.ResumePaymentRequest(
+        name=f"{name}/payments/x" if name else "", **more
+    ),
     "RetryPayment": lambda name, **more: pb.RetryPaymentRequest(
         name=f"{name}/payments/x" if name else "", **more
     ),
@@ -98,6 +101,7 @@ MALFORMED = [
         pb.RetryPaymentRequest(name="orders/x/payments/y", payment_token="x" * 201),
         "payment_token",
     ),
+    ("ResumePayment", money.ResumePaymentRequest(name="orders/x"), "name"),
     ("MarkPaid", money.MarkPaidRequest(name="orders/x"), "means"),
     ("SettlePayment", money.SettlePaymentRequest(name="orders/x/payments/y", note="x"), "outcome"),
     ("SettlePayment", money.SettlePaymentRequest(name="orders/x/payments/y", outcome=MOVED), "note"),

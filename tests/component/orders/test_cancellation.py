@@ -16,7 +16,7 @@ from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import fulfilment_pb2, order_pb2, payment_pb2
 from parley.orders.v1 import orders_service_pb2 as pb
 from services.orders.__main__ import DEFINITION, build
-from services.orders.domain.payment import Charge
+from services.orders.domain.attempt import Charge
 from services.orders.domain.refund import ChargeReference, RefundAnswer
 from tests.component.orders.market import (
     ACME,
@@ -117,12 +117,15 @@ class Unreachable:
     name: str = "sandbox"
     asked: int = 0
 
-    async def charge(self, key: str, amount: Money, token: str) -> Charge:
+    async def charge(self, key: str, amount: Money, token: str, *, attended: bool) -> Charge:
         self.asked += 1
         raise TimeoutError
 
-    async def lookup(self, key: str) -> Charge | None:
+    async def lookup(self, key: str, reference: str = "") -> Charge | None:
         return None
+
+    async def call_off(self, key: str, reference: str) -> Charge:
+        raise TimeoutError
 
     async def refund(self, key: str, charge: ChargeReference, amount: Money) -> RefundAnswer:
         raise TimeoutError

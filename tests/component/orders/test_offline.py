@@ -20,7 +20,7 @@ from parley.orders.v1 import fulfilment_pb2, ledger_pb2, payment_pb2, refund_pb2
 from parley.orders.v1 import orders_service_pb2 as orders
 from parley.orders.v1 import payment_methods_pb2 as pb
 from services.orders.__main__ import DEFINITION, build
-from services.orders.domain.payment import Charge, Outcome
+from services.orders.domain.attempt import Charge, Outcome
 from services.orders.domain.refund import ChargeReference, RefundAnswer
 from tests.component.orders.market import (
     ACME,
@@ -120,13 +120,16 @@ class Silent:
     name: str = "sandbox"
     lost: set[str] = field(default_factory=lambda: {"charge", "refund"})
 
-    async def charge(self, key: str, amount: Money, token: str) -> Charge:
+    async def charge(self, key: str, amount: Money, token: str, *, attended: bool) -> Charge:
         self._lose("charge")
         return Charge(Outcome.CAPTURED)
 
-    async def lookup(self, key: str) -> Charge | None:
+    async def lookup(self, key: str, reference: str = "") -> Charge | None:
         self._lose("charge")
         return Charge(Outcome.CAPTURED)
+
+    async def call_off(self, key: str, reference: str) -> Charge:
+        raise AssertionError("nothing waits")
 
     async def refund(self, key: str, charge: ChargeReference, amount: Money) -> RefundAnswer:
         self._lose("refund")

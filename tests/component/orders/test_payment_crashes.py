@@ -24,6 +24,7 @@ from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.order import Order, PaymentState
 from services.orders.domain.payment import State
 from tests.component.orders.crashing import (
+    ACTION_TOKENS,
     BUYER,
     REFUND_TOKENS,
     SELLER,
@@ -88,11 +89,11 @@ async def test_the_janitor_gives_up_after_a_week_and_leaves_a_trace(world: World
     await world.confirm(order)
     asked: list[str] = []
 
-    async def away(key: str, *_: Any) -> Any:
+    async def away(key: str, *_: Any, **__: Any) -> Any:
         asked.append(key)
         raise ConnectionError("the provider is away")
 
-    world.provider.charge = world.provider.lookup = away  # type: ignore[method-assign,assignment]
+    world.provider.charge = world.provider.lookup = away  # type: ignore[method-assign]
     pauses = [timedelta(minutes=5), timedelta(hours=1), *[timedelta(days=1)] * 5]
     await world.run()
     for number, pause in enumerate(pauses, 2):
@@ -162,6 +163,16 @@ async def _withdraw(world: World, order: Order) -> None:
     await world.commands.withdraw(world.call(BUYER), ChangeOrder(order.name))
 
 
+async def _resume(give_up: bool, world: World, order: Order) -> None:
+    payment = await world.payment(order.name)
+    if payment is not None:
+        await world.resume(payment, give_up=give_up)
+
+
+async def _cancel(world: World, order: Order) -> None:
+    await world.cancel(order)
+
+
 async def _run(step: str, world: World, _order: Order) -> None:
     world.crasher.step = step
     await world.run()
@@ -172,22 +183,28 @@ async def _wait(pause: timedelta, world: World, _order: Order) -> None:
 
 
 callers = st.sampled_from([BUYER, SELLER])
-tokens = st.sampled_from([*TOKENS, ""])
+tokens = st.sampled_from([*TOKENS, *ACTION_TOKENS, ""])
 actions: st.SearchStrategy[Action] = st.one_of(
     st.just(_confirm),
     st.builds(partial, st.just(_run), st.sampled_from(["", *STEPS])),
     st.builds(partial, st.just(_run), st.sampled_from(["", *STEPS])),
     st.builds(partial, st.just(_retry), tokens, callers),
+    st.builds(partial, st.just(_resume), st.booleans()),
     st.builds(partial, st.just(_refund), st.sampled_from([None, 1, 3_000, 10_000])),
     st.builds(partial, st.just(_change), st.sampled_from(PaymentMethod), tokens, callers),
-    st.builds(partial, st.just(_wait), st.sampled_from([timedelta(minutes=5), timedelta(hours=1)])),
+    st.builds(
+        partial,
+        st.just(_wait),
+        st.sampled_from([timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)]),
+    ),
     st.just(_withdraw),
+    st.just(_cancel),
 )
 
 
 @pytest.mark.covers("B35", "X01")
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(first=st.sampled_from(TOKENS + REFUND_TOKENS), course=st.lists(actions, max_size=14))
+@given(first=st.sampled_from(TOKENS + REFUND_TOKENS + ACTION_TOKENS), course=st.lists(actions, max_size=14))
 async def test_any_course_of_events_charges_at_most_once_and_never_too_early(
     world: World, first: str, course: list[Action]
 ) -> None:

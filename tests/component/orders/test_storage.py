@@ -26,10 +26,10 @@ from services.orders.adapters.repository import Repository
 from services.orders.adapters.sandbox import KeyReused, SandboxProvider
 from services.orders.adapters.tables import METADATA
 from services.orders.domain import payment as payments
+from services.orders.domain.attempt import Charge, Outcome
 from services.orders.domain.commerce import Address, Interval, PaymentMethod, Plan
 from services.orders.domain.option import ChosenOption, OptionValue
 from services.orders.domain.order import DeclineReason, Order, State
-from services.orders.domain.payment import Charge, Outcome
 from services.orders.domain.quotes import OfferState, Quote
 from services.orders.domain.work import Cancellation, CancelReason, Delivery, Party
 from services.orders.entrypoints.events import LISTING_SUBJECTS, broadcasts
@@ -134,13 +134,13 @@ async def test_the_sandbox_answers_a_key_with_one_outcome_forever(
     provider, amount = SandboxProvider(database, clock), Money("EUR", 100)
     assert await provider.lookup("k") is None
     with pytest.raises(TimeoutError):
-        await provider.charge("k", amount, "sandbox_timeout_after_charge")
+        await provider.charge("k", amount, "sandbox_timeout_after_charge", attended=True)
     captured = Charge(Outcome.CAPTURED)
     assert await provider.lookup("k") == captured
-    assert await provider.charge("k", amount, "sandbox_timeout_after_charge") == captured
+    assert await provider.charge("k", amount, "sandbox_timeout_after_charge", attended=True) == captured
     for other in ((Money("EUR", 101), "sandbox_timeout_after_charge"), (amount, "sandbox_success")):
         with pytest.raises(KeyReused):
-            await provider.charge("k", *other)
+            await provider.charge("k", *other, attended=True)
 
 
 async def test_the_migrations_make_the_tables_and_take_them_away(backends: Backends) -> None:

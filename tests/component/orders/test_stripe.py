@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 import stripe
 
@@ -32,7 +33,7 @@ from services.orders.adapters.stripe_provider import (
     StripeProvider,
     minor_units,
 )
-from services.orders.domain.payment import Charge, Outcome
+from services.orders.domain.attempt import Action, Charge, Outcome
 from services.orders.domain.refund import ChargeReference, RefundAnswer
 from tests.component.orders.market import ONLINE, FakeGate, FakeOffers, Market, Order, euro
 from tests.component.orders.test_refunds import refund
@@ -82,18 +83,51 @@ async def card(url: str, number: str) -> str:
 
 
 async def test_a_card_is_charged_declined_or_unknown(server: str, provider: StripeProvider) -> None:
-    taken = await provider.charge("k-1", TEN, await card(server, GOOD))
+    taken = await provider.charge("k-1", TEN, await card(server, GOOD), attended=False)
     assert taken.outcome is Outcome.CAPTURED
     assert taken.reference.startswith("pi_")
-    declined = await provider.charge("k-2", TEN, await card(server, DECLINED))
+    declined = await provider.charge("k-2", TEN, await card(server, DECLINED), attended=False)
     assert declined == Charge(Outcome.SOFT_DECLINE, "card_declined")
-    assert (await provider.charge("k-3", TEN, "pm_none")).outcome is Outcome.HARD_DECLINE
-    nobody_acts = await provider.charge("k-4", TEN, await card(server, ACTION))
-    assert nobody_acts == Charge(Outcome.SOFT_DECLINE, "authentication_required")
+    assert (await provider.charge("k-3", TEN, "pm_none", attended=True)).outcome is Outcome.HARD_DECLINE
+
+
+async def act(url: str, charge: Charge, success: bool) -> None:
+    """What Stripe's program in the buyer's browser does."""
+    assert charge.action is not None
+    async with httpx.AsyncClient(base_url=url, auth=(KEY, "")) as client:
+        path = f"/v1/payment_intents/{charge.reference}/_authenticate"
+        answer = await client.post(
+            path, data={"client_secret": charge.action.client_secret, "success": str(success).lower()}
+        )
+        assert answer.status_code == 200
+
+
+@pytest.mark.covers("B35")
+async def test_a_card_whose_owner_has_to_prove_it(server: str, provider: StripeProvider) -> None:
+    means = await card(server, ACTION)
+    waiting = [await provider.charge(f"k-{number}", TEN, means, attended=True) for number in range(4)]
+    assert {one.outcome for one in waiting} == {Outcome.REQUIRES_ACTION}
+    proved, failed, quicker, left = waiting
+    assert await provider.lookup("k-0", proved.reference) == proved
+    await act(server, proved, success=True)
+    taken = Charge(Outcome.CAPTURED, reference=proved.reference)
+    assert await provider.lookup("k-0", proved.reference) == taken
+    await act(server, failed, success=False)
+    refusal = Charge(Outcome.SOFT_DECLINE, "payment_intent_authentication_failure")
+    assert await provider.lookup("k-1", failed.reference) == refusal
+    # What was declined cannot be gone on with.
+    async with httpx.AsyncClient(base_url=server, auth=(KEY, "")) as client:
+        intent = (await client.get(f"/v1/payment_intents/{failed.reference}")).json()
+        assert intent["status"] == "canceled"
+    await act(server, quicker, success=True)
+    assert (await provider.call_off("k-2", quicker.reference)).outcome is Outcome.CAPTURED
+    ended = await provider.call_off("k-3", left.reference)
+    assert ended == Charge(Outcome.SOFT_DECLINE, "authentication_required")
+    assert (await provider.lookup("k-3", left.reference)) is not None
 
 
 async def test_parts_go_back_and_are_found_by_their_key(server: str, provider: StripeProvider) -> None:
-    taken = await provider.charge("k-1", TEN, await card(server, GOOD))
+    taken = await provider.charge("k-1", TEN, await card(server, GOOD), attended=False)
     charge = ChargeReference("k-1", taken.reference)
     assert await provider.lookup_refund("r-1", charge) is None
     assert await provider.refund("r-1", charge, Money("EUR", 400)) == RefundAnswer(True)
@@ -152,12 +186,14 @@ class Recorded:
 
 
 @asynccontextmanager
-async def recorded(*answers: tuple[int, dict[str, Any]]) -> AsyncIterator[tuple[StripeProvider, Recorded]]:
+async def recorded(
+    *answers: tuple[int, dict[str, Any]], return_url: str = ""
+) -> AsyncIterator[tuple[StripeProvider, Recorded]]:
     replies = Recorded(list(answers))
     listening = await asyncio.start_server(replies, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     async with listening:
-        provider = StripeProvider(KEY, url=f"http://127.0.0.1:{port}")
+        provider = StripeProvider(KEY, url=f"http://127.0.0.1:{port}", return_url=return_url)
         yield provider, replies
         await provider.close()
 
@@ -173,7 +209,7 @@ def decline(code: str) -> tuple[int, dict[str, Any]]:
 
 async def test_our_key_is_the_idempotency_key_and_stands_in_the_metadata() -> None:
     async with recorded((200, intent("succeeded"))) as (provider, server):
-        assert await provider.charge("key-1", Money("JPY", 500), "pm_1") == Charge(
+        assert await provider.charge("key-1", Money("JPY", 500), "pm_1", attended=False) == Charge(
             Outcome.CAPTURED, reference="pi_1"
         )
     ((line, headers, body),) = server.asked
@@ -182,6 +218,19 @@ async def test_our_key_is_the_idempotency_key_and_stands_in_the_metadata() -> No
     assert headers["authorization"] == f"bearer {KEY}".lower()
     for part in ("amount=500", "currency=jpy", "payment_method=pm_1", "confirm=true", "key-1"):
         assert part in body
+    assert "off_session=true" in body
+    assert "return_url" not in body
+
+
+async def test_a_buyer_who_is_there_is_asked_and_sent_back() -> None:
+    async with recorded((200, intent("succeeded")), return_url="https://shop.example/paid") as (
+        provider,
+        server,
+    ):
+        await provider.charge("key-1", TEN, "pm_1", attended=True)
+    ((_, _, body),) = server.asked
+    assert "off_session=false" in body
+    assert "return_url=https%3A%2F%2Fshop.example%2Fpaid" in body
 
 
 @pytest.mark.parametrize(
@@ -190,7 +239,7 @@ async def test_our_key_is_the_idempotency_key_and_stands_in_the_metadata() -> No
 async def test_declines_are_for_good_or_for_now(code: str) -> None:
     async with recorded(decline(code)) as (provider, _):
         outcome = Outcome.HARD_DECLINE if code in HARD_DECLINES else Outcome.SOFT_DECLINE
-        assert await provider.charge("k", TEN, "pm_1") == Charge(outcome, code)
+        assert await provider.charge("k", TEN, "pm_1", attended=False) == Charge(outcome, code)
 
 
 @pytest.mark.parametrize(
@@ -201,13 +250,13 @@ async def test_other_failures_mean_that_nothing_is_known(status: int, kind: str)
     failure = (status, {"error": {"type": kind, "message": "Sorry."}})
     async with recorded(failure, failure) as (provider, server):
         with pytest.raises(stripe.StripeError):
-            await provider.charge("k", TEN, "pm_1")
+            await provider.charge("k", TEN, "pm_1", attended=False)
         with pytest.raises(stripe.StripeError):
             await provider.refund("r", ChargeReference("k", "pi_1"), TEN)
     assert len(server.asked) == 2
     unreachable = StripeProvider(KEY, url="http://127.0.0.1:9")
     with pytest.raises(stripe.APIConnectionError):
-        await unreachable.charge("k", TEN, "pm_1")
+        await unreachable.charge("k", TEN, "pm_1", attended=False)
     await unreachable.close()
 
 
@@ -220,12 +269,22 @@ async def test_other_failures_mean_that_nothing_is_known(status: int, kind: str)
             [intent("requires_payment_method", last_payment_error={"decline_code": "lost_card"})],
             Charge(Outcome.HARD_DECLINE, "lost_card"),
         ),
+        (
+            [
+                intent(
+                    "requires_action",
+                    client_secret="pi_1_secret",
+                    next_action={"type": "redirect_to_url", "redirect_to_url": {"url": "https://bank"}},
+                )
+            ],
+            Charge(Outcome.REQUIRES_ACTION, reference="pi_1", action=Action("https://bank", "pi_1_secret")),
+        ),
         ([intent("canceled")], Charge(Outcome.SOFT_DECLINE, "card_declined")),
     ],
 )
 async def test_a_charge_is_found_by_its_key(found: list[dict[str, Any]], answer: Charge | None) -> None:
     page = {"object": "search_result", "data": found, "has_more": False, "url": "/v1/payment_intents/search"}
-    async with recorded((200, page)) as (provider, server):
+    async with recorded((200, page), (200, intent("canceled"))) as (provider, server):
         assert await provider.lookup("key-1") == answer
     assert "/v1/payment_intents/search?" in server.asked[0][0]
     assert "key-1" in server.asked[0][0]
@@ -275,5 +334,7 @@ async def test_amounts_in_the_units_of_stripe(amount: Money, minor: int | None) 
     with pytest.raises(NotRepresentable):
         minor_units(amount)
     provider, charge = StripeProvider(KEY), ChargeReference("k", "pi_1")
-    assert (await provider.charge("k", amount, "pm_1")).decline_code == "amount_not_representable"
+    assert (
+        await provider.charge("k", amount, "pm_1", attended=False)
+    ).decline_code == "amount_not_representable"
     assert (await provider.refund("r", charge, amount)).failure_code == "amount_not_representable"

@@ -12,11 +12,11 @@ from chassis.kernel.machine import Actor
 from services.orders.domain import buyer_side, fulfilment, negotiation
 from services.orders.domain import order as orders
 from services.orders.domain import payment as payments
+from services.orders.domain.attempt import Charge, Outcome
 from services.orders.domain.buyer_side import BuyerState
 from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.listing import ListingIntake
 from services.orders.domain.order import DeclineReason, Order, State
-from services.orders.domain.payment import Charge, Outcome
 from services.orders.domain.quotes import OfferState
 from services.orders.domain.work import CancelReason
 from tests.unit.orders.purchases import NOW, OFFER, PATIENCE, fact, in_state, paying, placed

@@ -12,9 +12,10 @@ from chassis.kernel.refusal import Refusal
 from services.orders.domain import fulfilment
 from services.orders.domain import order as orders
 from services.orders.domain import payment as payments
+from services.orders.domain.attempt import Charge, Outcome
 from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.order import DELIVERIES_LIMIT, Order, PaymentState, State
-from services.orders.domain.payment import Charge, Outcome, Payment
+from services.orders.domain.payment import Payment
 from services.orders.domain.work import CancelReason, Party
 from tests.unit.orders.purchases import HOUR, NOW, PATIENCE, in_state, paying
 

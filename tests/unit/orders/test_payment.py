@@ -12,17 +12,20 @@ import pytest
 
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Kind, Refusal
+from services.orders.domain import actions
 from services.orders.domain import payment as payments
+from services.orders.domain.attempt import Action, Charge, Outcome
 from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.events import OrderPaid, OrderPaymentFailed, OrderPaymentRetried
 from services.orders.domain.order import Order, PaymentState
 from services.orders.domain.order import State as OrderState
-from services.orders.domain.payment import MACHINE, Charge, Outcome, Payment, Purpose, State
+from services.orders.domain.payment import MACHINE, Payment, Purpose, State
 from tests.unit.orders.purchases import BUYER, HOUR, NOW, PAYMENT_ID, SELLER, eur, in_state, paying
 
 LATER = NOW + HOUR
 CAPTURED = Charge(Outcome.CAPTURED)
 SOFT = Charge(Outcome.SOFT_DECLINE, "insufficient_funds")
+WAITING = Charge(Outcome.REQUIRES_ACTION, reference="pi_1", action=Action("https://bank.example", "secret"))
 HARD = Charge(Outcome.HARD_DECLINE, "stolen_card")
 
 
@@ -36,6 +39,8 @@ def in_payment_state(state: State, *, charge: Charge = SOFT) -> tuple[Order, Pay
             return order, submitting
         case State.UNKNOWN:
             return order, payments.lose(submitting, 1, now=NOW)
+        case State.REQUIRES_ACTION:
+            return order, actions.require_action(submitting, 1, WAITING, now=NOW)
         case State.VOIDED:
             order = replace(order, payment_state=PaymentState.VOIDED)
             return order, payments.void(submitting, actor=Actor.TIMER, now=NOW)
@@ -55,6 +60,15 @@ EXPECTED = {
     (State.UNKNOWN, "decline", Actor.TIMER): State.DECLINED,
     (State.SUBMITTING, "lose", Actor.TIMER): State.UNKNOWN,
     (State.UNKNOWN, "lose", Actor.TIMER): State.UNKNOWN,
+    (State.REQUIRES_ACTION, "resubmit", Actor.TIMER): State.SUBMITTING,
+    (State.REQUIRES_ACTION, "capture", Actor.TIMER): State.CAPTURED,
+    (State.REQUIRES_ACTION, "decline", Actor.TIMER): State.DECLINED,
+    (State.REQUIRES_ACTION, "lose", Actor.TIMER): State.UNKNOWN,
+    (State.REQUIRES_ACTION, "requireAction", Actor.TIMER): State.REQUIRES_ACTION,
+    (State.SUBMITTING, "requireAction", Actor.TIMER): State.REQUIRES_ACTION,
+    (State.UNKNOWN, "requireAction", Actor.TIMER): State.REQUIRES_ACTION,
+    (State.REQUIRES_ACTION, "resume", Actor.BUYER): State.REQUIRES_ACTION,
+    (State.REQUIRES_ACTION, "void", Actor.TIMER): State.VOIDED,
     (State.VOIDED, "capture", Actor.TIMER): State.CAPTURED,
     (State.VOIDED, "decline", Actor.TIMER): State.DECLINED,
     (State.CREATED, "void", Actor.BUYER): State.VOIDED,
@@ -243,3 +257,44 @@ def test_a_schedule_never_repeats_a_hard_decline_by_the_same_means() -> None:
 def test_a_payment_without_attempts_has_no_last_one() -> None:
     with pytest.raises(ValueError, match="never tried"):
         _ = paying()[1].last_attempt
+
+
+def test_the_time_of_the_buyer_begins_once_and_ends_at_a_moment() -> None:
+    order, waiting = in_payment_state(State.REQUIRES_ACTION)
+    until = NOW + actions.ACTION_LIFETIME
+    assert waiting.last_attempt.action_expire_time == until
+    assert actions.require_action(waiting, 1, WAITING, now=LATER) is waiting
+    other = replace(WAITING, action=Action("https://bank.example/2"))
+    moved_on = actions.require_action(waiting, 1, other, now=LATER)
+    assert (moved_on.action, moved_on.last_attempt.action_expire_time) == (other.action, until)
+    just_before = until - timedelta(microseconds=1)
+    assert payments.lose(waiting, 1, now=just_before) is waiting
+    assert not payments.is_action_over(waiting, now=just_before)
+    assert payments.is_action_over(waiting, now=until)
+    lost = payments.lose(waiting, 1, now=until)
+    assert (lost.state, lost.action) == (State.UNKNOWN, None)
+    assert lost.enquiries_end_time == until + payments.ENQUIRIES_END_AFTER
+    taken = payments.resolve(lost, 1, CAPTURED, now=until)
+    assert (taken.state, taken.last_attempt.action, taken.last_attempt.reference) == (
+        State.CAPTURED,
+        None,
+        "pi_1",
+    )
+    assert actions.require_action(taken, 1, WAITING, now=until) is taken
+    changed, _ = actions.action_required(order, waiting, now=NOW)
+    assert changed.payment_state is order.payment_state
+
+
+def test_what_was_given_up_waits_for_nobody() -> None:
+    _, voided = in_payment_state(State.VOIDED)
+    assert actions.require_action(voided, 1, WAITING, now=LATER) is voided
+
+
+def test_a_period_is_attended_only_when_the_buyer_tries_it_again() -> None:
+    assert paying()[1].is_attended
+    period = subscribed()
+    assert not period.is_attended
+    declined = payments.resolve(payments.submit(period, now=NOW), 1, SOFT, now=NOW)
+    for actor in (Actor.BUYER, Actor.SELLER, Actor.TIMER):
+        again = payments.due_again(declined, actor=actor, token="", now=LATER)
+        assert again.is_attended is (actor is Actor.BUYER)

@@ -15,7 +15,7 @@ from parley.gating.v1 import gate_decision_pb2
 from parley.offers.v1 import listing_pb2
 from parley.orders.v1 import events_pb2, fulfilment_pb2, order_pb2, payment_pb2
 from parley.type.v1 import commerce_pb2, event_pb2
-from services.orders.domain import commerce, events, gate, listing, payment, work
+from services.orders.domain import attempt, commerce, events, gate, listing, payment, work
 from services.orders.domain import order as orders
 from services.orders.domain.commerce import Address, Interval, Plan
 from services.orders.domain.order import Order, State
@@ -40,7 +40,7 @@ ADDRESS = Address("Ana Private", "", ("Secret Street 1",), "10115", "Berlin", "D
         (orders.DeclineReason, order_pb2.Order.DeclineReason, "DECLINE_REASON_"),
         (payment.State, payment_pb2.Payment.State, "STATE_"),
         (payment.Purpose, payment_pb2.Payment.Purpose, "PURPOSE_"),
-        (payment.Outcome, payment_pb2.PaymentAttempt.Outcome, "OUTCOME_"),
+        (attempt.Outcome, payment_pb2.PaymentAttempt.Outcome, "OUTCOME_"),
         (commerce.PaymentMethod, commerce_pb2.PaymentMethod, "PAYMENT_METHOD_"),
         (commerce.Interval, commerce_pb2.Plan.Interval, "INTERVAL_"),
         (gate.Outcome, gate_decision_pb2.GateDecision.Outcome, "OUTCOME_"),
@@ -109,9 +109,10 @@ def test_events_are_declared_and_carry_no_words_contact_data_or_means_of_payment
     kind: type[events.OrderEvent],
 ) -> None:
     more = {
-        events.OrderPaid: ("orders/o/payments/p", payment.Outcome.CAPTURED),
-        events.OrderPaymentFailed: ("orders/o/payments/p", payment.Outcome.HARD_DECLINE),
+        events.OrderPaid: ("orders/o/payments/p", attempt.Outcome.CAPTURED),
+        events.OrderPaymentFailed: ("orders/o/payments/p", attempt.Outcome.HARD_DECLINE),
         events.OrderPaymentRetried: ("orders/o/payments/p",),
+        events.OrderPaymentActionRequired: ("orders/o/payments/p",),
         events.OrderPaymentVoided: ("orders/o/payments/p",),
         events.OrderPaymentUnmarked: ("orders/o/payments/p",),
         events.OrderRefunded: ("orders/o/payments/p", 1, eur(5)),

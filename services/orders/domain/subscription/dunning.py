@@ -9,8 +9,9 @@ from chassis.kernel.machine import ActionState, Actor
 from chassis.kernel.money import Money
 from services.orders.domain import payment as payments
 from services.orders.domain import refusals
+from services.orders.domain.attempt import Outcome
 from services.orders.domain.commerce import PaymentMethod
-from services.orders.domain.payment import Outcome, Payment
+from services.orders.domain.payment import Payment
 from services.orders.domain.subscription import events, receipts
 from services.orders.domain.subscription.facts import MACHINE, Subscription, next_version, require
 from services.orders.domain.subscription.lifecycle import Move
