@@ -188,6 +188,27 @@ class Timetable:
                 return Match(local, window.span, window=window)
         return None
 
+    def steady_until(self, instant: datetime) -> datetime:
+        """An instant (UTC), strictly later, until which `is_active` answers the same window or override, or
+        none, as at `instant`: the next edge of one, the next local midnight, or a change of the offset.
+        """
+        start = instant.astimezone(UTC)
+        local = local_time(start, self.zone)
+        midnight = datetime.combine(local.date(), time())
+        passed = (local - midnight).total_seconds() / 60
+        override = self.overrides.get(local.date())
+        spans = override.spans if override else [w.span for w in self.windows if local.weekday() in w.days]
+        edges = (minute for span in spans for minute in (span.start_minute, span.end_minute))
+        edge = min((minute for minute in edges if minute > passed), default=MINUTES_PER_DAY)
+        end = start + (midnight + timedelta(minutes=edge) - local)
+        while start < end:
+            probe = min(start + _PROBE, end)
+            change = _first_change_of_offset(start, probe, self.zone)
+            if change < probe:
+                return change
+            start = probe
+        return end
+
     def next_change(self, instant: datetime) -> datetime | None:
         """The first instant (UTC), strictly later, at which activity flips; None when it never does again.
 

@@ -163,7 +163,7 @@ class Gate:
             rules = replace(rules, is_full=await self._projections.open_orders(tx, seller) >= limit)
         verdict = gate.verdict_of(rules, now)
         facts = NOTHING_KNOWN
-        if gate.asks_for_buyer(rules, verdict):
+        if gate.asks_for_buyer(rules.compiled.settings, verdict):
             facts = await self._projections.buyer_facts(tx, buyer, seller)
             if rules.compiled.settings.audience.spares_verified:
                 facts = replace(facts, verification=await self._verifications.verification(tx, buyer))
@@ -329,7 +329,7 @@ def _standing(
         verdict,
         now,
         _constant_until(rules, verdict, now),
-        gate.asks_for_buyer(rules, verdict),
+        gate.asks_for_buyer(rules.compiled.settings, verdict),
         seller.compiled.settings.max_open_orders,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -23,6 +23,7 @@ from services.gating.domain.simulation import (
     Placement,
     Report,
     Simulation,
+    Wanted,
     Workload,
 )
 
@@ -89,7 +90,9 @@ class Simulations:
                 raise refusals.simulation_too_large(MAX_PLACEMENTS)
             if not chosen.max_open_orders:
                 return chosen, sample, Workload()
-            return chosen, sample, await self._placements.workload(tx, query.seller, period)
+            limit = chosen.max_open_orders
+            workload = await self._placements.workload(tx, query.seller, limit=limit, before=period.end)
+            return chosen, sample, workload
 
         chosen, sample, workload = await self._database.read(begin)
         simulation = Simulation(chosen, workload=workload, max_examples=query.max_examples)
@@ -111,38 +114,42 @@ class Simulations:
         self, simulation: Simulation, seller: str, period: Interval, sample: Sample
     ) -> AsyncIterator[Progress | Found]:
         async with self._turns:
-            judged, last = 0, None
-            histories: dict[str, BuyerHistory | None] = {}
+            judged, histories = 0, dict[str, BuyerHistory | None]()
             yield Progress(judged, sample.total)
-            while True:
-                portion = await self._portion(seller, period, last, histories)
-                simulation.add(portion, histories)
-                judged += len(portion)
-                if len(portion) < PORTION:
-                    break
-                last = portion[-1]
-                # What arrived meanwhile is judged as well.
-                yield Progress(judged, max(judged, sample.total))
+            coming = asyncio.create_task(self._portion(seller, period, None))
+            try:
+                while True:
+                    portion = await coming
+                    is_last = len(portion) < PORTION
+                    if not is_last:
+                        # Read while these are judged.
+                        coming = asyncio.create_task(self._portion(seller, period, portion[-1]))
+                    undecided = simulation.weigh(portion)
+                    buyers = {placement.buyer for placement, _ in undecided}
+                    await self._learn(histories, seller, buyers, simulation.wanted)
+                    simulation.settle(undecided, histories)
+                    judged += len(portion)
+                    if is_last:
+                        break
+                    # What arrived meanwhile is judged as well.
+                    yield Progress(judged, max(judged, sample.total))
+            finally:
+                coming.cancel()
             yield Found(period, sample, simulation.report())
 
-    async def _portion(
-        self,
-        seller: str,
-        period: Interval,
-        after: Placement | None,
-        histories: dict[str, BuyerHistory | None],
-    ) -> list[Placement]:
-        """The next placements; `histories` then knows all of their buyers."""
+    async def _portion(self, seller: str, period: Interval, after: Placement | None) -> Sequence[Placement]:
+        return await self._database.read(
+            lambda tx: self._placements.portion(tx, seller, period, after=after, limit=PORTION)
+        )
 
-        async def work(tx: Transaction) -> list[Placement]:
-            portion = await self._placements.portion(tx, seller, period, after=after, limit=PORTION)
-            buyers = {placement.buyer for placement in portion}
-            if len(histories) > HISTORIES_CAPACITY:
-                histories.clear()
-            unknown = buyers - histories.keys()
-            if unknown:
-                found = await self._placements.histories(tx, seller, unknown)
-                histories.update({buyer: found.get(buyer) for buyer in unknown})
-            return list(portion)
-
-        return await self._database.read(work)
+    async def _learn(
+        self, histories: dict[str, BuyerHistory | None], seller: str, buyers: set[str], wanted: Wanted
+    ) -> None:
+        """Makes `histories` know these buyers."""
+        if len(histories) > HISTORIES_CAPACITY:
+            histories.clear()
+        unknown = buyers - histories.keys()
+        if not unknown:
+            return
+        found = await self._database.read(lambda tx: self._placements.histories(tx, seller, unknown, wanted))
+        histories.update({buyer: found.get(buyer) for buyer in unknown})

@@ -203,9 +203,8 @@ def decision(rules: GateRules, verdict: Verdict, *, buyer: str, at: datetime) ->
     )
 
 
-def asks_for_buyer(rules: GateRules, verdict: Verdict) -> bool:
+def asks_for_buyer(settings: OrderSettings, verdict: Verdict) -> bool:
     """Whether facts about the buyer could turn the verdict."""
-    settings = rules.compiled.settings
     return verdict.outcome is Outcome.REQUEST_REQUIRED and (
         settings.bypass_policy is not BypassPolicy.NEVER or settings.audience is not Audience.ALL_BUYERS
     )
@@ -226,9 +225,9 @@ def verdict_of(rules: GateRules, at: datetime) -> Verdict:
 
 def for_buyer(rules: GateRules, verdict: Verdict, facts: BuyerFacts, at: datetime) -> Verdict:
     """`verdict` as it holds for one buyer: a request that he need not send becomes ALLOWED."""
-    if not asks_for_buyer(rules, verdict):
-        return verdict
     settings = rules.compiled.settings
+    if not asks_for_buyer(settings, verdict):
+        return verdict
     offers = [offer for offer in facts.offers if offer.package == rules.package]
     if settings.bypass_policy is not BypassPolicy.NEVER:
         held = _open_offer(offers, at)

@@ -1,7 +1,8 @@
 """What settings would have said to placements of the past. Pure; the rules are those of the gate itself.
 
-What the clock says depends on the local weekday and minute alone, or on date and minute where a day has an
-override. So the clock is asked once for each of these and not once for each placement.
+What does not change from one placement to the next is asked once: the clock for as long as the same window
+covers the time, the switches for each package, and for each rule whether it spares a returning buyer.
+Nothing is asked about a buyer before the gate would have stopped him.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from chassis.kernel.timetable import MINUTES_PER_DAY
 from services.gating.domain import gate
 from services.gating.domain.availability import Availability
 from services.gating.domain.calendar import Calendar
@@ -27,13 +27,15 @@ from services.gating.domain.gate import (
     Verdict,
 )
 from services.gating.domain.plan import SellerPlan, Tier
-from services.gating.domain.settings import OrderSettings
+from services.gating.domain.settings import BypassPolicy, OrderSettings
 from services.gating.domain.verification import BuyerVerification
 
 LONGEST_PERIOD: Final = timedelta(days=366)
 DEFAULT_EXAMPLES: Final = 5
 MAX_PLACEMENTS: Final = 1_000_000
 """Placements of one simulation."""
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Placement(NamedTuple):
@@ -69,31 +71,48 @@ class BuyerHistory:
     offers: tuple[PastOffer, ...] = ()
     verifications: tuple[BuyerVerification, ...] = ()
 
+    def is_returning(self, placement: Placement) -> bool:
+        """Whether an order of his was confirmed when he placed; not what he placed itself."""
+        first = self.first_confirm_time
+        return first is not None and first < placement.time and self.first_order != placement.name
+
     def facts(self, placement: Placement) -> BuyerFacts:
-        """What the gate would have known when he placed; not what he placed itself."""
-        at, first = placement.time, self.first_confirm_time
-        is_returning = first is not None and first < at and self.first_order != placement.name
+        """What the gate would have known when he placed."""
+        at = placement.time
         held = tuple(
             HeldOffer(offer.offer, offer.package, offer.until is None or at < offer.until, offer.expire_time)
             for offer in self.offers
             if offer.since <= at
         )
         said = (one for one in self.verifications if one.set_time is not None and one.set_time <= at)
-        return BuyerFacts(is_returning, held, next(said, None))
+        return BuyerFacts(self.is_returning(placement), held, next(said, None))
 
 
 NO_HISTORY: Final = BuyerHistory()
+_RETURNING: Final = BuyerFacts(has_confirmed_order=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of a buyer's history can matter."""
+
+    orders: bool
+    offers: bool
+    verifications: bool
 
 
 class Workload:
-    """How many orders were open at an instant: those confirmed before it that were not over by then."""
+    """When the seller had as many open orders as he takes: `turns` are the instants behind which he was full
+    (True) or had room again, in the order of time. At first he has room.
+    """
 
-    def __init__(self, confirmed: Sequence[datetime] = (), ended: Sequence[datetime] = ()) -> None:
-        self._confirmed, self._ended = sorted(confirmed), sorted(ended)
+    def __init__(self, turns: Sequence[tuple[datetime, bool]] = ()) -> None:
+        self._times = [time for time, _ in turns]
+        self._full = [False, *(is_full for _, is_full in turns)]
 
-    def open_at(self, at: datetime) -> int:
-        """The number. An order that is confirmed at this very instant is not yet counted."""
-        return bisect_left(self._confirmed, at) - bisect_left(self._ended, at)
+    def is_full(self, at: datetime) -> bool:
+        """Whether he was full. An order that is confirmed at this very instant is not yet counted."""
+        return self._full[bisect_left(self._times, at)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +180,24 @@ class Report:
 
 
 class _Tally:
-    """What is counted of one rule; `examples` are shared by all rules of a reason."""
+    """What is counted of one rule; `examples` are shared by all rules of a reason. `asks_for_buyer`: whether
+    something about the buyer could turn it.
+    """
 
-    __slots__ = ("examples", "is_gated", "judgement", "orders", "requests")
+    __slots__ = ("asks_for_buyer", "examples", "judgement", "orders", "requests")
 
-    def __init__(self, judgement: Judgement, examples: list[Example]) -> None:
+    def __init__(self, judgement: Judgement, examples: list[Example], *, asks_for_buyer: bool) -> None:
         self.judgement = judgement
-        self.is_gated = judgement.outcome is Outcome.REQUEST_REQUIRED
+        self.asks_for_buyer = asks_for_buyer
         self.examples = examples
         self.orders = self.requests = 0
+
+
+class Undecided(NamedTuple):
+    """A placement that is gated unless something is known of its buyer."""
+
+    placement: Placement
+    tally: _Tally
 
 
 class Simulation:
@@ -182,36 +210,51 @@ class Simulation:
         workload: Workload | None = None,
         max_examples: int = DEFAULT_EXAMPLES,
     ) -> None:
+        self._settings = settings
         self._compiled = CompiledSettings(settings)
-        self._spares_returning = settings.audience.spares_returning
-        self._spares_verified = settings.audience.spares_verified
         self._workload = workload or Workload()
         self._max_examples = max_examples
         self._tallies: dict[Judgement, _Tally] = {}
         self._examples: dict[GateReason, list[Example]] = {}
         self._full = self._tally(Judgement(Outcome.REQUEST_REQUIRED, GateReason.AT_CAPACITY))
-        # Memories: of the packages by intake, and of the clock by weekday, or date, and minute.
-        self._packages: dict[str, dict[str, tuple[GateRules, _Tally | None]]] = {i.value: {} for i in Intake}
-        self._weeks: dict[int, _Tally] = {}
-        self._days: dict[tuple[date, int], _Tally] = {}
+        # What is remembered: what the switches say of packages, and which rules spare whoever returns.
+        self._instant: dict[str, _Tally | None] = {}
+        self._others: dict[tuple[str, str], _Tally | None] = {}
+        self._spared: dict[_Tally, _Tally] = {}
+        # And what the clock says from `since` until before `until`.
+        self._clock, self._since, self._until = self._full, _NEVER, _NEVER
+        self.wanted = Wanted(
+            orders=settings.audience.spares_returning,
+            offers=settings.bypass_policy is not BypassPolicy.NEVER,
+            verifications=settings.audience.spares_verified,
+        )
 
     def judge(self, placement: Placement, history: BuyerHistory = NO_HISTORY) -> Judgement:
         """What the settings would have said."""
-        tally, offer = self._weigh(placement, history)
+        tally, offer = self._unless_spared(placement, self._weigh(placement), history)
         return replace(tally.judgement, offer=offer) if offer else tally.judgement
 
-    def add(self, placements: Iterable[Placement], histories: Mapping[str, BuyerHistory | None]) -> None:
-        """Judges placements in the order of time; `histories` by buyer, those who have any."""
-        zone, max_examples = self._compiled.zone, self._max_examples
+    def weigh(self, placements: Iterable[Placement]) -> list[Undecided]:
+        """Counts placements, given in the order of time; answers those for which `settle` needs to know the
+        buyers.
+        """
+        undecided = []
         for placement in placements:
-            tally, offer = self._weigh(placement, histories.get(placement.buyer) or NO_HISTORY)
-            if placement.is_request:
-                tally.requests += 1
+            tally = self._weigh(placement)
+            if tally.asks_for_buyer:
+                undecided.append(Undecided(placement, tally))
             else:
-                tally.orders += 1
-            if len(tally.examples) < max_examples:
-                found = replace(tally.judgement, offer=offer)
-                tally.examples.append(Example(placement, placement.time.astimezone(zone).isoformat(), found))
+                self._count(placement, tally, "")
+        return undecided
+
+    def settle(self, undecided: Iterable[Undecided], histories: Mapping[str, BuyerHistory | None]) -> None:
+        """Counts what `weigh` left open; `histories` by buyer, those who have any."""
+        for placement, weighed in undecided:
+            history = histories.get(placement.buyer)
+            if history is None:
+                self._count(placement, weighed, "")
+            else:
+                self._count(placement, *self._unless_spared(placement, weighed, history))
 
     def report(self) -> Report:
         """What was found so far."""
@@ -222,73 +265,82 @@ class Simulation:
         ]
         rules.sort(key=lambda rule: (-rule.placements, rule.reason.value, rule.matched_window))
         examples = (example for reason in GateReason for example in self._examples.get(reason, ()))
-        return Report(self._compiled.settings.version, tuple(rules), tuple(examples))
+        return Report(self._settings.version, tuple(rules), tuple(examples))
 
-    def _weigh(self, placement: Placement, history: BuyerHistory) -> tuple[_Tally, str]:
-        rules, switched = self._package(placement)
+    def _count(self, placement: Placement, tally: _Tally, offer: str) -> None:
+        if placement.is_request:
+            tally.requests += 1
+        else:
+            tally.orders += 1
+        if len(tally.examples) < self._max_examples:
+            found = replace(tally.judgement, offer=offer)
+            local_time = placement.time.astimezone(self._compiled.zone).isoformat()
+            tally.examples.append(Example(placement, local_time, found))
+
+    def _weigh(self, placement: Placement) -> _Tally:
+        """What holds for a buyer of whom nothing is known."""
+        if placement.intake is Intake.INSTANT:
+            try:
+                switched = self._instant[placement.package]
+            except KeyError:
+                switched = self._instant[placement.package] = self._ask_switches(placement)
+        else:
+            key = (placement.package, placement.intake.value)
+            if key not in self._others:
+                self._others[key] = self._ask_switches(placement)
+            switched = self._others[key]
         if switched is not None:
-            return switched, ""
-        tally = self._by_clock(placement.time)
-        if not tally.is_gated:
-            limit = self._compiled.settings.max_open_orders
-            if not limit or self._workload.open_at(placement.time) < limit:
-                return tally, ""
-            tally = self._full
-        # Most buyers have nothing that could let them pass.
-        if not (
-            history.offers
-            or (self._spares_returning and history.first_confirm_time is not None)
-            or (self._spares_verified and history.verifications)
-        ):
-            return tally, ""
-        found = tally.judgement
+            return switched
+        at = placement.time
+        if not self._since <= at < self._until:
+            self._clock = self._tally(Judgement(*gate.clock_rule(self._compiled, at)))
+            self._since, self._until = at, self._compiled.timetable.steady_until(at)
+        is_open = self._clock.judgement.outcome is Outcome.ALLOWED
+        if is_open and self._settings.max_open_orders and self._workload.is_full(at):
+            return self._full
+        return self._clock
+
+    def _unless_spared(
+        self, placement: Placement, weighed: _Tally, history: BuyerHistory
+    ) -> tuple[_Tally, str]:
+        """The rule for the buyer with this history, and his offer where that is the reason."""
+        if not weighed.asks_for_buyer:
+            return weighed, ""
+        if history.offers or (self.wanted.verifications and history.verifications):
+            passed = self._for_buyer(placement, weighed, history.facts(placement))
+            return self._tally(passed), passed.offer
+        if not (self.wanted.orders and history.is_returning(placement)):
+            return weighed, ""
+        if weighed not in self._spared:
+            self._spared[weighed] = self._tally(self._for_buyer(placement, weighed, _RETURNING))
+        return self._spared[weighed], ""
+
+    def _for_buyer(self, placement: Placement, weighed: _Tally, facts: BuyerFacts) -> Judgement:
+        found = weighed.judgement
         verdict = Verdict(found.outcome, found.reason, "", found.matched_window)
-        passed = gate.for_buyer(rules, verdict, history.facts(placement), placement.time)
-        if passed is verdict:
-            return tally, ""
-        return self._tally(Judgement(passed.outcome, passed.reason)), passed.offer
+        passed = gate.for_buyer(self._rules(placement), verdict, facts, placement.time)
+        return Judgement(passed.outcome, passed.reason, passed.matched_window, passed.offer)
 
     def _tally(self, judgement: Judgement) -> _Tally:
-        known = self._tallies.get(judgement)
+        rule = replace(judgement, offer="") if judgement.offer else judgement
+        known = self._tallies.get(rule)
         if known is None:
-            examples = self._examples.setdefault(judgement.reason, [])
-            known = self._tallies[judgement] = _Tally(judgement, examples)
+            examples = self._examples.setdefault(rule.reason, [])
+            asks = gate.asks_for_buyer(self._settings, Verdict(rule.outcome, rule.reason, ""))
+            known = self._tallies[rule] = _Tally(rule, examples, asks_for_buyer=asks)
         return known
 
-    def _package(self, placement: Placement) -> tuple[GateRules, _Tally | None]:
-        # By the text, whose hash is remembered: that of an enum's member is computed anew each time.
-        of_intake = self._packages[placement.intake.value]
-        known = of_intake.get(placement.package)
-        if known is None:
-            seller = self._compiled.settings.seller
-            name = listing_of(placement.package)
-            rules = GateRules(
-                placement.package,
-                self._compiled,
-                SellerPlan(seller, Tier.PREMIUM),
-                Calendar(Availability(seller)),
-                Listing(name, "", placement.intake, True, (), 0),
-                Calendar(Availability(name)),
-            )
-            verdict = gate.switches(rules, placement.time)
-            switched = None if verdict is None else self._tally(Judgement(verdict.outcome, verdict.reason))
-            known = of_intake[placement.package] = (rules, switched)
-        return known
+    def _ask_switches(self, placement: Placement) -> _Tally | None:
+        verdict = gate.switches(self._rules(placement), placement.time)
+        return None if verdict is None else self._tally(Judgement(verdict.outcome, verdict.reason))
 
-    def _by_clock(self, at: datetime) -> _Tally:
-        local = at.astimezone(self._compiled.zone)
-        minute = local.hour * 60 + local.minute
-        overrides = self._compiled.overrides
-        if overrides and (day := local.date()) in overrides:
-            known = self._days.get((day, minute))
-            if known is None:
-                known = self._days[day, minute] = self._ask_clock(at)
-            return known
-        minute += local.weekday() * MINUTES_PER_DAY
-        known = self._weeks.get(minute)
-        if known is None:
-            known = self._weeks[minute] = self._ask_clock(at)
-        return known
-
-    def _ask_clock(self, at: datetime) -> _Tally:
-        return self._tally(Judgement(*gate.clock_rule(self._compiled, at)))
+    def _rules(self, placement: Placement) -> GateRules:
+        seller, name = self._settings.seller, listing_of(placement.package)
+        return GateRules(
+            placement.package,
+            self._compiled,
+            SellerPlan(seller, Tier.PREMIUM),
+            Calendar(Availability(seller)),
+            Listing(name, "", placement.intake, True, (), 0),
+            Calendar(Availability(name)),
+        )

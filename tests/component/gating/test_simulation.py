@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from chassis.db import Transaction
 from chassis.testing.service import refused, seller
 from chassis.wire import timestamp
 from parley.gating.v1 import gating_service_pb2 as pb
@@ -17,6 +20,7 @@ from parley.offers.v1 import events_pb2 as offers_events
 from parley.offers.v1.offer_pb2 import Offer
 from parley.orders.v1 import events_pb2 as orders_events
 from parley.orders.v1.order_pb2 import Order
+from services.gating.adapters.repository.placements import PlacementsRepository
 from services.gating.app import simulation
 from tests.component.gating.conftest import (
     AGENT,
@@ -247,3 +251,37 @@ async def test_a_seller_sees_his_own_placements_only(past: World) -> None:
     assert (found.sample_size, found.settings_version) == (1, 0)
     for who in (STRANGER, ANA, OPERATOR):
         assert (await refused(messages(past, who))).reason == "NOT_FOUND"
+
+
+KNOWN_ORDERS = """
+INSERT INTO known_order (name, version, seller, buyer, package, intake, is_open, confirm_time, close_time)
+SELECT 'orders/' || n, 1, :seller, 'users/b', :package, 'INSTANT', closed IS NULL, confirmed, closed
+FROM unnest(CAST(:numbers AS int[]), CAST(:confirmed AS timestamptz[]), CAST(:closed AS timestamptz[]))
+    AS made (n, confirmed, closed)
+"""
+
+
+async def test_a_seller_was_full_when_as_many_orders_were_open(world: World) -> None:
+    generator, instants = Random(7), [NOON + timedelta(seconds=second) for second in range(12)]
+    orders: list[tuple[int, datetime | None, datetime | None]] = []
+    for number in range(30):
+        confirmed = generator.choice([None, *instants[:9]])
+        later = [instant for instant in instants if confirmed is not None and instant >= confirmed]
+        orders.append((number, confirmed, generator.choice([None, *later])))
+    numbers, confirmed_times, closed_times = ([*column] for column in zip(*orders, strict=True))
+    rows = {"numbers": numbers, "confirmed": confirmed_times, "closed": closed_times}
+
+    async def work(tx: Transaction) -> None:
+        await tx.execute(sa.text(KNOWN_ORDERS), {"seller": SELLER, "package": PACKAGE, **rows})
+        for limit in (1, 3, 6, 31):
+            found = await PlacementsRepository().workload(tx, SELLER, limit=limit, before=instants[6])
+            for instant in instants[:7]:
+                count = sum(
+                    confirmed is not None
+                    and confirmed < instant
+                    and not (closed is not None and closed < instant)
+                    for _, confirmed, closed in orders
+                )
+                assert found.is_full(instant) is (count >= limit)
+
+    await world.service.host.database.transact(work)

@@ -6,6 +6,7 @@ import struct
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from itertools import pairwise
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -256,6 +257,25 @@ def test_the_next_change_is_later_and_nothing_changes_before_it(
     for step in range(50):
         probe = instant + (until - instant) * step / 50
         assert (timetable.is_active(probe) is not None) is active
+
+
+@given(zones, st.lists(windows, max_size=4), st.lists(overrides, max_size=3), instants, st.randoms())
+def test_the_same_window_covers_every_instant_until_it_does_not(
+    zone: ZoneInfo, found: list[Window], days_off: list[Override], instant: datetime, generator: Random
+) -> None:
+    timetable = Timetable(zone, found, days_off)
+    until = timetable.steady_until(instant)
+    assert instant < until <= instant + timedelta(hours=28)
+
+    def answer(at: datetime) -> object:
+        match = timetable.is_active(at)
+        return None if match is None else (match.span, match.window, match.override)
+
+    said, seconds = answer(instant), (until - instant).total_seconds()
+    later = [instant + timedelta(seconds=generator.uniform(0, seconds)) for _ in range(8)]
+    for at in (until - TICK, *(at for at in later if at < until)):
+        assert answer(at) == said
+        assert local_time(at, zone).date() == local_time(instant, zone).date()
 
 
 @pytest.mark.covers("G18")

@@ -186,10 +186,10 @@ def test_nothing_about_the_buyer_is_asked_while_the_gate_is_open() -> None:
         rules(nights()),
         rules(seller=Availability(SELLER, False)),
     ]
-    assert not any(asks_for_buyer(found, verdict_of(found, NOON)) for found in open_gates)
-    assert asks_for_buyer(rules(), verdict_of(rules(), NOON))
+    assert not any(asks_for_buyer(found.compiled.settings, verdict_of(found, NOON)) for found in open_gates)
+    assert asks_for_buyer(rules().compiled.settings, verdict_of(rules(), NOON))
     never = rules(settings_with(bypass_policy=BypassPolicy.NEVER))
-    assert not asks_for_buyer(never, verdict_of(never, NOON))
+    assert not asks_for_buyer(never.compiled.settings, verdict_of(never, NOON))
 
 
 @pytest.mark.covers("G20", "G21", "G22")

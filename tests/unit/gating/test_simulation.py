@@ -59,7 +59,7 @@ def replay(
     found: OrderSettings, *placements: Placement, history: BuyerHistory | None = None, examples: int = 5
 ) -> Report:
     simulation = Simulation(found, max_examples=examples)
-    simulation.add(placements, {BUYER: history})
+    simulation.settle(simulation.weigh(placements), {BUYER: history})
     return simulation.report()
 
 
@@ -112,12 +112,12 @@ def test_it_says_what_the_gate_says(
     confirmed: list[datetime],
     intake: Intake,
 ) -> None:
-    workload = Workload(confirmed)
-    simulation = Simulation(chosen, workload=workload)
+    limit = chosen.max_open_orders
+    filled = sorted(confirmed)[limit - 1 : limit] if limit else []
+    simulation = Simulation(chosen, workload=Workload([(time, True) for time in filled]))
     for time in times:
         placement = placed(time, intake=intake)
         found = simulation.judge(placement, history)
-        limit = chosen.max_open_orders
         is_full = bool(limit) and sum(one < time for one in confirmed) >= limit
         live = replace(rules(chosen, intake=intake), is_full=is_full)
         expected = decide(live, time, history.facts(placement)).verdict
@@ -223,9 +223,10 @@ def test_an_offer_counts_from_when_it_was_made_until_it_ended(
     assert Simulation(settings_with(bypass_policy=policy)).judge(placed(), history).reason is reason
 
 
-def test_open_orders_are_those_confirmed_before_and_not_yet_over() -> None:
-    workload = Workload([NOON, NOON - TICK, NIGHT], [NOON + TICK])
-    assert [workload.open_at(instant) for instant in (NOON, NOON + TICK, NOON + 2 * TICK)] == [1, 2, 1]
+def test_a_seller_is_full_behind_the_instant_that_filled_him() -> None:
+    workload = Workload([(NOON, True), (NOON + TICK, False)])
+    instants = (NOON - TICK, NOON, NOON + TICK, NOON + 2 * TICK)
+    assert [workload.is_full(instant) for instant in instants] == [False, False, True, False]
     chosen = replace(nights(), max_open_orders=2)
     simulation = Simulation(chosen, workload=workload)
     reasons = [simulation.judge(placed(instant)).reason for instant in (NOON, NOON + TICK, NIGHT)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -12,7 +15,14 @@ from services.gating.adapters.repository.verifications import verification_of
 from services.gating.app.ports import Sample
 from services.gating.domain.catalogue import Intake
 from services.gating.domain.interval import Interval
-from services.gating.domain.simulation import BuyerHistory, PastOffer, Placement, Workload
+from services.gating.domain.simulation import (
+    NO_HISTORY,
+    BuyerHistory,
+    PastOffer,
+    Placement,
+    Wanted,
+    Workload,
+)
 from services.gating.domain.verification import BuyerVerification
 
 # Orders made by accepting an offer are no placements, nor are requests that no settings led to.
@@ -42,8 +52,9 @@ _PORTION: Final = sa.text(
     "ORDER BY create_time, id LIMIT :limit)) AS placement ORDER BY time, name LIMIT :limit) AS portion"
 )
 _FIRST_ORDERS = sa.text(
-    "SELECT DISTINCT ON (buyer) buyer, name, confirm_time FROM confirmed_order "
-    "WHERE seller = :seller AND buyer = ANY(CAST(:buyers AS text[])) ORDER BY buyer, confirm_time, name"
+    "SELECT array_agg(buyer) AS buyers, array_agg(name) AS names, array_agg(confirm_time) AS times "
+    "FROM (SELECT DISTINCT ON (buyer) buyer, name, confirm_time FROM confirmed_order WHERE seller = :seller "
+    "AND buyer = ANY(CAST(:buyers AS text[])) ORDER BY buyer, confirm_time, name) AS first"
 )
 _OFFERS = sa.text(
     "SELECT made.buyer, made.package, offer.name, made.offer_time, offer.expire_time, "
@@ -55,11 +66,17 @@ _OFFERS = sa.text(
 _VERIFICATIONS = sa.text(
     "SELECT * FROM buyer_verification WHERE buyer = ANY(CAST(:buyers AS text[])) ORDER BY version DESC"
 )
+# Orders that change at one instant count together, because a sum along the time takes them in together.
 _WORKLOAD = sa.text(
-    "SELECT array_agg(confirm_time) AS confirmed, "
-    "array_agg(close_time) FILTER (WHERE close_time IS NOT NULL) AS ended "
-    "FROM known_order WHERE seller = :seller AND confirm_time < :end"
+    "WITH change AS (SELECT confirm_time AS time, 1 AS step FROM known_order "
+    "WHERE seller = :seller AND confirm_time < :before "
+    "UNION ALL SELECT close_time, -1 FROM known_order "
+    "WHERE seller = :seller AND confirm_time < :before AND close_time IS NOT NULL), "
+    "counted AS (SELECT time, sum(step) OVER (ORDER BY time) >= :limit AS is_full FROM change), "
+    "turn AS (SELECT time, is_full, lag(is_full, 1, false) OVER (ORDER BY time) AS before FROM counted) "
+    "SELECT time, is_full FROM turn WHERE is_full <> before ORDER BY time"
 )
+_as_placement: Final[Callable[[tuple[Any, ...]], Placement]] = partial(tuple.__new__, Placement)
 
 
 _INTAKES: Final = {"": Intake.SELLER_REVIEW, **{intake.value: intake for intake in Intake}}
@@ -91,34 +108,35 @@ class PlacementsRepository:
             return []
         intakes = [_INTAKES[intake] for intake in found.intakes]
         columns = (found.names, found.packages, found.buyers, intakes, found.times, found.are_requests)
-        return [*map(Placement, *columns)]
+        return [*map(_as_placement, zip(*columns, strict=True))]
 
     async def histories(
-        self, tx: Transaction, seller: str, buyers: Collection[str]
+        self, tx: Transaction, seller: str, buyers: Collection[str], wanted: Wanted
     ) -> Mapping[str, BuyerHistory]:
-        """What is known of those buyers of whom anything is."""
+        """What is known of those buyers of whom anything is, as far as it is wanted."""
         parameters = {"seller": seller, "buyers": list(buyers)}
-        firsts = {row.buyer: row for row in await tx.fetch_all(_FIRST_ORDERS, parameters)}
-        offers: dict[str, list[PastOffer]] = {}
-        for row in await tx.fetch_all(_OFFERS, parameters):
-            found = PastOffer(row.name, row.package, row.offer_time, row.until, row.expire_time)
-            offers.setdefault(row.buyer, []).append(found)
-        said: dict[str, list[BuyerVerification]] = {}
-        for row in await tx.fetch_all(_VERIFICATIONS, {"buyers": list(buyers)}):
-            said.setdefault(row.buyer, []).append(verification_of(row))
-        return {
-            buyer: _history(firsts.get(buyer), offers.get(buyer, ()), said.get(buyer, ()))
-            for buyer in {*firsts, *offers, *said}
-        }
+        found: dict[str, BuyerHistory] = {}
+        if wanted.orders:
+            first = await tx.fetch_one(_FIRST_ORDERS, parameters)
+            assert first is not None
+            if first.buyers is not None:
+                found = dict(zip(first.buyers, map(BuyerHistory, first.names, first.times), strict=True))
+        if wanted.offers:
+            offers: dict[str, list[PastOffer]] = {}
+            for row in await tx.fetch_all(_OFFERS, parameters):
+                offer = PastOffer(row.name, row.package, row.offer_time, row.until, row.expire_time)
+                offers.setdefault(row.buyer, []).append(offer)
+            for buyer, held in offers.items():
+                found[buyer] = replace(found.get(buyer, NO_HISTORY), offers=tuple(held))
+        if wanted.verifications:
+            said: dict[str, list[BuyerVerification]] = {}
+            for row in await tx.fetch_all(_VERIFICATIONS, {"buyers": list(buyers)}):
+                said.setdefault(row.buyer, []).append(verification_of(row))
+            for buyer, versions in said.items():
+                found[buyer] = replace(found.get(buyer, NO_HISTORY), verifications=tuple(versions))
+        return found
 
-    async def workload(self, tx: Transaction, seller: str, period: Interval) -> Workload:
-        """When orders became open and when they ended to be."""
-        found = await tx.fetch_one(_WORKLOAD, {"seller": seller, "end": period.end})
-        assert found is not None
-        return Workload(found.confirmed or (), found.ended or ())
-
-
-def _history(first: Any, offers: Sequence[PastOffer], said: Sequence[BuyerVerification]) -> BuyerHistory:
-    if first is None:
-        return BuyerHistory(offers=tuple(offers), verifications=tuple(said))
-    return BuyerHistory(first.name, first.confirm_time, tuple(offers), tuple(said))
+    async def workload(self, tx: Transaction, seller: str, *, limit: int, before: datetime) -> Workload:
+        """When as many orders as `limit` were open."""
+        rows = await tx.fetch_all(_WORKLOAD, {"seller": seller, "limit": limit, "before": before})
+        return Workload([(row.time, row.is_full) for row in rows])

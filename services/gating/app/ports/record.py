@@ -12,7 +12,7 @@ from services.gating.domain.facts import Fact, Visit
 from services.gating.domain.interval import Interval
 from services.gating.domain.metrics import OrderLife, SettingsSave
 from services.gating.domain.responses import Declaration, PlannedClosure, RequestLife
-from services.gating.domain.simulation import BuyerHistory, Placement, Workload
+from services.gating.domain.simulation import BuyerHistory, Placement, Wanted, Workload
 
 
 class Record(Protocol):
@@ -108,13 +108,13 @@ class Placements(Protocol):
         ...
 
     async def histories(
-        self, tx: Transaction, seller: str, buyers: Collection[str]
+        self, tx: Transaction, seller: str, buyers: Collection[str], wanted: Wanted
     ) -> Mapping[str, BuyerHistory]:
-        """What is known of those buyers of whom anything is."""
+        """What is known of those buyers of whom anything is, as far as it is wanted."""
         ...
 
-    async def workload(self, tx: Transaction, seller: str, period: Interval) -> Workload:
-        """When orders became open and when they ended to be, as far as it matters for the period."""
+    async def workload(self, tx: Transaction, seller: str, *, limit: int, before: datetime) -> Workload:
+        """When as many orders as `limit` were open."""
         ...
 
 
