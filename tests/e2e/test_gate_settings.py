@@ -1,13 +1,15 @@
-"""Order settings over HTTP: their history, the capacity gate fed by real orders, and the simulation."""
+"""Over HTTP: the history of order settings, the capacity gate, the simulation, absences, verified buyers."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from stack.demo.api import Api, Json, Party
+from stack.demo.terms import wire_time
 from tests.e2e.shop import Shop, order_body, refusal, seen
 
 
@@ -48,3 +50,40 @@ async def test_a_real_order_fills_the_capacity_and_is_replayed(shop: Shop, ana: 
     history = (await shop.owner.get(f"{shop.name}/orderSettings/versions"))["versions"]
     assert history[0]["author"] == f"users/{shop.id}-owner"
     assert "max_open_orders" in history[0]["changedPaths"]
+
+
+@pytest.mark.covers("X10", "X17", "G29")
+async def test_a_vacation_is_planned_and_called_off_and_verified_buyers_pass(
+    api: Api, gated: Shop, ana: Party
+) -> None:
+    begin = datetime.now(UTC) + timedelta(minutes=5)
+    span = {"startTime": wire_time(begin), "endTime": wire_time(begin + timedelta(days=9))}
+    listed: list[Json] = []
+    for parent in (gated.name, gated.listing):
+        made = (await gated.owner.post(f"{parent}/absences", {**span, "label": "Holidays"}))["absence"]
+        assert made["name"].startswith(f"{parent}/absences/")
+        listed.append(made)
+    found = await gated.owner.get(f"{gated.name}/absences", includeListings="true")
+    assert found["absences"] == listed
+    decision = (await ana.post(f"{gated.basic}:evaluateGate"))["decision"]
+    assert decision["nextChangeTime"] == span["startTime"]
+    for absence in listed:
+        await refusal(ana.call("DELETE", absence["name"]), "NOT_FOUND", 404)
+        await gated.owner.call("DELETE", absence["name"])
+        await refusal(gated.owner.call("DELETE", absence["name"]), "NOT_FOUND", 404)
+    assert (await gated.owner.get(f"{gated.name}/absences", includeListings="true"))["absences"] == []
+
+    await gated.gate(audience="AUDIENCE_UNVERIFIED_BUYERS")
+    await refusal(ana.post("orders", order_body(gated.basic)), "ORDER_REQUEST_REQUIRED", 400)
+    user = f"users/{ana.name}"
+    said = (await api.operator().post(f"{user}:setVerification", {"verified": True}))["buyerVerification"]
+    assert said["effective"]
+
+    async def passes() -> bool:
+        verdict = (await ana.post(f"{gated.basic}:evaluateGate"))["decision"]
+        return bool(verdict["reason"] == "REASON_VERIFIED_BUYER")
+
+    await seen(passes, "the gate knows that the buyer is verified")
+    assert (await ana.post("orders", order_body(gated.basic)))["order"]["state"] == "STATE_CONFIRMED"
+    (version,) = (await api.operator().get(f"{user}/verifications"))["buyerVerifications"]
+    assert version["author"] == "users/operator"

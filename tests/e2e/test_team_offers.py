@@ -60,7 +60,17 @@ async def test_an_agent_offers_by_template_and_needs_approval_above_the_limit(
     assert (await move(agent, draft, "submitForReview", text="A good buyer."))["state"] == "STATE_IN_REVIEW"
     await refusal(agent.post(f"{draft['name']}:approve"), "PERMISSION_DENIED", 403)
     assert (await move(gated.owner, draft, "approve"))["state"] == "STATE_DRAFT"
-    assert (await move(agent, draft, "send"))["state"] == "STATE_OPEN"
+    sent = await move(agent, draft, "send")
+    assert sent["state"] == "STATE_OPEN"
+
+    stale = {"etag": template["etag"]}
+    await refusal(agent.call("DELETE", template["name"], query=stale), "ETAG_MISMATCH", 409)
+    await refusal(ana.call("DELETE", template["name"]), "NOT_FOUND", 404)
+    await agent.call("DELETE", template["name"], query={"etag": changed["offerTemplate"]["etag"]})
+    await refusal(agent.get(template["name"]), "NOT_FOUND", 404)
+    assert (await agent.get(f"{gated.name}/offerTemplates"))["offerTemplates"] == []
+    kept = (await ana.get(draft["name"]))["offer"]
+    assert kept["currentRevision"]["terms"] == sent["currentRevision"]["terms"]
 
 
 @pytest.mark.covers("G40")
