@@ -8,6 +8,7 @@ auth/           jwks.json, issuer.pem and service.pem (0600)
 postgres/       the database cluster, owned by the user that PostgreSQL runs as
 nats/           server.conf (0600) and the JetStream store
 logs/           one file per process
+mail/           the mails that would have been sent, one file each
 """
 
 from __future__ import annotations
@@ -86,6 +87,11 @@ class DataFolder:
         """One file per process."""
         return self.root / "logs"
 
+    @property
+    def mail(self) -> Path:
+        """The mails that messaging writes instead of sending them."""
+        return self.root / "mail"
+
     def create(self) -> None:
         """Make the folder and its parts; existing ones keep their modes. StackError if that is forbidden."""
         try:
@@ -95,7 +101,7 @@ class DataFolder:
                 # Root's PostgreSQL runs as somebody else, who must be able to pass through.
                 self.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
                 (self.root / ".gitignore").write_text("*\n")
-            for folder in (self.auth, self.nats, self.logs):
+            for folder in (self.auth, self.nats, self.logs, self.mail):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StackError(

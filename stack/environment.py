@@ -17,6 +17,7 @@ MARK: Final = "PARLEY_STACK_MEMBER"
 """Carried by every process of a stack with the path of its data folder; tells leftovers from strangers."""
 
 SHUTDOWN_SECONDS: Final = 8
+_MAIL_VARIABLES: Final = ("SMTP_ADDRESS", "MESSAGING_SMTP_ADDRESS", "MAIL_FOLDER", "MESSAGING_MAIL_FOLDER")
 _ROOT: Final = Path(__file__).absolute().parent.parent
 # With no terminal in sight, Python would keep output back until a buffer is full.
 _PYTHON: Final = {"PYTHONUNBUFFERED": "1"}
@@ -110,7 +111,16 @@ class Environments:
             )
         _replace(environment, f"{prefix}_GRPC_ADDRESS", self._ports.address(name))
         _replace(environment, f"{prefix}_METRICS_ADDRESS", self._ports.address(f"{name} metrics"))
+        if name == "messaging":
+            self._add_mail(environment)
         return environment
+
+    def _add_mail(self, environment: dict[str, str]) -> None:
+        """Mails go into the data folder, unless a server was named; their links lead to this gateway."""
+        if not any(_given(environment, f"PARLEY_{name}") for name in _MAIL_VARIABLES):
+            environment["PARLEY_MESSAGING_MAIL_FOLDER"] = os.fspath(self._folder.mail)
+        if not any(_given(environment, f"PARLEY_{name}") for name in ("PUBLIC_URL", "MESSAGING_PUBLIC_URL")):
+            environment["PARLEY_MESSAGING_PUBLIC_URL"] = f"http://{self._ports.address('gateway')}"
 
     def gateway(self) -> dict[str, str]:
         """For the gateway: no database, no broker and no signing key of its own."""

@@ -6,21 +6,32 @@ from functools import partial
 
 from chassis import serve
 from chassis.host import Definition, Runtime, Service
+from chassis.timers import Handler
 from parley.messaging.v1.messaging_service_pb2_grpc import add_MessagingServiceServicer_to_server
 from services.messaging.adapters.conversation_repository import ConversationRepository
 from services.messaging.adapters.live_feed import BROADCASTS, BroadcastFeed
+from services.messaging.adapters.mail_folder import FolderTransport, NoTransport
+from services.messaging.adapters.mail_repository import (
+    MailRepository,
+    NotificationRepository,
+    VerificationRepository,
+)
+from services.messaging.adapters.mail_writing import MailWriter
 from services.messaging.adapters.outcome_repository import OutcomeRepository
 from services.messaging.adapters.profile_repository import ProfileRepository
-from services.messaging.adapters.timeline_repository import TimelineRepository
+from services.messaging.adapters.told_timelines import ToldTimelines
 from services.messaging.app.conversations import ConversationQueries
 from services.messaging.app.inquiries import InquiryCommands
 from services.messaging.app.lifecycle import LifecycleCommands
+from services.messaging.app.mail_ports import Transport
 from services.messaging.app.messages import MessageCommands
+from services.messaging.app.notifications import COMPOSE, DIGEST, SEND, MailTimers, Notifier
 from services.messaging.app.outcomes import OutcomeQueries, OutcomeReactions
 from services.messaging.app.participants import ParticipantCommands
 from services.messaging.app.profiles import ProfileCommands, ProfileQueries
 from services.messaging.app.reactions import Reactions
 from services.messaging.app.timeline import TimelineQueries
+from services.messaging.app.verifications import EmailProofs, VerificationCommands
 from services.messaging.config import MessagingConfig
 from services.messaging.entrypoints.conversation_methods import ConversationRooms
 from services.messaging.entrypoints.events import subscriptions
@@ -33,8 +44,12 @@ from services.messaging.wire.events import event_record
 def build(runtime: Runtime[MessagingConfig]) -> Service:
     """Every room of messaging, connected."""
     database, clock, ids = runtime.database, runtime.clock, runtime.ids
-    store, timelines, feed = ConversationRepository(), TimelineRepository(), BroadcastFeed(runtime.bus)
-    people = ProfileRepository()
+    notifier = Notifier(NotificationRepository(), clock)
+    store, timelines, feed = (
+        ConversationRepository(),
+        ToldTimelines(notifier.tell),
+        BroadcastFeed(runtime.bus),
+    )
     outcomes = OutcomeRepository()
     servicer = MessagingServicer(
         conversations=ConversationRooms(
@@ -48,18 +63,64 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
             TimelineQueries(database, store, timelines, feed),
         ),
         participants=ParticipantCommands(database, store, timelines, feed, clock=clock, ids=ids),
-        profiles=ProfileRooms(
-            ProfileCommands(database, people, clock), ProfileQueries(database, people, clock)
-        ),
+        profiles=_profile_rooms(runtime),
     )
     return Service(
         add_servicers=partial(add_MessagingServiceServicer_to_server, servicer),
         subscriptions=subscriptions(
             Reactions(database, store, timelines, outcomes, feed), OutcomeReactions(database, outcomes)
         ),
+        timers=_mail_timers(runtime),
         broadcasts={BROADCASTS: feed.heard},
         background={"live feed": feed.run},
     )
+
+
+def _profile_rooms(runtime: Runtime[MessagingConfig]) -> ProfileRooms:
+    database, clock, people = runtime.database, runtime.clock, ProfileRepository()
+    proofs = EmailProofs(VerificationRepository(), MailRepository(people), clock=clock, ids=runtime.ids)
+    return ProfileRooms(
+        ProfileCommands(database, people, proofs, clock),
+        VerificationCommands(database, people, proofs, clock),
+        ProfileQueries(database, people, clock),
+    )
+
+
+def _mail_timers(runtime: Runtime[MessagingConfig]) -> dict[str, Handler]:
+    people = ProfileRepository()
+    timers = MailTimers(
+        runtime.database,
+        notifications=NotificationRepository(),
+        mails=MailRepository(people),
+        people=people,
+        transport=_transport(runtime.config),
+        clock=runtime.clock,
+        ids=runtime.ids,
+    )
+    return {COMPOSE: timers.compose, DIGEST: timers.digest, SEND: timers.send}
+
+
+def _transport(config: MessagingConfig) -> Transport:
+    writer = MailWriter(
+        sender_name=config.mail_from_name, sender=config.mail_from, public_url=config.public_url
+    )
+    if config.smtp_address is not None:
+        # Only whoever speaks SMTP needs its library.
+        from services.messaging.adapters.mail_smtp import SmtpServer, SmtpTransport
+
+        server = SmtpServer(
+            config.smtp_address.host,
+            config.smtp_address.port,
+            config.smtp_tls,
+            user=config.smtp_user,
+            password=config.smtp_password.reveal(),
+            ca_file=config.smtp_ca_file,
+            timeout_seconds=config.smtp_timeout_seconds,
+        )
+        return SmtpTransport(server, writer, sender=config.mail_from)
+    if config.mail_folder is not None:
+        return FolderTransport(config.mail_folder, writer)
+    return NoTransport()
 
 
 DEFINITION = Definition(

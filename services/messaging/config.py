@@ -2,14 +2,79 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
 
-from chassis.config import Address, ServiceConfig, setting
+from chassis.config import Address, Secret, ServiceConfig, setting
+
+_ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+
+
+class SmtpTls(StrEnum):
+    """How the connection to the mail server is protected."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    IMPLICIT = "implicit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagingConfig(ServiceConfig):
-    """It asks no peer: everything reaches it as events."""
+    """It asks no peer: everything reaches it as events. Mails go to a server or into a folder."""
 
     grpc_address: Address = setting(Address("127.0.0.1", 9104))
     metrics_address: Address = setting(Address("127.0.0.1", 9204))
+    public_url: str = setting(
+        "http://127.0.0.1:8080", shape="https://host, the site to which the links in mails lead"
+    )
+    mail_from: str = setting("no-reply@parley.example", shape="the address from which mails come")
+    mail_from_name: str = setting("Parley", shape="the name beside it")
+    mail_folder: Path | None = setting(None, shape="a folder to write mails into instead of sending them")
+    smtp_address: Address | None = setting(None, shape="host:port of the mail server")
+    smtp_tls: SmtpTls = setting(SmtpTls.STARTTLS)
+    smtp_user: str = setting("", shape="who logs in, or nothing where nobody has to")
+    smtp_password: Secret = setting(Secret(""), shape="the password of that user")
+    smtp_ca_file: Path | None = setting(
+        None, shape="the path of certificates to trust instead of the system's", must_exist=True
+    )
+    smtp_timeout_seconds: float = setting(20.0, minimum=0.1, maximum=300)
+
+    def contradictions(self) -> Iterable[tuple[str, str, str]]:
+        """Two ways at once, mails in the clear over a network, half a login, a sender that is no address."""
+        if self.smtp_address is not None and self.mail_folder is not None:
+            yield "mail_folder", "is set beside the mail server", "one of the two"
+        if (
+            self.smtp_address is not None
+            and self.smtp_tls is SmtpTls.NONE
+            and not _is_loopback(self.smtp_address.host)
+        ):
+            yield (
+                "smtp_tls",
+                "is none for a server elsewhere",
+                "starttls or implicit, none on the loopback only",
+            )
+        if bool(self.smtp_user) != bool(self.smtp_password):
+            yield "smtp_password", "and the user are not set together", "both or neither"
+        if (
+            urlsplit(self.public_url).scheme not in ("http", "https")
+            or not urlsplit(self.public_url).hostname
+        ):
+            yield "public_url", "is no web address", "https://host"
+        if not _ADDRESS.fullmatch(self.mail_from):
+            yield "mail_from", "is no e-mail address", "name@domain"
+        if not self.mail_from_name.isprintable():
+            yield "mail_from_name", "holds characters that cannot be seen", "a name"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

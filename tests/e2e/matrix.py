@@ -331,6 +331,10 @@ MESSAGING: Mapping[str, Row] = {
             profile=profiles.Profile(name="users/somebody/profile", display_name="Me")
         )
     ),
+    "SendEmailVerification": Row(
+        lambda _: profiles.SendEmailVerificationRequest(name="users/somebody/profile")
+    ),
+    "VerifyEmail": Row(lambda _: profiles.VerifyEmailRequest(name="users/somebody/profile", token="t")),
     "DeclineInquiry": Row(
         lambda f: talking.DeclineInquiryRequest(
             name=f.conversation, reason=conversation_pb2.Conversation.DECLINE_REASON_BUDGET

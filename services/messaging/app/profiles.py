@@ -46,17 +46,30 @@ class Profiles(Protocol):
         ...
 
 
+class Proofs(Protocol):
+    """Asks for proofs that somebody reads what is sent to his address."""
+
+    async def ask(self, tx: Transaction, profile: Profile) -> None:
+        """Sends a token to the address of a locked profile. Refusal VERIFICATION_LIMIT_REACHED."""
+        ...
+
+    async def forget(self, tx: Transaction, profile: Profile) -> None:
+        """No token that was sent works any more."""
+        ...
+
+
 class ProfileCommands:
     """One method per mutating RPC."""
 
-    def __init__(self, database: Database, store: Profiles, clock: Clock) -> None:
+    def __init__(self, database: Database, store: Profiles, proofs: Proofs, clock: Clock) -> None:
         self._database = database
         self._store = store
+        self._proofs = proofs
         self._clock = clock
 
     async def update_profile(self, call: Call, command: UpdateProfile) -> ProfileView:
         """Changes the caller's own. Refusals: NOT_FOUND and those of the domain."""
-        _own(call, command.user)
+        require_own(call, command.user)
 
         async def work(tx: Transaction) -> ProfileView:
             found = await self._store.load_for_update(tx, command.user)
@@ -66,6 +79,8 @@ class ProfileCommands:
             )
             if changed is not found:
                 await self._store.save(tx, changed)
+            if changed.email != found.email:
+                await (self._proofs.ask if changed.email else self._proofs.forget)(tx, changed)
             return ProfileView(changed, changed.member_of(now))
 
         return await self._database.command(call, work)
@@ -81,7 +96,7 @@ class ProfileQueries:
 
     async def get_profile(self, call: Call, user: str) -> ProfileView:
         """The caller's own; Refusal NOT_FOUND. Notes which teams his token shows, at most once a day."""
-        _own(call, user)
+        require_own(call, user)
         found = await self._database.read(lambda tx: self._store.load(tx, user))
         now, teams = self._clock.now(), tuple(call.caller.teams)
         if found.version and profiles.shown_again(found, teams=teams, now=now) is not None:
@@ -99,6 +114,7 @@ class ProfileQueries:
         return kept
 
 
-def _own(call: Call, user: str) -> None:
+def require_own(call: Call, user: str) -> None:
+    """Everybody has one profile, and may not learn of another. Refusal NOT_FOUND."""
     if user != call.principal:
         raise not_found(f"{user}/profile")

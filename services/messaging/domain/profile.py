@@ -139,6 +139,18 @@ def change(
     )
 
 
+def verified(profile: Profile, *, now: datetime) -> Profile:
+    """The person proved that he reads what is sent to the address."""
+    return replace(profile, email_state=EmailState.VERIFIED, version=profile.version + 1, update_time=now)
+
+
+def bounced(profile: Profile, *, now: datetime) -> Profile:
+    """The server of the address does not know it; the very same profile where nothing was known of it."""
+    if profile.email_state not in (EmailState.VERIFIED, EmailState.UNVERIFIED):
+        return profile
+    return replace(profile, email_state=EmailState.BOUNCED, version=profile.version + 1, update_time=now)
+
+
 def shown_again(profile: Profile, *, teams: tuple[str, ...], now: datetime) -> Mapping[str, datetime] | None:
     """What to remember of the teams that a token shows; None where that is known already."""
     kept = _shown(profile, teams, now)

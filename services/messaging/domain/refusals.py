@@ -18,6 +18,9 @@ class Reason(StrEnum):
     ALREADY_A_PARTY = "ALREADY_A_PARTY"
     TOO_MANY_PARTICIPANTS = "TOO_MANY_PARTICIPANTS"
     PARTICIPANT_BLOCKED = "PARTICIPANT_BLOCKED"
+    VERIFICATION_INVALID = "VERIFICATION_INVALID"
+    VERIFICATION_LIMIT_REACHED = "VERIFICATION_LIMIT_REACHED"
+    EMAIL_NOT_PENDING = "EMAIL_NOT_PENDING"
 
 
 def empty_body(field: str) -> Refusal:
@@ -74,3 +77,24 @@ def participant_blocked(name: str) -> Refusal:
     return precondition(
         Reason.PARTICIPANT_BLOCKED, f"nothing is sent in {name}: it is blocked", resource=name
     )
+
+
+def verification_invalid() -> Refusal:
+    """The token is wrong, used or expired: which of them is nobody's business."""
+    return invalid("token", "does not prove it", reason=Reason.VERIFICATION_INVALID)
+
+
+def verification_limit_reached(limit: int, wait_seconds: float) -> Refusal:
+    """Too many verification mails within a day."""
+    return Refusal(
+        Kind.EXHAUSTED,
+        Reason.VERIFICATION_LIMIT_REACHED,
+        f"{limit} verification mails were asked for within 24 hours",
+        metadata={"limit": str(limit)},
+        retry_after_seconds=wait_seconds,
+    )
+
+
+def email_not_pending(name: str) -> Refusal:
+    """There is no address, or it is verified already."""
+    return precondition(Reason.EMAIL_NOT_PENDING, f"{name} has no address to verify", resource=name)

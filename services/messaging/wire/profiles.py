@@ -11,7 +11,9 @@ from chassis.kernel.machine import ActionState
 from chassis.wire import optional_timestamp, write_actions
 from parley.messaging.v1 import profile_pb2 as pb
 from services.messaging.app.profiles import ProfileView, UpdateProfile
+from services.messaging.app.verifications import VerifyEmail
 from services.messaging.domain.profile import Delivery, EmailState, NoticeKind, ProfileChange
+from services.messaging.domain.refusals import Reason
 
 _READERS: Final[Mapping[str, Callable[[pb.Profile], Any]]] = {
     "display_name": lambda sent: sent.display_name,
@@ -45,6 +47,16 @@ def update_profile_command(request: pb.UpdateProfileRequest) -> UpdateProfile:
     return UpdateProfile(user, change, sent.etag)
 
 
+def send_email_verification_command(request: pb.SendEmailVerificationRequest) -> str:
+    """Whose address."""
+    return user_of_profile(request.name, field="name")
+
+
+def verify_email_command(request: pb.VerifyEmailRequest) -> VerifyEmail:
+    """Whose address, and the proof."""
+    return VerifyEmail(user_of_profile(request.name, field="name"), request.token)
+
+
 def _choice(choice: pb.NotificationChoice) -> tuple[NoticeKind, Delivery]:
     kind = pb.NotificationChoice.Kind.Name(choice.kind).removeprefix("KIND_")
     delivery = pb.NotificationChoice.Delivery.Name(choice.delivery).removeprefix("DELIVERY_")
@@ -74,7 +86,15 @@ def profile_message(view: ProfileView) -> pb.Profile:
         create_time=optional_timestamp(found.create_time),
         update_time=optional_timestamp(found.update_time),
     )
-    write_actions(message, [ActionState("update", True, "")], explanations={})
+    pending = found.email_state in (EmailState.UNVERIFIED, EmailState.BOUNCED)
+    missing = "" if pending else Reason.EMAIL_NOT_PENDING.value
+    actions = [
+        ActionState("update", True, ""),
+        ActionState("sendEmailVerification", pending, missing),
+        ActionState("verifyEmail", pending, missing),
+    ]
+    explanations = {Reason.EMAIL_NOT_PENDING.value: "there is no address, or it is verified already"}
+    write_actions(message, actions, explanations=explanations)
     return message
 
 
@@ -90,3 +110,13 @@ def get_profile_response(view: ProfileView) -> pb.GetProfileResponse:
 def update_profile_response(view: ProfileView) -> pb.UpdateProfileResponse:
     """Encodes UpdateProfile."""
     return pb.UpdateProfileResponse(profile=profile_message(view))
+
+
+def send_email_verification_response(view: ProfileView) -> pb.SendEmailVerificationResponse:
+    """Encodes SendEmailVerification."""
+    return pb.SendEmailVerificationResponse(profile=profile_message(view))
+
+
+def verify_email_response(view: ProfileView) -> pb.VerifyEmailResponse:
+    """Encodes VerifyEmail."""
+    return pb.VerifyEmailResponse(profile=profile_message(view))

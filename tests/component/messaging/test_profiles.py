@@ -61,7 +61,7 @@ async def test_a_person_saves_and_reads_his_own(scene: Scene) -> None:
     assert (saved.display_name, saved.email, saved.phone) == ("Ana", "ana@example.org", "+4930123456")
     assert (saved.etag, saved.email_state) == ("v1", pb.Profile.EMAIL_STATE_UNVERIFIED)
     assert saved == await profile_of(scene, ANA)
-    assert list(saved.allowed_actions) == ["update"]
+    assert list(saved.allowed_actions) == ["update", "sendEmailVerification", "verifyEmail"]
     chosen = {each.kind: each.delivery for each in saved.notification_choices}
     assert (chosen[CHOICE.KIND_OFFER], chosen[CHOICE.KIND_ORDER]) == (
         CHOICE.DELIVERY_DIGEST,

@@ -97,3 +97,14 @@ def test_other_settings_reach_the_services() -> None:
     offers = environments(PARLEY_LOG_LEVEL="debug", PARLEY_SHUTDOWN_SECONDS="3").service("offers")
     assert offers["PARLEY_LOG_LEVEL"] == "debug"
     assert offers["PARLEY_SHUTDOWN_SECONDS"] == "3"
+
+
+def test_mails_go_into_the_data_folder_unless_a_server_is_named() -> None:
+    found = environments().service("messaging")
+    assert found["PARLEY_MESSAGING_MAIL_FOLDER"] == "/data/mail"
+    assert found["PARLEY_MESSAGING_PUBLIC_URL"] == "http://127.0.0.1:8080"
+    assert "PARLEY_MESSAGING_MAIL_FOLDER" not in environments().service("orders")
+    real = {"PARLEY_MESSAGING_SMTP_ADDRESS": "mail.example:587", "PARLEY_PUBLIC_URL": "https://p.example"}
+    found = environments(**real).service("messaging")
+    assert "PARLEY_MESSAGING_MAIL_FOLDER" not in found
+    assert "PARLEY_MESSAGING_PUBLIC_URL" not in found

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&parley/messaging/v1/error_reason.proto\x12\x13parley.messaging.v1*\xc7\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45RROR_REASON_EMPTY_BODY\x10\x01\x12$\n ERROR_REASON_CONVERSATION_CLOSED\x10\x02\x12\x1c\n\x18\x45RROR_REASON_OWN_LISTING\x10\x03\x12(\n$ERROR_REASON_INTERNAL_NOTE_FORBIDDEN\x10\x04\x12\x1f\n\x1b\x45RROR_REASON_NOT_AN_INQUIRY\x10\x05\x12 \n\x1c\x45RROR_REASON_ALREADY_A_PARTY\x10\x06\x12&\n\"ERROR_REASON_TOO_MANY_PARTICIPANTS\x10\x07\x12$\n ERROR_REASON_PARTICIPANT_BLOCKED\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&parley/messaging/v1/error_reason.proto\x12\x13parley.messaging.v1*\xbf\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45RROR_REASON_EMPTY_BODY\x10\x01\x12$\n ERROR_REASON_CONVERSATION_CLOSED\x10\x02\x12\x1c\n\x18\x45RROR_REASON_OWN_LISTING\x10\x03\x12(\n$ERROR_REASON_INTERNAL_NOTE_FORBIDDEN\x10\x04\x12\x1f\n\x1b\x45RROR_REASON_NOT_AN_INQUIRY\x10\x05\x12 \n\x1c\x45RROR_REASON_ALREADY_A_PARTY\x10\x06\x12&\n\"ERROR_REASON_TOO_MANY_PARTICIPANTS\x10\x07\x12$\n ERROR_REASON_PARTICIPANT_BLOCKED\x10\x08\x12%\n!ERROR_REASON_VERIFICATION_INVALID\x10\x1e\x12+\n\'ERROR_REASON_VERIFICATION_LIMIT_REACHED\x10\x1f\x12\"\n\x1e\x45RROR_REASON_EMAIL_NOT_PENDING\x10 b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.messaging.v1.error_r
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=64
-  _globals['_ERRORREASON']._serialized_end=391
+  _globals['_ERRORREASON']._serialized_end=511
 # @@protoc_insertion_point(module_scope)

@@ -56,6 +56,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. One side has blocked the other: nothing is sent between them.
     Metadata: `{"resource": "conversations/0198…"}`, or the seller where an inquiry was to begin.
     """
+    ERROR_REASON_VERIFICATION_INVALID: _ErrorReason.ValueType  # 30
+    """INVALID_ARGUMENT. The token is wrong, used or expired.
+    Metadata: `{"field": "token"}`.
+    """
+    ERROR_REASON_VERIFICATION_LIMIT_REACHED: _ErrorReason.ValueType  # 31
+    """RESOURCE_EXHAUSTED. So many verification mails were asked for within 24 hours. RetryInfo says when the next one may be.
+    Metadata: `{"limit": "5"}`.
+    """
+    ERROR_REASON_EMAIL_NOT_PENDING: _ErrorReason.ValueType  # 32
+    """FAILED_PRECONDITION. There is no e-mail address, or it is verified already.
+    Metadata: `{"resource": "users/ana/profile"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the messaging service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -95,5 +107,17 @@ Metadata: `{"resource": "conversations/0198…", "maximum": "20"}`.
 ERROR_REASON_PARTICIPANT_BLOCKED: ErrorReason.ValueType  # 8
 """FAILED_PRECONDITION. One side has blocked the other: nothing is sent between them.
 Metadata: `{"resource": "conversations/0198…"}`, or the seller where an inquiry was to begin.
+"""
+ERROR_REASON_VERIFICATION_INVALID: ErrorReason.ValueType  # 30
+"""INVALID_ARGUMENT. The token is wrong, used or expired.
+Metadata: `{"field": "token"}`.
+"""
+ERROR_REASON_VERIFICATION_LIMIT_REACHED: ErrorReason.ValueType  # 31
+"""RESOURCE_EXHAUSTED. So many verification mails were asked for within 24 hours. RetryInfo says when the next one may be.
+Metadata: `{"limit": "5"}`.
+"""
+ERROR_REASON_EMAIL_NOT_PENDING: ErrorReason.ValueType  # 32
+"""FAILED_PRECONDITION. There is no e-mail address, or it is verified already.
+Metadata: `{"resource": "users/ana/profile"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

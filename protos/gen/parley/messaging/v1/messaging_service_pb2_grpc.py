@@ -89,6 +89,16 @@ class MessagingServiceStub:
                 request_serializer=parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileRequest.SerializeToString,
                 response_deserializer=parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileResponse.FromString,
                 _registered_method=True)
+        self.SendEmailVerification = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/SendEmailVerification',
+                request_serializer=parley_dot_messaging_dot_v1_dot_profile__pb2.SendEmailVerificationRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_profile__pb2.SendEmailVerificationResponse.FromString,
+                _registered_method=True)
+        self.VerifyEmail = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/VerifyEmail',
+                request_serializer=parley_dot_messaging_dot_v1_dot_profile__pb2.VerifyEmailRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_profile__pb2.VerifyEmailResponse.FromString,
+                _registered_method=True)
         self.DeclineInquiry = channel.unary_unary(
                 '/parley.messaging.v1.MessagingService/DeclineInquiry',
                 request_serializer=parley_dot_messaging_dot_v1_dot_conversation__methods__pb2.DeclineInquiryRequest.SerializeToString,
@@ -222,7 +232,25 @@ class MessagingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProfile(self, request, context):
-        """Changes the caller's own profile. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE.
+        """Changes the caller's own profile. A new e-mail address is sent a token by which VerifyEmail proves that he reads it;
+        until then nothing else is sent there.
+        Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE, VERIFICATION_LIMIT_REACHED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendEmailVerification(self, request, context):
+        """Sends a mail with a token to the address of the caller's profile, once more or after it bounced. The token works once,
+        for 24 hours, and only the newest one does. Errors: EMAIL_NOT_PENDING, VERIFICATION_LIMIT_REACHED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyEmail(self, request, context):
+        """Proves by the token of a mail that the caller reads what is sent to his address: it becomes verified.
+        Errors: VERIFICATION_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -366,6 +394,16 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.UpdateProfile,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileRequest.FromString,
                     response_serializer=parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileResponse.SerializeToString,
+            ),
+            'SendEmailVerification': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendEmailVerification,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_profile__pb2.SendEmailVerificationRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_profile__pb2.SendEmailVerificationResponse.SerializeToString,
+            ),
+            'VerifyEmail': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyEmail,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_profile__pb2.VerifyEmailRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_profile__pb2.VerifyEmailResponse.SerializeToString,
             ),
             'DeclineInquiry': grpc.unary_unary_rpc_method_handler(
                     servicer.DeclineInquiry,
@@ -677,6 +715,60 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/UpdateProfile',
             parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileRequest.SerializeToString,
             parley_dot_messaging_dot_v1_dot_profile__pb2.UpdateProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendEmailVerification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/SendEmailVerification',
+            parley_dot_messaging_dot_v1_dot_profile__pb2.SendEmailVerificationRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_profile__pb2.SendEmailVerificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyEmail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/VerifyEmail',
+            parley_dot_messaging_dot_v1_dot_profile__pb2.VerifyEmailRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_profile__pb2.VerifyEmailResponse.FromString,
             options,
             channel_credentials,
             insecure,

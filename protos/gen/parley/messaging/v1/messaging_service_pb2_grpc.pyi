@@ -69,7 +69,18 @@ class MessagingServiceStub:
     GetProfile: _grpc.UnaryUnaryMultiCallable[_profile_pb2.GetProfileRequest, _profile_pb2.GetProfileResponse]
     """Returns the caller's own profile; defaults where he saved none. That of anybody else is NOT_FOUND."""
     UpdateProfile: _grpc.UnaryUnaryMultiCallable[_profile_pb2.UpdateProfileRequest, _profile_pb2.UpdateProfileResponse]
-    """Changes the caller's own profile. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE."""
+    """Changes the caller's own profile. A new e-mail address is sent a token by which VerifyEmail proves that he reads it;
+    until then nothing else is sent there.
+    Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE, VERIFICATION_LIMIT_REACHED.
+    """
+    SendEmailVerification: _grpc.UnaryUnaryMultiCallable[_profile_pb2.SendEmailVerificationRequest, _profile_pb2.SendEmailVerificationResponse]
+    """Sends a mail with a token to the address of the caller's profile, once more or after it bounced. The token works once,
+    for 24 hours, and only the newest one does. Errors: EMAIL_NOT_PENDING, VERIFICATION_LIMIT_REACHED.
+    """
+    VerifyEmail: _grpc.UnaryUnaryMultiCallable[_profile_pb2.VerifyEmailRequest, _profile_pb2.VerifyEmailResponse]
+    """Proves by the token of a mail that the caller reads what is sent to his address: it becomes verified.
+    Errors: VERIFICATION_INVALID.
+    """
     DeclineInquiry: _grpc.UnaryUnaryMultiCallable[_conversation_methods_pb2.DeclineInquiryRequest, _conversation_methods_pb2.DeclineInquiryResponse]
     """Declines an inquiry: it is closed, and the buyer is told why. This counts as an answer and never touches the seller's rating.
     Only of an open inquiry. Errors: NOT_AN_INQUIRY, TRANSITION_FORBIDDEN.
@@ -146,7 +157,18 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     GetProfile: _aio.UnaryUnaryMultiCallable[_profile_pb2.GetProfileRequest, _profile_pb2.GetProfileResponse]  # type: ignore[assignment]
     """Returns the caller's own profile; defaults where he saved none. That of anybody else is NOT_FOUND."""
     UpdateProfile: _aio.UnaryUnaryMultiCallable[_profile_pb2.UpdateProfileRequest, _profile_pb2.UpdateProfileResponse]  # type: ignore[assignment]
-    """Changes the caller's own profile. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE."""
+    """Changes the caller's own profile. A new e-mail address is sent a token by which VerifyEmail proves that he reads it;
+    until then nothing else is sent there.
+    Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE, VERIFICATION_LIMIT_REACHED.
+    """
+    SendEmailVerification: _aio.UnaryUnaryMultiCallable[_profile_pb2.SendEmailVerificationRequest, _profile_pb2.SendEmailVerificationResponse]  # type: ignore[assignment]
+    """Sends a mail with a token to the address of the caller's profile, once more or after it bounced. The token works once,
+    for 24 hours, and only the newest one does. Errors: EMAIL_NOT_PENDING, VERIFICATION_LIMIT_REACHED.
+    """
+    VerifyEmail: _aio.UnaryUnaryMultiCallable[_profile_pb2.VerifyEmailRequest, _profile_pb2.VerifyEmailResponse]  # type: ignore[assignment]
+    """Proves by the token of a mail that the caller reads what is sent to his address: it becomes verified.
+    Errors: VERIFICATION_INVALID.
+    """
     DeclineInquiry: _aio.UnaryUnaryMultiCallable[_conversation_methods_pb2.DeclineInquiryRequest, _conversation_methods_pb2.DeclineInquiryResponse]  # type: ignore[assignment]
     """Declines an inquiry: it is closed, and the buyer is told why. This counts as an answer and never touches the seller's rating.
     Only of an open inquiry. Errors: NOT_AN_INQUIRY, TRANSITION_FORBIDDEN.
@@ -274,7 +296,30 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _profile_pb2.UpdateProfileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_profile_pb2.UpdateProfileResponse, _abc.Awaitable[_profile_pb2.UpdateProfileResponse]]:
-        """Changes the caller's own profile. Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE."""
+        """Changes the caller's own profile. A new e-mail address is sent a token by which VerifyEmail proves that he reads it;
+        until then nothing else is sent there.
+        Errors: ETAG_MISMATCH, UNKNOWN_FIELD_PATH, UNKNOWN_TIME_ZONE, VERIFICATION_LIMIT_REACHED.
+        """
+
+    @_abc_1.abstractmethod
+    def SendEmailVerification(
+        self,
+        request: _profile_pb2.SendEmailVerificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.SendEmailVerificationResponse, _abc.Awaitable[_profile_pb2.SendEmailVerificationResponse]]:
+        """Sends a mail with a token to the address of the caller's profile, once more or after it bounced. The token works once,
+        for 24 hours, and only the newest one does. Errors: EMAIL_NOT_PENDING, VERIFICATION_LIMIT_REACHED.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyEmail(
+        self,
+        request: _profile_pb2.VerifyEmailRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.VerifyEmailResponse, _abc.Awaitable[_profile_pb2.VerifyEmailResponse]]:
+        """Proves by the token of a mail that the caller reads what is sent to his address: it becomes verified.
+        Errors: VERIFICATION_INVALID.
+        """
 
     @_abc_1.abstractmethod
     def DeclineInquiry(
