@@ -99,6 +99,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ABORTED. The change of plan would not do any more what was shown: preview it again.
     Metadata: `{"subscription": "subscriptions/0198…", "amount_due": "12.34 EUR"}`.
     """
+    ERROR_REASON_PROVIDER_EVENTS_NOT_CONFIGURED: _ErrorReason.ValueType  # 61
+    """FAILED_PRECONDITION. There is no secret to check the events of the payment provider by, so none is taken.
+    Metadata: `{"provider": "stripe"}`.
+    """
+    ERROR_REASON_PROVIDER_SIGNATURE_INVALID: _ErrorReason.ValueType  # 62
+    """INVALID_ARGUMENT. The event is not signed by the payment provider, or is not what was signed. Nothing was taken in.
+    Metadata: `{"field": "signature"}`.
+    """
+    ERROR_REASON_PROVIDER_EVENT_EXPIRED: _ErrorReason.ValueType  # 63
+    """INVALID_ARGUMENT. The event was signed more than 5 minutes ago, or for a time to come. Nothing was taken in.
+    Metadata: `{"field": "signature"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the orders service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -181,5 +193,17 @@ Metadata: `{"subscription": "subscriptions/0198…"}`.
 ERROR_REASON_PREVIEW_STALE: ErrorReason.ValueType  # 33
 """ABORTED. The change of plan would not do any more what was shown: preview it again.
 Metadata: `{"subscription": "subscriptions/0198…", "amount_due": "12.34 EUR"}`.
+"""
+ERROR_REASON_PROVIDER_EVENTS_NOT_CONFIGURED: ErrorReason.ValueType  # 61
+"""FAILED_PRECONDITION. There is no secret to check the events of the payment provider by, so none is taken.
+Metadata: `{"provider": "stripe"}`.
+"""
+ERROR_REASON_PROVIDER_SIGNATURE_INVALID: ErrorReason.ValueType  # 62
+"""INVALID_ARGUMENT. The event is not signed by the payment provider, or is not what was signed. Nothing was taken in.
+Metadata: `{"field": "signature"}`.
+"""
+ERROR_REASON_PROVIDER_EVENT_EXPIRED: ErrorReason.ValueType  # 63
+"""INVALID_ARGUMENT. The event was signed more than 5 minutes ago, or for a time to come. Nothing was taken in.
+Metadata: `{"field": "signature"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -11,6 +11,7 @@ from parley.orders.v1 import export_pb2 as parley_dot_orders_dot_v1_dot_export__
 from parley.orders.v1 import fulfilment_methods_pb2 as parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2
 from parley.orders.v1 import orders_service_pb2 as parley_dot_orders_dot_v1_dot_orders__service__pb2
 from parley.orders.v1 import payment_methods_pb2 as parley_dot_orders_dot_v1_dot_payment__methods__pb2
+from parley.orders.v1 import provider_events_pb2 as parley_dot_orders_dot_v1_dot_provider__events__pb2
 from parley.orders.v1 import subscription_methods_pb2 as parley_dot_orders_dot_v1_dot_subscription__methods__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -257,6 +258,11 @@ class OrdersServiceStub:
                 '/parley.orders.v1.OrdersService/UnmarkSubscriptionPaymentPaid',
                 request_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.UnmarkSubscriptionPaymentPaidRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.UnmarkSubscriptionPaymentPaidResponse.FromString,
+                _registered_method=True)
+        self.ReceiveProviderEvent = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/ReceiveProviderEvent',
+                request_serializer=parley_dot_orders_dot_v1_dot_provider__events__pb2.ReceiveProviderEventRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_provider__events__pb2.ReceiveProviderEventResponse.FromString,
                 _registered_method=True)
 
 
@@ -610,6 +616,19 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReceiveProviderEvent(self, request, context):
+        """Takes word from the payment provider that something happened to a charge or a refund. Anybody may call: the provider proves
+        itself by its signature over the bytes of the event, not older than 5 minutes, with a secret of the setting
+        `PARLEY_ORDERS_PAYMENT_EVENT_SECRETS`. An event is never believed for what it says: it only has the provider asked at once what
+        became of what it is about. So events may come twice, late and in any order. One about something that is unknown here, or
+        known already, is accepted and changes nothing.
+        Errors: NOT_FOUND (payments are not taken by this provider), PROVIDER_EVENTS_NOT_CONFIGURED, PROVIDER_SIGNATURE_INVALID,
+        PROVIDER_EVENT_EXPIRED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -822,6 +841,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.UnmarkSubscriptionPaymentPaid,
                     request_deserializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.UnmarkSubscriptionPaymentPaidRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_subscription__methods__pb2.UnmarkSubscriptionPaymentPaidResponse.SerializeToString,
+            ),
+            'ReceiveProviderEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReceiveProviderEvent,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_provider__events__pb2.ReceiveProviderEventRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_provider__events__pb2.ReceiveProviderEventResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1964,6 +1988,33 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/UnmarkSubscriptionPaymentPaid',
             parley_dot_orders_dot_v1_dot_subscription__methods__pb2.UnmarkSubscriptionPaymentPaidRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_subscription__methods__pb2.UnmarkSubscriptionPaymentPaidResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReceiveProviderEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ReceiveProviderEvent',
+            parley_dot_orders_dot_v1_dot_provider__events__pb2.ReceiveProviderEventRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_provider__events__pb2.ReceiveProviderEventResponse.FromString,
             options,
             channel_credentials,
             insecure,

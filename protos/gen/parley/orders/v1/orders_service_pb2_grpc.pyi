@@ -13,6 +13,7 @@ from parley.orders.v1 import export_pb2 as _export_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as _fulfilment_methods_pb2
 from parley.orders.v1 import orders_service_pb2 as _orders_service_pb2
 from parley.orders.v1 import payment_methods_pb2 as _payment_methods_pb2
+from parley.orders.v1 import provider_events_pb2 as _provider_events_pb2
 from parley.orders.v1 import subscription_methods_pb2 as _subscription_methods_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -205,6 +206,15 @@ class OrdersServiceStub:
     """
     UnmarkSubscriptionPaymentPaid: _grpc.UnaryUnaryMultiCallable[_subscription_methods_pb2.UnmarkSubscriptionPaymentPaidRequest, _subscription_methods_pb2.UnmarkSubscriptionPaymentPaidResponse]
     """Takes back what MarkSubscriptionPaymentPaid said: the payment is due again, and the books show the reversal."""
+    ReceiveProviderEvent: _grpc.UnaryUnaryMultiCallable[_provider_events_pb2.ReceiveProviderEventRequest, _provider_events_pb2.ReceiveProviderEventResponse]
+    """Takes word from the payment provider that something happened to a charge or a refund. Anybody may call: the provider proves
+    itself by its signature over the bytes of the event, not older than 5 minutes, with a secret of the setting
+    `PARLEY_ORDERS_PAYMENT_EVENT_SECRETS`. An event is never believed for what it says: it only has the provider asked at once what
+    became of what it is about. So events may come twice, late and in any order. One about something that is unknown here, or
+    known already, is accepted and changes nothing.
+    Errors: NOT_FOUND (payments are not taken by this provider), PROVIDER_EVENTS_NOT_CONFIGURED, PROVIDER_SIGNATURE_INVALID,
+    PROVIDER_EVENT_EXPIRED.
+    """
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -375,6 +385,15 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """
     UnmarkSubscriptionPaymentPaid: _aio.UnaryUnaryMultiCallable[_subscription_methods_pb2.UnmarkSubscriptionPaymentPaidRequest, _subscription_methods_pb2.UnmarkSubscriptionPaymentPaidResponse]  # type: ignore[assignment]
     """Takes back what MarkSubscriptionPaymentPaid said: the payment is due again, and the books show the reversal."""
+    ReceiveProviderEvent: _aio.UnaryUnaryMultiCallable[_provider_events_pb2.ReceiveProviderEventRequest, _provider_events_pb2.ReceiveProviderEventResponse]  # type: ignore[assignment]
+    """Takes word from the payment provider that something happened to a charge or a refund. Anybody may call: the provider proves
+    itself by its signature over the bytes of the event, not older than 5 minutes, with a secret of the setting
+    `PARLEY_ORDERS_PAYMENT_EVENT_SECRETS`. An event is never believed for what it says: it only has the provider asked at once what
+    became of what it is about. So events may come twice, late and in any order. One about something that is unknown here, or
+    known already, is accepted and changes nothing.
+    Errors: NOT_FOUND (payments are not taken by this provider), PROVIDER_EVENTS_NOT_CONFIGURED, PROVIDER_SIGNATURE_INVALID,
+    PROVIDER_EVENT_EXPIRED.
+    """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders from placement to payment, delivery and completion.
@@ -794,5 +813,20 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_subscription_methods_pb2.UnmarkSubscriptionPaymentPaidResponse, _abc.Awaitable[_subscription_methods_pb2.UnmarkSubscriptionPaymentPaidResponse]]:
         """Takes back what MarkSubscriptionPaymentPaid said: the payment is due again, and the books show the reversal."""
+
+    @_abc_1.abstractmethod
+    def ReceiveProviderEvent(
+        self,
+        request: _provider_events_pb2.ReceiveProviderEventRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provider_events_pb2.ReceiveProviderEventResponse, _abc.Awaitable[_provider_events_pb2.ReceiveProviderEventResponse]]:
+        """Takes word from the payment provider that something happened to a charge or a refund. Anybody may call: the provider proves
+        itself by its signature over the bytes of the event, not older than 5 minutes, with a secret of the setting
+        `PARLEY_ORDERS_PAYMENT_EVENT_SECRETS`. An event is never believed for what it says: it only has the provider asked at once what
+        became of what it is about. So events may come twice, late and in any order. One about something that is unknown here, or
+        known already, is accepted and changes nothing.
+        Errors: NOT_FOUND (payments are not taken by this provider), PROVIDER_EVENTS_NOT_CONFIGURED, PROVIDER_SIGNATURE_INVALID,
+        PROVIDER_EVENT_EXPIRED.
+        """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
