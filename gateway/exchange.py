@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from google.api.httpbody_pb2 import HttpBody
+
 from chassis.kernel.caller import ANONYMOUS, Caller
 from chassis.telemetry import TRACEPARENT, Scope
 from gateway import errors
@@ -121,7 +123,9 @@ async def read_request(endpoint: Endpoint, exchange: Exchange, *, limit_bytes: i
     value = None
     if endpoint.request.takes_body:
         raw = await exchange.body(limit_bytes, seconds)
-        if raw:
+        if endpoint.request.takes_bytes:
+            value = _as_it_is(raw, exchange.headers)
+        elif raw:
             value = _json(raw, exchange.headers)
     return request_of(endpoint, exchange, value)
 
@@ -131,6 +135,10 @@ def request_of(endpoint: Endpoint, exchange: Exchange, value: Any) -> Any:
     reader = endpoint.request
     try:
         message = reader.read(exchange.segments, exchange.query, value)
+        for name, headers in reader.headers.items():
+            given = (exchange.headers.get(header.encode()) for header in headers)
+            if (first := next(filter(None, given), None)) is not None:
+                setattr(message, name, _text(first))
         if reader.idempotency is not None and (key := exchange.headers.get(b"idempotency-key")):
             set_from_header(message, reader.idempotency, _text(key), header="Idempotency-Key")
         if reader.etag is not None and (tag := exchange.headers.get(b"if-match", b"*").strip()) != b"*":
@@ -138,6 +146,13 @@ def request_of(endpoint: Endpoint, exchange: Exchange, value: Any) -> Any:
     except BadValue as error:
         raise errors.bad_value(error) from None
     return message
+
+
+def _as_it_is(raw: bytes, headers: Headers) -> HttpBody:
+    """The very bytes: whoever signed them signed these."""
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise errors.malformed("the body must not be compressed", status=415)
+    return HttpBody(content_type=_text(headers.get(b"content-type", b"")), data=raw)
 
 
 def _json(raw: bytes, headers: Headers) -> Any:
@@ -161,7 +176,7 @@ def _text(value: bytes) -> str:
     try:
         text = value.strip().decode("ascii")
     except UnicodeDecodeError:
-        raise BadValue("of the headers Idempotency-Key or If-Match must be ASCII") from None
+        raise BadValue("of a header that stands for a field must be ASCII") from None
     is_quoted = len(text) > 1 and text.startswith('"') and text.endswith('"')
     return text[1:-1] if is_quoted else text
 

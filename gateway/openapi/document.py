@@ -115,6 +115,7 @@ class _Builder:
         _, wildcards = shown_path(endpoint)
         parameters = [self._path_parameter(endpoint, name, field) for name, field in wildcards]
         parameters += [self._query_parameter(name, field) for name, field in endpoint.request.query_fields()]
+        parameters += self._header_parameters(endpoint)
         if endpoint.request.idempotency is not None:
             parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
         if endpoint.request.etag is not None:
@@ -122,6 +123,19 @@ class _Builder:
         if endpoint.rpc.server_streaming and not endpoint.is_download:
             parameters.append({"$ref": "#/components/parameters/LastEventId"})
         return parameters
+
+    def _header_parameters(self, endpoint: Endpoint) -> list[Json]:
+        fields = endpoint.request.descriptor.fields_by_name
+        return [
+            {
+                "name": header.title(),
+                "in": "header",
+                "schema": {"type": "string"},
+                "description": self._schemas.words(fields[name].full_name),
+            }
+            for name, headers in endpoint.request.headers.items()
+            for header in headers
+        ]
 
     def _path_parameter(self, endpoint: Endpoint, name: str, field: FieldDescriptor | None) -> Json:
         schema: Json = {"type": "string"}
@@ -149,7 +163,7 @@ class _Builder:
         if not request.takes_body:
             return None
         field = request.body_field
-        if endpoint.is_upload:
+        if endpoint.is_upload or request.takes_bytes:
             return {"required": True, "content": _BYTES}
         if field is not None:
             schema, needed = self._schemas.field(field), is_required(field)

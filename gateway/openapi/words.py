@@ -39,7 +39,7 @@ when to come back.
 reconnects continues where it was, by `Last-Event-ID`. A refusal after the first event is an event \
 named `problem` with the problem as its data.
 
-**Files.** A method whose body is `*/*` takes the bytes of a file as they are, and no form. They are \
+**Files.** A method whose body is `*/*` takes bytes as they are, such as a file, and no form. They are \
 passed on while they arrive, within 300 seconds. A file that is answered is offered for keeping, \
 never shown.\
 """

@@ -15,11 +15,10 @@ from google.protobuf.message_factory import GetMessageClass
 from gateway.transcode.fields import field_named
 from gateway.transcode.index import RouteIndex
 from gateway.transcode.read_json import JsonReader
-from gateway.transcode.request import ETAG_FIELD, BindingError, RequestReader
+from gateway.transcode.request import BODY_TYPE, ETAG_FIELD, BindingError, RequestReader
 from gateway.transcode.template import Template, parse_template
 from gateway.transcode.write_json import JsonWriter
 
-BODY_TYPE = "google.api.HttpBody"
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 

@@ -15,7 +15,10 @@ from gateway.transcode.fields import field_named, message_of
 from gateway.transcode.read_json import Fill, JsonReader
 from gateway.transcode.template import EncodingError, Template, Variable, decode
 from gateway.transcode.text_field import PutTexts, resolve, takes_text, text_putter
+from parley.type.v1 import request_header_pb2
 
+BODY_TYPE = "google.api.HttpBody"
+"""The type of bodies that are bytes of a content type, in requests and in answers."""
 WHOLE_BODY = "*"
 QUERY_PARAMETERS_MAX = 200
 IDEMPOTENCY_FIELD = "request_id"
@@ -39,7 +42,9 @@ class RequestReader:
         self._read_body = self._body_reader(json)
         self._query: dict[str, PutTexts] = {}
         bound = {_dotted(fields) for _, fields, _ in self._variables}
-        self._taken = bound | ({body} if body else set())
+        self.headers = {field.name: names for field in descriptor.fields if (names := _headers(field))}
+        """The fields that headers fill, with those headers: the first one that a request has counts."""
+        self._taken = bound | ({body} if body else set()) | set(self.headers)
         self._puts = [(variable, put, _dotted(fields)) for variable, fields, put in self._variables]
         self.idempotency = self._header_field(IDEMPOTENCY_FIELD)
         self.etag = self._etag_field()
@@ -50,12 +55,20 @@ class RequestReader:
         return bool(self._body)
 
     @property
+    def takes_bytes(self) -> bool:
+        """Whether the body is taken as it is, in one request."""
+        field = self.body_field
+        return field is not None and _is_raw(field)
+
+    @property
     def body_field(self) -> FieldDescriptor | None:
         """The field that the body fills; `None` if it fills the whole message, or if there is no body."""
         return field_named(self.descriptor, self._body) if self._body not in ("", WHOLE_BODY) else None
 
     def read(self, raw_segments: list[str], query: str, body: Any = None) -> Any:
-        """A filled request message; `body` is parsed JSON, `None` where none came. Raises BadValue."""
+        """A filled request message; `body` is parsed JSON, or an HttpBody where that is taken; `None` where
+        none came. Raises BadValue.
+        """
         message = self.message_class()
         if body is not None and self._read_body is not None:
             try:
@@ -121,6 +134,8 @@ class RequestReader:
             raise BindingError(
                 f"{self._template.text}: {self.descriptor.full_name} has no field {self._body}"
             )
+        if _is_raw(field):
+            return lambda message, body: getattr(message, field.name).CopyFrom(body)
         return json.field(field)
 
     def _read_query(self, message: Any, query: str) -> None:
@@ -167,6 +182,18 @@ class RequestReader:
         if own is not None or body is None or body.message_type is None or body.is_repeated:
             return own
         return (body.name, ETAG_FIELD) if ETAG_FIELD in body.message_type.fields_by_name else None
+
+
+def _is_raw(field: FieldDescriptor) -> bool:
+    kind = field.message_type
+    return kind is not None and not field.is_repeated and kind.full_name == BODY_TYPE
+
+
+def _headers(field: FieldDescriptor) -> tuple[str, ...]:
+    names = tuple(field.GetOptions().Extensions[request_header_pb2.request_headers])
+    if names and (field.type != FieldDescriptor.TYPE_STRING or field.is_repeated):
+        raise BindingError(f"{field.full_name}: a header fills a field of text only")
+    return names
 
 
 def set_from_header(message: Any, path: tuple[str, ...], value: str, *, header: str) -> None:

@@ -108,7 +108,7 @@ def standard(request: Any, _context: Any) -> Any:
             return sample.new("GetThingResponse", thing={"name": request.name, "etag": "v3", "kind": 1})
         case "UpdateThingRequest":
             return sample.new("UpdateThingResponse", thing=request.thing, request=request)
-        case "ListThingsRequest" | "CloseThingRequest" as name:
+        case "ListThingsRequest" | "CloseThingRequest" | "TakeNewsRequest" as name:
             return sample.new(name.replace("Request", "Response"), request=request)
         case "GetFileRequest":
             return sample.new("GetFileResponse", lines=request.path.split("/"))

@@ -19,7 +19,7 @@ from google.type import money_pb2
 from grpc_tools import protoc
 
 from gateway.transcode import Endpoint, find_endpoints
-from parley.type.v1 import authorization_pb2
+from parley.type.v1 import authorization_pb2, request_header_pb2
 
 PACKAGE = "parley.sample.v1"
 FILE = "sample.proto"
@@ -27,7 +27,7 @@ FILE = "sample.proto"
 # Imported so that the default pool knows the files that the sample imports.
 IMPORTED = (
     annotations_pb2, any_pb2, authorization_pb2, duration_pb2, field_behavior_pb2, field_mask_pb2,
-    httpbody_pb2, money_pb2, struct_pb2, validate_pb2, wrappers_pb2,
+    httpbody_pb2, money_pb2, request_header_pb2, struct_pb2, validate_pb2, wrappers_pb2,
 )  # fmt: skip
 
 

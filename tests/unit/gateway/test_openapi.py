@@ -159,6 +159,14 @@ def test_a_stream_of_requests_is_shown_as_the_bytes_of_its_body() -> None:
     assert list(put["responses"]["200"]["content"]) == ["application/json"]
 
 
+def test_a_body_that_is_taken_as_it_is_and_the_headers_beside_it() -> None:
+    take = operation("/v1/racks/{rack}/news", "post")
+    assert list(take["requestBody"]["content"]) == ["*/*"]
+    shown = [(parameter["name"], parameter["in"]) for parameter in take["parameters"]]
+    assert shown == [("rack", "path"), ("A-Signature", "header"), ("B-Signature", "header")]
+    assert take["parameters"][1]["description"] == "Who vouches for it."
+
+
 def test_refusals_have_examples() -> None:
     echo = operation("/v1/everything:echo", "post")
     examples = echo["responses"]["400"]["content"]["application/problem+json"]["examples"]
