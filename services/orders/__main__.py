@@ -15,6 +15,7 @@ from services.orders.adapters.export_repository import ExportRepository
 from services.orders.adapters.gating_client import GatingClient
 from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.offers_client import OffersClient
+from services.orders.adapters.provider_events import SignedEvents
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sales_repository import SalesRepository
 from services.orders.adapters.sandbox import SandboxProvider
@@ -34,6 +35,7 @@ from services.orders.app.ledger import LedgerQueries
 from services.orders.app.offline import OfflineCommands
 from services.orders.app.payment_owners import AllOwners, OrderOwners
 from services.orders.app.ports import Gate, Offers, PaymentProvider
+from services.orders.app.provider_events import ProviderEventCommands
 from services.orders.app.queries import OrderQueries
 from services.orders.app.reactions import Reactions
 from services.orders.app.refunds import RefundCommands, RefundErrand
@@ -101,7 +103,7 @@ def build(
         commands,
         work,
         OrderQueries(database, repository),
-        money=_payment_rooms(runtime, repository, owners),
+        money=_payment_rooms(runtime, repository, provider.name, owners),
         desk=DeskRooms(
             DeskCommands(database, repository, desk, clock=clock, ids=ids),
             DeskQueries(database, repository, desk),
@@ -142,13 +144,17 @@ def _subscription_rooms(
     )
 
 
-def _payment_rooms(runtime: Runtime[OrdersConfig], repository: Repository, owners: AllOwners) -> PaymentRooms:
+def _payment_rooms(
+    runtime: Runtime[OrdersConfig], repository: Repository, provider: str, owners: AllOwners
+) -> PaymentRooms:
+    events = SignedEvents(provider, [one.reveal() for one in runtime.config.payment_event_secrets])
     return PaymentRooms(
         RefundCommands(runtime.database, repository, owners=owners, clock=runtime.clock),
         LedgerQueries(runtime.database, repository),
         OfflineCommands(runtime.database, repository, clock=runtime.clock, ids=runtime.ids),
         SettlementCommands(runtime.database, repository, owners=owners, clock=runtime.clock),
         ActionCommands(runtime.database, repository, clock=runtime.clock),
+        ProviderEventCommands(runtime.database, repository, events, clock=runtime.clock),
     )
 
 

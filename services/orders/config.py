@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from chassis.config import Address, Secret, ServiceConfig, setting
 
+EVENT_SECRET_CHARACTERS = 16
+"""The least length of a secret that events are signed with."""
+
 
 class Provider(StrEnum):
     """Who takes the money of online payments."""
@@ -44,6 +47,10 @@ class OrdersConfig(ServiceConfig):
         "",
         shape="https://… where Stripe sends a buyer who proved that a card is his; without it, to a program",
     )
+    payment_event_secrets: tuple[Secret, ...] = setting(
+        (),
+        shape="secrets of 16 or more characters by which the payment provider signs its events",
+    )
     payment_answer_seconds: float = setting(
         10.0, minimum=0.1, maximum=60, shape="seconds to wait for the answer of the payment provider"
     )
@@ -59,5 +66,7 @@ class OrdersConfig(ServiceConfig):
         days = self.dunning_retry_days
         if list(days) != sorted({*days}) or any(day < 1 for day in days):
             yield "dunning_retry_days", "has days that do not rise", "rising days such as 1,3,5,7"
+        if any(len(secret.reveal()) < EVENT_SECRET_CHARACTERS for secret in self.payment_event_secrets):
+            yield "payment_event_secrets", "has one that is too short", "secrets of 16 or more characters"
         if self.payment_provider is Provider.STRIPE and not self.stripe_key:
             yield "stripe_key", "is not set", "the secret key of an account at Stripe, sk_…"

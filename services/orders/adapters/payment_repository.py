@@ -63,6 +63,19 @@ _SAVE_REFUND: Final = insert(payment_refund).on_conflict_do_update(
 )
 
 
+_NAMED: Final = (payment.c.id, payment.c.order_id, payment.c.subscription_id)
+_BY_ATTEMPT: Final = (
+    sa.select(*_NAMED, payment_attempt.c.number)
+    .join(payment_attempt, payment_attempt.c.payment_id == payment.c.id)
+    .where(payment_attempt.c.key == sa.bindparam("key"))
+)
+_BY_REFUND: Final = (
+    sa.select(*_NAMED, payment_refund.c.number)
+    .join(payment_refund, payment_refund.c.payment_id == payment.c.id)
+    .where(payment_refund.c.key == sa.bindparam("key"))
+)
+
+
 class LostUpdate(Exception):
     """A row changed although it was locked: a defect, never an answer."""
 
@@ -82,6 +95,14 @@ class PaymentRepository:
             return None
         (found,) = await self._read_payments(tx, [row])
         return found
+
+    async def payment_by_key(self, tx: Transaction, key: str) -> tuple[str, int, bool] | None:
+        """The payment that has an attempt, or (True) a refund, of that key, and which one of it."""
+        for statement, is_refund in ((_BY_ATTEMPT, False), (_BY_REFUND, True)):
+            row = await tx.fetch_one(statement, {"key": key})
+            if row is not None:
+                return f"{_owner(row)}/payments/{row.id}", row.number, is_refund
+        return None
 
     async def payments_of(self, tx: Transaction, owner: str) -> tuple[Payment, ...]:
         """Every payment of an order or a subscription, oldest first."""

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import stripe
 
 from chassis.kernel.money import Money, exponent
+from services.orders.adapters.provider_events import KEY
 from services.orders.domain.attempt import Action, Charge, Outcome
 from services.orders.domain.refund import ChargeReference, RefundAnswer
 
 if TYPE_CHECKING:
     from stripe.params import PaymentIntentCreateParams
-
-KEY: Final = "parley_key"
-"""The field of the metadata that holds our key."""
 
 API_VERSION: Final = "2025-03-31.basil"
 """The version of the API whose answers are read here; it does not change with the library."""

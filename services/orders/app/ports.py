@@ -93,6 +93,12 @@ class Repository(Protocol):
         """The payment with its attempts. Whoever changes it holds the lock of its owner."""
         ...
 
+    async def payment_by_key(self, tx: Transaction, key: str) -> tuple[str, int, bool] | None:
+        """The name of the payment that has an attempt, or (True) a refund, of that key at the provider, and
+        which one of it; None for a key that was never given.
+        """
+        ...
+
     async def payments_of(self, tx: Transaction, owner: str) -> tuple[Payment, ...]:
         """Every payment of an order or a subscription, oldest first."""
         ...
@@ -229,4 +235,19 @@ class PaymentProvider(Protocol):
 
     async def lookup_refund(self, key: str, charge: ChargeReference) -> RefundAnswer | None:
         """What became of the refund `key`; None where it was never seen."""
+        ...
+
+
+class ProviderEventReader(Protocol):
+    """Tells events of a payment provider from forged ones."""
+
+    @property
+    def name(self) -> str:
+        """The provider."""
+        ...
+
+    def keys(self, event: bytes, signature: str, now: datetime) -> Sequence[str]:
+        """The keys at the provider that an event is about. Refusals PROVIDER_EVENTS_NOT_CONFIGURED,
+        PROVIDER_SIGNATURE_INVALID and PROVIDER_EVENT_EXPIRED.
+        """
         ...

@@ -27,6 +27,9 @@ class Reason(StrEnum):
     OPTION_OUT_OF_RANGE = "OPTION_OUT_OF_RANGE"
     REFUND_EXCEEDS_PAYMENT = "REFUND_EXCEEDS_PAYMENT"
     TOO_MANY_NOTES = "TOO_MANY_NOTES"
+    PROVIDER_EVENTS_NOT_CONFIGURED = "PROVIDER_EVENTS_NOT_CONFIGURED"
+    PROVIDER_SIGNATURE_INVALID = "PROVIDER_SIGNATURE_INVALID"
+    PROVIDER_EVENT_EXPIRED = "PROVIDER_EVENT_EXPIRED"
     CANCELLATION_SCHEDULED = "CANCELLATION_SCHEDULED"
     PAYMENT_OPEN = "PAYMENT_OPEN"
     PREVIEW_REQUIRED = "PREVIEW_REQUIRED"
@@ -219,3 +222,26 @@ def _with(refusal: Refusal, **metadata: str) -> Refusal:
 
 def _text(instant: datetime | None) -> str:
     return "" if instant is None else instant.isoformat().replace("+00:00", "Z")
+
+
+def provider_events_not_configured(provider: str) -> Refusal:
+    """There is no secret to check events by."""
+    return precondition(
+        Reason.PROVIDER_EVENTS_NOT_CONFIGURED,
+        f"events of {provider} cannot be checked: no secret is configured",
+        provider=provider,
+    )
+
+
+def provider_signature_invalid() -> Refusal:
+    """Not signed by the provider."""
+    return invalid("signature", "does not vouch for the event", reason=Reason.PROVIDER_SIGNATURE_INVALID)
+
+
+def provider_event_expired(tolerance_seconds: int) -> Refusal:
+    """Signed too long ago."""
+    return invalid(
+        "signature",
+        f"was made more than {tolerance_seconds} seconds ago, or for a time to come",
+        reason=Reason.PROVIDER_EVENT_EXPIRED,
+    )

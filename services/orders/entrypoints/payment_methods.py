@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from chassis.server import respond
-from parley.orders.v1 import orders_service_pb2_grpc
+from parley.orders.v1 import orders_service_pb2_grpc, provider_events_pb2
 from parley.orders.v1 import payment_methods_pb2 as pb
 from services.orders.app.actions import ActionCommands
 from services.orders.app.ledger import LedgerQueries
 from services.orders.app.offline import OfflineCommands
+from services.orders.app.provider_events import ProviderEventCommands
 from services.orders.app.refunds import RefundCommands
 from services.orders.app.settlement import SettlementCommands
 from services.orders.wire import answers, requests
@@ -26,6 +27,7 @@ class PaymentRooms:
     offline: OfflineCommands
     settlement: SettlementCommands
     actions: ActionCommands
+    events: ProviderEventCommands
 
 
 class PaymentMethods(orders_service_pb2_grpc.OrdersServiceServicer):
@@ -63,3 +65,11 @@ class PaymentMethods(orders_service_pb2_grpc.OrdersServiceServicer):
     async def ResumePayment(self, request: pb.ResumePaymentRequest, context: Any) -> pb.ResumePaymentResponse:
         command = wire.resume_payment_command(request)
         return await respond(context, command, self._money.actions.resume, wire.resume_payment_response)
+
+    async def ReceiveProviderEvent(
+        self, request: provider_events_pb2.ReceiveProviderEventRequest, context: Any
+    ) -> provider_events_pb2.ReceiveProviderEventResponse:
+        command = wire.receive_provider_event_command(request)
+        return await respond(
+            context, command, self._money.events.receive, wire.receive_provider_event_response
+        )

@@ -8,11 +8,12 @@ from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page
 from chassis.paging import next_page_token, page_request
 from chassis.wire import money, optional_timestamp, timestamp, wire_money, write_actions
-from parley.orders.v1 import ledger_pb2, payment_methods_pb2, payment_pb2, refund_pb2
+from parley.orders.v1 import ledger_pb2, payment_methods_pb2, payment_pb2, provider_events_pb2, refund_pb2
 from services.orders.app.actions import ResumePayment
 from services.orders.app.ledger import ListLedgerEntries
 from services.orders.app.offline import MarkPaid
 from services.orders.app.ports import LedgerLine
+from services.orders.app.provider_events import ReceiveProviderEvent
 from services.orders.app.refunds import RefundPayment
 from services.orders.app.settlement import SettlePayment
 from services.orders.app.views import PaymentView
@@ -66,6 +67,18 @@ def resume_payment_response(view: PaymentView) -> payment_methods_pb2.ResumePaym
     return payment_methods_pb2.ResumePaymentResponse(
         payment=payment_message(view.payment, view.order, view.actor)
     )
+
+
+def receive_provider_event_command(
+    request: provider_events_pb2.ReceiveProviderEventRequest,
+) -> ReceiveProviderEvent:
+    """The event as it was signed."""
+    return ReceiveProviderEvent(request.provider, request.event.data, request.signature)
+
+
+def receive_provider_event_response(_: None) -> provider_events_pb2.ReceiveProviderEventResponse:
+    """Taken in."""
+    return provider_events_pb2.ReceiveProviderEventResponse()
 
 
 def mark_paid_command(request: payment_methods_pb2.MarkPaidRequest) -> MarkPaid:

@@ -28,6 +28,9 @@ def test_payments_go_to_the_sandbox_unless_another_provider_is_named(environment
     assert (found.payment_provider, found.dunning_retry_days) == (Provider.SANDBOX, (1, 3, 5, 7))
     found = loaded(environment, payment_provider="stripe", stripe_key="sk_test_1", dunning_retry_days="2, 4")
     assert (found.payment_provider, found.dunning_retry_days) == (Provider.STRIPE, (2, 4))
+    found = loaded(environment, payment_event_secrets=f"{'n' * 16}, {'o' * 16}")
+    assert [one.reveal() for one in found.payment_event_secrets] == ["n" * 16, "o" * 16]
+    assert "nnn" not in repr(found)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,10 @@ def test_payments_go_to_the_sandbox_unless_another_provider_is_named(environment
         ({"payment_provider": "paypal"}, "PARLEY_ORDERS_PAYMENT_PROVIDER: is not one of the values"),
         ({"dunning_retry_days": "3,1"}, "PARLEY_ORDERS_DUNNING_RETRY_DAYS: has days that do not rise"),
         ({"dunning_retry_days": "0,1"}, "PARLEY_ORDERS_DUNNING_RETRY_DAYS: has days that do not rise"),
+        (
+            {"payment_event_secrets": "short"},
+            "PARLEY_ORDERS_PAYMENT_EVENT_SECRETS: has one that is too short",
+        ),
         ({"dunning_retry_days": "1,soon"}, "PARLEY_ORDERS_DUNNING_RETRY_DAYS: is not a number"),
     ],
 )
