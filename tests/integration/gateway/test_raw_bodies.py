@@ -9,7 +9,7 @@ from tests.integration.gateway.conftest import Stage
 PATH = "/v1/racks/a/news"
 
 
-@pytest.mark.parametrize("content", [b'{ "b":1,  "a": 2 }\r\n', b"\x00\xff", b"", b"x" * 10_000])
+@pytest.mark.parametrize("content", [b'{ "b":1,  "a": 2 }\r\n', b"\x00\xff", b"", b"x" * 1_000])
 async def test_the_bytes_arrive_as_they_were_sent(stage: Stage, content: bytes) -> None:
     headers = {"content-type": "application/json; charset=utf-8", "b-signature": "t=1,v1=ab"}
     assert (await stage.client.post(PATH, content=content, headers=headers)).status_code == 200
