@@ -88,6 +88,9 @@ absence = sa.Table(
     _instant("end_time"),
     _instant("create_time"),
     sa.Column("messages_closed", sa.Boolean, nullable=False),
+    sa.Column("place", sa.SmallInteger, nullable=False),
+    # Those who plan at once race for places, so that there are never more absences than places.
+    sa.Index("uq_absence_subject_place", "subject", "place", unique=True),
     sa.Index("ix_absence_subject_start_time_id", "subject", "start_time", "id"),
     sa.Index("ix_absence_seller_start_time_id", "seller", "start_time", "id"),
 )

@@ -112,19 +112,20 @@ class CalendarCommands:
         known = await self._is_known(subject)
         absence_id = self._ids.new()
 
-        async def work(tx: Transaction) -> Absence:
+        async def attempt(tx: Transaction) -> Absence | None:
             if not known:
                 raise not_found(subject)
             now = self._clock.now()
-            already = await self._calendars.plan_alone(tx, subject, now=now)
+            already = await self._calendars.forget_ended(tx, subject, now=now)
             absence, event = calendar.plan_absence(
                 absence_id, subject, command.planned, already=already, now=now
             )
-            await self._calendars.add_absence(tx, absence)
+            if not await self._calendars.add_absence(tx, absence):
+                return None
             tx.record(event)
             return absence
 
-        absence = await self._database.command(call, work)
+        absence = await self._database.command(call, until_won(attempt))
         self._gate.rules_changed(subject)
         return absence
 

@@ -1,4 +1,4 @@
-"""First saves that race."""
+"""Saves that race for a row that is not there yet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 def until_won(
     attempt: Callable[[Transaction], Awaitable[T | None]],
 ) -> Callable[[Transaction], Awaitable[T]]:
-    """Two first saves cannot lock a row that is not there yet; the loser looks again and finds it."""
+    """Two saves cannot lock a row that is not there yet; the loser looks again and finds it."""
 
     async def work(tx: Transaction) -> T:
         while True:

@@ -224,7 +224,8 @@ async def test_of_those_that_plan_at_once_no_more_than_allowed_succeed(world: Wo
     now = world.clock.now()
     await world.rows(
         "INSERT INTO absence (id, seller, subject, label, author, start_time, end_time, create_time, "
-        "messages_closed) SELECT number::text, :name, :name, '', '', :start, :end, :start, false "
+        "messages_closed, place) "
+        "SELECT number::text, :name, :name, '', '', :start, :end, :start, false, number "
         "FROM generate_series(1, 98) AS number RETURNING 1",
         name=SELLER,
         start=now,

@@ -7,22 +7,38 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from chassis.db import Transaction
 from chassis.kernel.page import Page, PageRequest, page_of
 from chassis.paging import cursor_of, keyset
 from services.gating.adapters.repository.sellers import SellersRepository
 from services.gating.adapters.tables import absence as table
-from services.gating.domain.calendar import Absence, Calendar
+from services.gating.domain.calendar import MAX_ABSENCES, Absence, Calendar
 from services.gating.domain.catalogue import seller_of
 
 _SUBJECT = table.c.subject == sa.bindparam("subject")
 _NOW = sa.bindparam("now", type_=table.c.end_time.type)
 _PLANNED = sa.select(table).where(_SUBJECT).order_by(table.c.start_time, table.c.id)
-_ALONE = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('absences of ' || :subject, 0))")
 _FORGET_ENDED = sa.delete(table).where(_SUBJECT, table.c.end_time <= _NOW)
 _COUNT = sa.select(sa.func.count()).select_from(table).where(_SUBJECT)
-_ADD = sa.insert(table)
+_PLACE = sa.func.generate_series(0, MAX_ABSENCES - 1).table_valued("number").render_derived("place")
+_FREE_PLACE = (
+    sa.select(sa.func.min(_PLACE.c.number).label("number"))
+    .where(~sa.exists().where(_SUBJECT, table.c.place == _PLACE.c.number))
+    .subquery("free")
+)
+_COLUMNS = [column for column in table.c if column.name != "place"]
+_ADD = (
+    insert(table)
+    .from_select(
+        [*(column.name for column in _COLUMNS), "place"],
+        sa.select(
+            *(sa.bindparam(column.name, type_=column.type) for column in _COLUMNS), _FREE_PLACE.c.number
+        ).where(_FREE_PLACE.c.number.is_not(None)),
+    )
+    .on_conflict_do_nothing()
+)
 _LOCK = sa.select(table).where(table.c.id == sa.bindparam("key"), _SUBJECT).with_for_update()
 _LOCK_BEGUN = (
     sa.select(table)
@@ -45,17 +61,14 @@ class CalendarsRepository:
         rows = await tx.fetch_all(_PLANNED, {"subject": subject})
         return Calendar(declared, tuple(_absence(row) for row in rows))
 
-    async def plan_alone(self, tx: Transaction, subject: str, *, now: datetime) -> int:
-        """How many absences of `subject` have not ended. Until the transaction ends nobody else plans for it;
-        those that have ended are forgotten.
-        """
-        await tx.execute(_ALONE, {"subject": subject})
+    async def forget_ended(self, tx: Transaction, subject: str, *, now: datetime) -> int:
+        """How many absences of `subject` have not ended; the others are forgotten."""
         await tx.execute(_FORGET_ENDED, {"subject": subject, "now": now})
         return int(await tx.scalar(_COUNT, {"subject": subject}))
 
-    async def add_absence(self, tx: Transaction, absence: Absence) -> None:
-        """Stores a new absence."""
-        await tx.execute(
+    async def add_absence(self, tx: Transaction, absence: Absence) -> bool:
+        """Stores a new absence; False where somebody else took the place that it would have had."""
+        result = await tx.execute(
             _ADD,
             {
                 "id": absence.id,
@@ -69,6 +82,7 @@ class CalendarsRepository:
                 "create_time": absence.create_time,
             },
         )
+        return result.rowcount == 1
 
     async def lock_absence(self, tx: Transaction, name: str) -> Absence | None:
         """An absence; None where there is none of that name."""

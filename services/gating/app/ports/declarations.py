@@ -65,14 +65,14 @@ class Calendars(Protocol):
         """Everything that keeps a seller or a listing from taking orders."""
         ...
 
-    async def plan_alone(self, tx: Transaction, subject: str, *, now: datetime) -> int:
-        """How many absences of `subject` have not ended. Until the transaction ends nobody else plans for it;
-        those that have ended are forgotten.
-        """
+    async def forget_ended(self, tx: Transaction, subject: str, *, now: datetime) -> int:
+        """How many absences of `subject` have not ended; the others are forgotten."""
         ...
 
-    async def add_absence(self, tx: Transaction, absence: Absence) -> None:
-        """Stores a new absence."""
+    async def add_absence(self, tx: Transaction, absence: Absence) -> bool:
+        """Stores a new absence; False where somebody else took the place that it would have had, whose
+        absence is then counted.
+        """
         ...
 
     async def lock_absence(self, tx: Transaction, name: str) -> Absence | None:
