@@ -115,6 +115,25 @@ class Workload:
         return self._full[bisect_left(self._times, at)]
 
 
+def turns(confirmed: Iterable[int], ended: Iterable[int], *, limit: int) -> list[tuple[int, bool]]:
+    """The turns of a `Workload` out of when orders became open and when they ended to be; times are whole
+    numbers of any unit. What happens at one time counts together.
+    """
+    found: list[tuple[int, bool]] = []
+    count, is_full = 0, False
+    changes = sorted([2 * time + 1 for time in confirmed] + [2 * time for time in ended])
+    for change in changes:
+        count += 1 if change & 1 else -1
+        if (count >= limit) is not is_full:
+            is_full = not is_full
+            if found and found[-1][0] == change >> 1:
+                # There and back at one time is no turn.
+                found.pop()
+            else:
+                found.append((change >> 1, is_full))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What would have been said to a placement, and why."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -22,19 +22,19 @@ from services.gating.domain.simulation import (
     Placement,
     Wanted,
     Workload,
+    turns,
 )
 from services.gating.domain.verification import BuyerVerification
 
 # Orders made by accepting an offer are no placements, nor are requests that no settings led to.
 _COUNT: Final = sa.text(
-    "WITH placed AS (SELECT intake = 'OFFER' AS is_accepted FROM known_order WHERE seller = :seller "
-    "AND place_time >= :start AND place_time < :end AND package <> ''), "
-    "asked AS (SELECT decision ->> 'outcome' = 'UNAVAILABLE' AS is_away FROM order_request "
-    "WHERE seller = :seller AND create_time >= :start AND create_time < :end) "
-    "SELECT (SELECT count(*) FROM placed WHERE NOT is_accepted) "
-    "+ (SELECT count(*) FROM asked WHERE NOT is_away) AS total, "
-    "(SELECT count(*) FROM placed WHERE is_accepted) AS accepted, "
-    "(SELECT count(*) FROM asked WHERE is_away) AS unavailable"
+    "SELECT placed.total + asked.total AS total, placed.accepted, asked.unavailable "
+    "FROM (SELECT count(*) FILTER (WHERE intake <> 'OFFER') AS total, "
+    "count(*) FILTER (WHERE intake = 'OFFER') AS accepted FROM known_order WHERE seller = :seller "
+    "AND place_time >= :start AND place_time < :end AND package <> '') AS placed, "
+    "(SELECT count(*) FILTER (WHERE decision ->> 'outcome' <> 'UNAVAILABLE') AS total, "
+    "count(*) FILTER (WHERE decision ->> 'outcome' = 'UNAVAILABLE') AS unavailable FROM order_request "
+    "WHERE seller = :seller AND create_time >= :start AND create_time < :end) AS asked"
 )
 # Both halves walk an index along the time, so that a portion costs the same wherever it lies. It comes as one
 # row of columns: to make a row object of each placement would cost more than to judge it.
@@ -66,16 +66,14 @@ _OFFERS = sa.text(
 _VERIFICATIONS = sa.text(
     "SELECT * FROM buyer_verification WHERE buyer = ANY(CAST(:buyers AS text[])) ORDER BY version DESC"
 )
-# Orders that change at one instant count together, because a sum along the time takes them in together.
+# As numbers, because there are many, and only the few at which anything turns become instants.
 _WORKLOAD = sa.text(
-    "WITH change AS (SELECT confirm_time AS time, 1 AS step FROM known_order "
-    "WHERE seller = :seller AND confirm_time < :before "
-    "UNION ALL SELECT close_time, -1 FROM known_order "
-    "WHERE seller = :seller AND confirm_time < :before AND close_time IS NOT NULL), "
-    "counted AS (SELECT time, sum(step) OVER (ORDER BY time) >= :limit AS is_full FROM change), "
-    "turn AS (SELECT time, is_full, lag(is_full, 1, false) OVER (ORDER BY time) AS before FROM counted) "
-    "SELECT time, is_full FROM turn WHERE is_full <> before ORDER BY time"
+    "SELECT array_agg(CAST(extract(epoch FROM confirm_time) * 1000000 AS bigint)) AS confirmed, "
+    "array_agg(CAST(extract(epoch FROM close_time) * 1000000 AS bigint)) "
+    "FILTER (WHERE close_time IS NOT NULL) AS ended "
+    "FROM known_order WHERE seller = :seller AND confirm_time < :before"
 )
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _as_placement: Final[Callable[[tuple[Any, ...]], Placement]] = partial(tuple.__new__, Placement)
 
 
@@ -138,5 +136,7 @@ class PlacementsRepository:
 
     async def workload(self, tx: Transaction, seller: str, *, limit: int, before: datetime) -> Workload:
         """When as many orders as `limit` were open."""
-        rows = await tx.fetch_all(_WORKLOAD, {"seller": seller, "limit": limit, "before": before})
-        return Workload([(row.time, row.is_full) for row in rows])
+        found = await tx.fetch_one(_WORKLOAD, {"seller": seller, "before": before})
+        assert found is not None
+        at = turns(found.confirmed or (), found.ended or (), limit=limit)
+        return Workload([(_EPOCH + timedelta(microseconds=time), is_full) for time, is_full in at])
