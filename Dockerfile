@@ -10,7 +10,8 @@ RUN /opt/parley/bin/pip install --no-cache-dir --require-hashes --only-binary :a
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="Parley" org.opencontainers.image.licenses="Apache-2.0"
-RUN useradd --system --uid 10001 --home-dir /app parley
+RUN useradd --system --uid 10001 --home-dir /app parley \
+    && install --directory --owner parley /var/lib/parley
 COPY --from=build /opt/parley /opt/parley
 WORKDIR /app
 COPY LICENSE ./

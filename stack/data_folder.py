@@ -6,6 +6,7 @@ ports.json      the ports of the last start
 secrets.json    passwords of the embedded servers, mode 0600
 auth/           jwks.json, issuer.pem and service.pem (0600)
 postgres/       the database cluster, owned by the user that PostgreSQL runs as
+files/          the documents that people sent each other
 nats/           server.conf (0600) and the JetStream store
 logs/           one file per process
 mail/           the mails that would have been sent, one file each

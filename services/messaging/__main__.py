@@ -8,7 +8,10 @@ from chassis import serve
 from chassis.host import Definition, Runtime, Service
 from chassis.timers import Handler
 from parley.messaging.v1.messaging_service_pb2_grpc import add_MessagingServiceServicer_to_server
+from services.messaging.adapters.attachment_repository import AttachmentRepository
+from services.messaging.adapters.clamav import scanner_at
 from services.messaging.adapters.conversation_repository import ConversationRepository
+from services.messaging.adapters.file_store import ObjectFileStore
 from services.messaging.adapters.live_feed import BROADCASTS, BroadcastFeed
 from services.messaging.adapters.mail_folder import FolderTransport, NoTransport
 from services.messaging.adapters.mail_repository import (
@@ -18,8 +21,17 @@ from services.messaging.adapters.mail_repository import (
 )
 from services.messaging.adapters.mail_writing import MailWriter
 from services.messaging.adapters.outcome_repository import OutcomeRepository
+from services.messaging.adapters.pdf_inspection import PdfInspector, TemporaryFiles
 from services.messaging.adapters.profile_repository import ProfileRepository
 from services.messaging.adapters.told_timelines import ToldTimelines
+from services.messaging.app.attachments import (
+    REMOVE,
+    SWEEP,
+    AttachmentCommands,
+    AttachmentQueries,
+    AttachmentSweeper,
+    Examination,
+)
 from services.messaging.app.conversations import ConversationQueries
 from services.messaging.app.inquiries import InquiryCommands
 from services.messaging.app.lifecycle import LifecycleCommands
@@ -33,6 +45,7 @@ from services.messaging.app.reactions import Reactions
 from services.messaging.app.timeline import TimelineQueries
 from services.messaging.app.verifications import EmailProofs, VerificationCommands
 from services.messaging.config import MessagingConfig
+from services.messaging.entrypoints.attachment_methods import AttachmentRooms
 from services.messaging.entrypoints.conversation_methods import ConversationRooms
 from services.messaging.entrypoints.events import subscriptions
 from services.messaging.entrypoints.grpc import MessagingServicer
@@ -51,6 +64,8 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         BroadcastFeed(runtime.bus),
     )
     outcomes = OutcomeRepository()
+    config, held, files = runtime.config, AttachmentRepository(), ObjectFileStore(runtime.config.files_at)
+    sweeper = AttachmentSweeper(database, held, files, clock)
     servicer = MessagingServicer(
         conversations=ConversationRooms(
             InquiryCommands(database, store, timelines, feed, clock=clock, ids=ids),
@@ -59,21 +74,30 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
             OutcomeQueries(database, outcomes),
         ),
         messages=MessageRooms(
-            MessageCommands(database, store, timelines, feed, clock=clock, ids=ids),
+            MessageCommands(database, store, timelines, feed, attachments=held, clock=clock, ids=ids),
             TimelineQueries(database, store, timelines, feed),
         ),
         participants=ParticipantCommands(database, store, timelines, feed, clock=clock, ids=ids),
         profiles=_profile_rooms(runtime),
+        attachments=AttachmentRooms(
+            AttachmentCommands(database, store, held, files, _examination(config), clock=clock, ids=ids),
+            AttachmentQueries(database, store, timelines, held, files, feed=feed, clock=clock, ids=ids),
+        ),
     )
     return Service(
         add_servicers=partial(add_MessagingServiceServicer_to_server, servicer),
         subscriptions=subscriptions(
             Reactions(database, store, timelines, outcomes, feed), OutcomeReactions(database, outcomes)
         ),
-        timers=_mail_timers(runtime),
+        timers={**_mail_timers(runtime), SWEEP: sweeper.sweep, REMOVE: sweeper.remove},
         broadcasts={BROADCASTS: feed.heard},
         background={"live feed": feed.run},
     )
+
+
+def _examination(config: MessagingConfig) -> Examination:
+    scanner = scanner_at(config.clamav_address, config.clamav_seconds)
+    return Examination(TemporaryFiles(), PdfInspector(), scanner)
 
 
 def _profile_rooms(runtime: Runtime[MessagingConfig]) -> ProfileRooms:

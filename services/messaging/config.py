@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from chassis.config import Address, Secret, ServiceConfig, setting
 
+FILE_SCHEMES = ("file", "s3", "gs", "az")
 _ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
@@ -44,8 +45,23 @@ class MessagingConfig(ServiceConfig):
     )
     smtp_timeout_seconds: float = setting(20.0, minimum=0.1, maximum=300)
 
+    data_dir: Path = setting(Path(".parley"))
+    attachments_url: str = setting(
+        "", shape="file:///folder, s3://bucket/prefix, gs://…, az://…, or nothing for a folder of data_dir"
+    )
+    clamav_address: str = setting(
+        "", shape="host:port or unix:/path of a clamd that examines every attachment, or nothing"
+    )
+    clamav_seconds: float = setting(30.0, minimum=0.1, maximum=300)
+
+    @property
+    def files_at(self) -> str:
+        """Where attachments are kept, as a URL."""
+        return self.attachments_url or (self.data_dir.absolute() / "files").as_uri()
+
     def contradictions(self) -> Iterable[tuple[str, str, str]]:
-        """Two ways at once, mails in the clear over a network, half a login, a sender that is no address."""
+        """Two ways at once, mails in the clear over a network, half a login, addresses that are none."""
+        yield from self._attachment_contradictions()
         if self.smtp_address is not None and self.mail_folder is not None:
             yield "mail_folder", "is set beside the mail server", "one of the two"
         if (
@@ -69,6 +85,22 @@ class MessagingConfig(ServiceConfig):
             yield "mail_from", "is no e-mail address", "name@domain"
         if not self.mail_from_name.isprintable():
             yield "mail_from_name", "holds characters that cannot be seen", "a name"
+
+    def _attachment_contradictions(self) -> Iterable[tuple[str, str, str]]:
+        if self.attachments_url and self.attachments_url.partition("://")[0] not in FILE_SCHEMES:
+            yield "attachments_url", "has an unknown scheme", " or ".join(f"{s}://…" for s in FILE_SCHEMES)
+        if self.clamav_address and not _is_clamd(self.clamav_address):
+            yield "clamav_address", "is no address", "host:port or unix:/path"
+
+
+def _is_clamd(address: str) -> bool:
+    if address.startswith("unix:/"):
+        return True
+    try:
+        Address.parse(address)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:

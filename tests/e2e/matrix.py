@@ -17,8 +17,8 @@ from google.type import money_pb2
 
 from parley.gating.v1 import absence_pb2, buyer_verification_pb2, order_request_pb2, order_settings_pb2
 from parley.gating.v1 import gating_service_pb2 as gating
+from parley.messaging.v1 import attachment_pb2, conversation_pb2, outcome_pb2
 from parley.messaging.v1 import conversation_methods_pb2 as talking
-from parley.messaging.v1 import conversation_pb2, outcome_pb2
 from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.messaging.v1 import participant_methods_pb2 as joining
 from parley.messaging.v1 import profile_pb2 as profiles
@@ -61,6 +61,7 @@ class Foreign:
     message: str
 
 
+MISSING = "01900000-0000-7000-8000-000000000000"
 OK = "OK"
 UNSIGNED = "PROVIDER_EVENTS_NOT_CONFIGURED"
 NOT_FOUND = "NOT_FOUND"
@@ -336,6 +337,12 @@ MESSAGING: Mapping[str, Row] = {
     "ListTimeline": Row(lambda f: messaging.ListTimelineRequest(parent=f.conversation)),
     "WatchConversation": Row(lambda f: messaging.WatchConversationRequest(name=f.conversation)),
     "SendMessage": Row(lambda f: messaging.SendMessageRequest(parent=f.conversation, text="Psst.")),
+    "UploadAttachment": Row(
+        lambda f: attachment_pb2.UploadAttachmentRequest(parent=f.conversation, filename="a.pdf")
+    ),
+    "DownloadAttachment": Row(
+        lambda f: attachment_pb2.DownloadAttachmentRequest(name=f"{f.conversation}/attachments/{MISSING}")
+    ),
     "MarkRead": Row(lambda f: messaging.MarkReadRequest(name=f.conversation, message=f.message)),
     "GetProfile": Row(lambda _: profiles.GetProfileRequest(name="users/somebody/profile")),
     "UpdateProfile": Row(

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from stack.demo.api import Api, Json, Party
+from tests.component.messaging import documents
 from tests.e2e.shop import FACT_SECONDS, Shop, accept, offer, paid, refusal, request, seen, terms
 
 
@@ -163,3 +164,42 @@ async def _entries(response: httpx.Response) -> AsyncIterator[Json]:
             entry = json.loads(value)
             assert entry["entry"]["name"] == identity
             yield entry["entry"]
+
+
+@pytest.mark.covers("V14", "V15", "V39")
+async def test_a_document_goes_over_http_as_it_is(gated: Shop, ana: Party, api: Api) -> None:
+    name = await begun(ana, gated)
+    content = documents.of_size(3_000_000)
+
+    async def post(data: bytes, **query: str) -> httpx.Response:
+        headers = {"authorization": f"Bearer {gated.owner.token}", "content-type": "application/pdf"}
+        return await api.http.post(f"/v1/{name}/attachments", params=query, content=data, headers=headers)
+
+    answer = await post(content, kind="KIND_OFFER", filename="Angebot Öl.pdf")
+    held = answer.json()["attachment"]
+    assert (held["kind"], held["filename"], held["sizeBytes"]) == (
+        "KIND_OFFER",
+        "Angebot Öl.pdf",
+        str(len(content)),
+    )
+    await gated.owner.post(f"{name}/messages", {"text": "", "attachments": [held["name"]]})
+    entries = await timeline(ana, name)
+    assert entries[-1]["message"]["attachments"][0]["name"] == held["name"]
+
+    path, headers = f"/v1/{held['name']}:download", {"authorization": f"Bearer {ana.token}"}
+    got = await api.http.get(path, headers=headers)
+    assert (got.status_code, got.content == content) == (200, True)
+    assert got.headers["content-type"] == "application/pdf"
+    assert got.headers["content-disposition"].startswith("attachment; filename=")
+    assert got.headers["x-content-type-options"] == "nosniff"
+    assert (await api.http.get(path)).status_code == 401
+    await complete(gated.owner, name, "ATTACHMENT_DOWNLOADED")
+
+    for data, filename, reason in (
+        (documents.of_size(documents.LIMIT_BYTES) + b"\n", "a.pdf", "ATTACHMENT_TOO_LARGE"),
+        (b"x" * 20_000_000, "a.pdf", "ATTACHMENT_NOT_PDF"),
+        (b"Hello", "a.pdf", "ATTACHMENT_NOT_PDF"),
+        (documents.pdf(), "a.exe", "ATTACHMENT_NOT_PDF"),
+    ):
+        refused = await post(data, filename=filename)
+        assert (refused.status_code, refused.json()["reason"]) == (400, reason)

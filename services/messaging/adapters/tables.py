@@ -133,6 +133,8 @@ timeline_entry = Table(
     Column("text", Text),
     Column("read_time", DateTime(timezone=True)),
     Column("recipients", ARRAY(Text)),
+    # What is told about its attachments, so that a timeline is read from one table.
+    Column("documents", JSONB),
     # … or an event.
     Column("event_type", Text),
     Column("resource", Text),

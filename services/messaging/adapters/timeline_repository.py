@@ -13,6 +13,7 @@ from chassis.kernel.ids import is_id
 from chassis.kernel.money import Money
 from chassis.kernel.page import Page, PageRequest, page_of
 from chassis.paging import cursor_of, keyset
+from services.messaging.adapters.attachment_repository import documents, documents_of
 from services.messaging.adapters.conversation_repository import PREFIX, key_of
 from services.messaging.adapters.tables import conversation as conversations
 from services.messaging.adapters.tables import timeline_entry as entries
@@ -156,12 +157,13 @@ def _entry_columns(entry: Entry) -> dict[str, Any]:
     content = entry.content
     columns: dict[str, Any] = {"id": entry.id, "create_time": entry.create_time, "side": content.side.value}
     if isinstance(content, Message):
-        return columns | {
+        columns |= {
             "kind": content.kind.value,
             "author": content.author,
             "text": content.text,
             "recipients": list(content.recipients),
         }
+        return columns | {"documents": documents(content.attachments)} if content.attachments else columns
     columns |= {
         "event_type": content.type.value,
         "resource": content.resource,
@@ -185,6 +187,7 @@ def _message(row: Row[Any]) -> Message:
         create_time=row.create_time,
         read_time=row.read_time,
         recipients=tuple(row.recipients or ()),
+        attachments=documents_of(row),
     )
 
 

@@ -10,6 +10,8 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import not_found
+from services.messaging.app.attachment_ports import Attachments
+from services.messaging.app.attachments import Sending, sent_with
 from services.messaging.app.ports import Conversations, LiveFeed, Timelines
 from services.messaging.app.seats import seat_of
 from services.messaging.app.views import ConversationView
@@ -26,6 +28,7 @@ class SendMessage:
     conversation: str
     text: str
     kind: Kind
+    attachments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,11 @@ class MessageCommands:
         timelines: Timelines,
         feed: LiveFeed,
         *,
+        attachments: Attachments,
         clock: Clock,
         ids: Ids,
     ) -> None:
+        self._attachments = attachments
         self._database = database
         self._store = store
         self._timelines = timelines
@@ -58,21 +63,27 @@ class MessageCommands:
 
     async def send_message(self, call: Call, command: SendMessage) -> Message:
         """Says something. Refusals: NOT_FOUND, EMPTY_BODY, CONVERSATION_CLOSED, PARTICIPANT_BLOCKED,
-        INTERNAL_NOTE_FORBIDDEN.
+        INTERNAL_NOTE_FORBIDDEN, ATTACHMENT_ALREADY_SENT.
         """
 
         async def work(tx: Transaction) -> Message:
             found = await self._store.load_for_update(tx, command.conversation)
             seat = seat_of(call, found)
             # Made first: of two entries at the same instant the older id stands first.
-            opening = self._ids.new()
+            opening, message_id, now = self._ids.new(), self._ids.new(), self._clock.now()
             changed, message, event = messages.send(
                 found,
                 seat=seat,
                 text=command.text,
                 kind=command.kind,
-                message_id=self._ids.new(),
-                now=self._clock.now(),
+                message_id=message_id,
+                now=now,
+                attachments=await sent_with(
+                    self._attachments,
+                    tx,
+                    command.attachments,
+                    Sending(found.name, call.principal, message_id, command.kind, now),
+                ),
             )
             if found.state is not changed.state:
                 happening = Happening(EventType.CONVERSATION_REOPENED, message.side, found.name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from services.messaging.domain.attachment import Attachment
     from services.messaging.domain.conversation import Conversation, DeclineReason
     from services.messaging.domain.message import Message
     from services.messaging.domain.participants import Forward
@@ -89,6 +90,16 @@ class ConversationForwarded:
     forward: Forward
 
 
+@dataclass(frozen=True, slots=True)
+class AttachmentDownloaded:
+    """Somebody of the other side downloaded a document for the first time."""
+
+    conversation: Conversation
+    attachment: Attachment
+    reader: str
+    side: Side
+
+
 Event = (
     ConversationStarted
     | MessageSent
@@ -99,4 +110,5 @@ Event = (
     | ParticipantAdded
     | ParticipantRemoved
     | ConversationForwarded
+    | AttachmentDownloaded
 )

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from chassis.kernel.machine import Actor
 from services.messaging.domain import events, refusals
+from services.messaging.domain.attachment import Attachment
 from services.messaging.domain.conversation import MACHINE, Conversation, State
 from services.messaging.domain.lifecycle import reopened
 from services.messaging.domain.receipt import ReadReceipt
@@ -36,6 +37,7 @@ class Message:
     create_time: datetime
     read_time: datetime | None = None
     recipients: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def name(self) -> str:
@@ -49,7 +51,14 @@ class Message:
 
 
 def send(
-    conversation: Conversation, *, seat: Seat, text: str, kind: Kind, message_id: str, now: datetime
+    conversation: Conversation,
+    *,
+    seat: Seat,
+    text: str,
+    kind: Kind,
+    message_id: str,
+    now: datetime,
+    attachments: tuple[Attachment, ...] = (),
 ) -> tuple[Conversation, Message, events.MessageSent]:
     """Says something. A public message is unread by everybody else, and brings the conversation back to who
     has put it away; the buyer's opens it again.
@@ -65,7 +74,7 @@ def send(
     state = MACHINE.move(conversation.state, "sendMessage", seat.actor, name=conversation.name)
     if state is not conversation.state:
         conversation = replace(reopened(conversation, now=now), version=conversation.version)
-    if not text.strip():
+    if not text.strip() and not attachments:
         raise refusals.empty_body("text")
     message = Message(
         conversation=conversation.name,
@@ -76,6 +85,7 @@ def send(
         text=text,
         create_time=now,
         recipients=recipients(conversation, seat=seat, kind=kind),
+        attachments=attachments,
     )
     changed = replace(conversation, version=conversation.version + 1, update_time=now)
     if kind is Kind.PUBLIC:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from parley.messaging.v1.messaging_service_pb2_grpc import MessagingServiceServicer
 from services.messaging.app.participants import ParticipantCommands
+from services.messaging.entrypoints.attachment_methods import AttachmentMethods, AttachmentRooms
 from services.messaging.entrypoints.conversation_methods import ConversationMethods, ConversationRooms
 from services.messaging.entrypoints.message_methods import MessageMethods, MessageRooms
 from services.messaging.entrypoints.participant_methods import ParticipantMethods
@@ -11,7 +12,12 @@ from services.messaging.entrypoints.profile_methods import ProfileMethods, Profi
 
 
 class MessagingServicer(
-    ConversationMethods, MessageMethods, ParticipantMethods, ProfileMethods, MessagingServiceServicer
+    AttachmentMethods,
+    ConversationMethods,
+    MessageMethods,
+    ParticipantMethods,
+    ProfileMethods,
+    MessagingServiceServicer,
 ):
     """parley.messaging.v1.MessagingService."""
 
@@ -22,8 +28,10 @@ class MessagingServicer(
         messages: MessageRooms,
         participants: ParticipantCommands,
         profiles: ProfileRooms,
+        attachments: AttachmentRooms,
     ) -> None:
         self._participants = participants
         self._conversations = conversations
         self._messages = messages
         self._profiles = profiles
+        self._attachments = attachments

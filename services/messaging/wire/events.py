@@ -110,6 +110,15 @@ def _conversation_forwarded(event: events.ConversationForwarded) -> ProtoMessage
     )
 
 
+def _attachment_downloaded(event: events.AttachmentDownloaded) -> ProtoMessage:
+    return messaging_events.AttachmentDownloaded(
+        conversation=_facts(event.conversation),
+        attachment=event.attachment.name,
+        reader=event.reader,
+        side=SIDES[event.side],
+    )
+
+
 _MESSAGES: Mapping[type[events.Event], Callable[[Any], ProtoMessage]] = {
     events.ConversationStarted: _conversation_started,
     events.MessageSent: _message_sent,
@@ -120,4 +129,5 @@ _MESSAGES: Mapping[type[events.Event], Callable[[Any], ProtoMessage]] = {
     events.ParticipantAdded: _participant_added,
     events.ParticipantRemoved: _participant_removed,
     events.ConversationForwarded: _conversation_forwarded,
+    events.AttachmentDownloaded: _attachment_downloaded,
 }

@@ -7,13 +7,14 @@ from parley.messaging.v1 import messaging_service_pb2, timeline_pb2
 from services.messaging.app.messages import MarkRead, SendMessage
 from services.messaging.app.views import ConversationView
 from services.messaging.domain.message import Message
+from services.messaging.wire.attachments import wire_attachment
 from services.messaging.wire.conversations import wire_conversation
 from services.messaging.wire.values import KINDS, KINDS_SENT, SIDES
 
 
 def send_message_command(request: messaging_service_pb2.SendMessageRequest) -> SendMessage:
     """Decodes SendMessage; an unset kind is public."""
-    return SendMessage(request.parent, request.text, KINDS_SENT[request.kind])
+    return SendMessage(request.parent, request.text, KINDS_SENT[request.kind], tuple(request.attachments))
 
 
 def mark_read_command(request: messaging_service_pb2.MarkReadRequest) -> MarkRead:
@@ -31,6 +32,7 @@ def wire_message(message: Message) -> timeline_pb2.Message:
         text=message.text,
         create_time=timestamp(message.create_time),
         recipients=message.recipients,
+        attachments=[wire_attachment(each) for each in message.attachments],
     )
     if message.read_time is not None:
         resource.read_time.CopyFrom(timestamp(message.read_time))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,9 +88,11 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(backends: Backends, clock: ManualClock) -> AsyncIterator[Scene]:
+async def scene(backends: Backends, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Scene]:
     """Messaging alone; the other services speak through `others`."""
-    async with running(DEFINITION, backends, clock=clock) as service:
+    async with running(
+        DEFINITION, backends, clock=clock, attachments_url=(tmp_path / "files").as_uri()
+    ) as service:
         yield Scene(service, ForeignProducer(service.host.bus), clock)
 
 

@@ -25,7 +25,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
     ERROR_REASON_EMPTY_BODY: _ErrorReason.ValueType  # 1
-    """INVALID_ARGUMENT. The message has no text.
+    """INVALID_ARGUMENT. The message has neither text nor attachment.
     Metadata: `{"field": "text"}`.
     """
     ERROR_REASON_CONVERSATION_CLOSED: _ErrorReason.ValueType  # 2
@@ -68,6 +68,38 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. There is no e-mail address, or it is verified already.
     Metadata: `{"resource": "users/ana/profile"}`.
     """
+    ERROR_REASON_ATTACHMENT_TOO_LARGE: _ErrorReason.ValueType  # 20
+    """INVALID_ARGUMENT. The file is longer than 10,485,760 bytes.
+    Metadata: `{"limit_bytes": "10485760"}`.
+    """
+    ERROR_REASON_ATTACHMENT_NOT_PDF: _ErrorReason.ValueType  # 21
+    """INVALID_ARGUMENT. The file is no complete PDF, or its name does not end in `.pdf`.
+    Metadata: `{"problem": "it does not begin like a PDF"}`.
+    """
+    ERROR_REASON_ATTACHMENT_ENCRYPTED: _ErrorReason.ValueType  # 22
+    """INVALID_ARGUMENT. The PDF is encrypted, so nobody can say what is in it.
+    Metadata: `{}`.
+    """
+    ERROR_REASON_ATTACHMENT_ACTIVE_CONTENT: _ErrorReason.ValueType  # 23
+    """INVALID_ARGUMENT. The PDF would do something when it is opened, or carries other files.
+    Metadata: `{"found": "/JavaScript"}`.
+    """
+    ERROR_REASON_ATTACHMENT_TOO_COMPLEX: _ErrorReason.ValueType  # 24
+    """INVALID_ARGUMENT. Reading the PDF takes more time or memory than a document needs.
+    Metadata: `{}`.
+    """
+    ERROR_REASON_ATTACHMENT_INFECTED: _ErrorReason.ValueType  # 25
+    """INVALID_ARGUMENT. The virus scanner knows the file.
+    Metadata: `{"found": "Eicar-Signature"}`.
+    """
+    ERROR_REASON_ATTACHMENT_ALREADY_SENT: _ErrorReason.ValueType  # 26
+    """FAILED_PRECONDITION. The attachment was sent with a message before.
+    Metadata: `{"resource": "conversations/0198…/attachments/0198…"}`.
+    """
+    ERROR_REASON_TOO_MANY_ATTACHMENTS: _ErrorReason.ValueType  # 27
+    """RESOURCE_EXHAUSTED. The caller has 20 attachments in this conversation that no message names.
+    Metadata: `{"resource": "conversations/0198…", "maximum": "20"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the messaging service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -77,7 +109,7 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
 ERROR_REASON_EMPTY_BODY: ErrorReason.ValueType  # 1
-"""INVALID_ARGUMENT. The message has no text.
+"""INVALID_ARGUMENT. The message has neither text nor attachment.
 Metadata: `{"field": "text"}`.
 """
 ERROR_REASON_CONVERSATION_CLOSED: ErrorReason.ValueType  # 2
@@ -119,5 +151,37 @@ Metadata: `{"limit": "5"}`.
 ERROR_REASON_EMAIL_NOT_PENDING: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION. There is no e-mail address, or it is verified already.
 Metadata: `{"resource": "users/ana/profile"}`.
+"""
+ERROR_REASON_ATTACHMENT_TOO_LARGE: ErrorReason.ValueType  # 20
+"""INVALID_ARGUMENT. The file is longer than 10,485,760 bytes.
+Metadata: `{"limit_bytes": "10485760"}`.
+"""
+ERROR_REASON_ATTACHMENT_NOT_PDF: ErrorReason.ValueType  # 21
+"""INVALID_ARGUMENT. The file is no complete PDF, or its name does not end in `.pdf`.
+Metadata: `{"problem": "it does not begin like a PDF"}`.
+"""
+ERROR_REASON_ATTACHMENT_ENCRYPTED: ErrorReason.ValueType  # 22
+"""INVALID_ARGUMENT. The PDF is encrypted, so nobody can say what is in it.
+Metadata: `{}`.
+"""
+ERROR_REASON_ATTACHMENT_ACTIVE_CONTENT: ErrorReason.ValueType  # 23
+"""INVALID_ARGUMENT. The PDF would do something when it is opened, or carries other files.
+Metadata: `{"found": "/JavaScript"}`.
+"""
+ERROR_REASON_ATTACHMENT_TOO_COMPLEX: ErrorReason.ValueType  # 24
+"""INVALID_ARGUMENT. Reading the PDF takes more time or memory than a document needs.
+Metadata: `{}`.
+"""
+ERROR_REASON_ATTACHMENT_INFECTED: ErrorReason.ValueType  # 25
+"""INVALID_ARGUMENT. The virus scanner knows the file.
+Metadata: `{"found": "Eicar-Signature"}`.
+"""
+ERROR_REASON_ATTACHMENT_ALREADY_SENT: ErrorReason.ValueType  # 26
+"""FAILED_PRECONDITION. The attachment was sent with a message before.
+Metadata: `{"resource": "conversations/0198…/attachments/0198…"}`.
+"""
+ERROR_REASON_TOO_MANY_ATTACHMENTS: ErrorReason.ValueType  # 27
+"""RESOURCE_EXHAUSTED. The caller has 20 attachments in this conversation that no message names.
+Metadata: `{"resource": "conversations/0198…", "maximum": "20"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

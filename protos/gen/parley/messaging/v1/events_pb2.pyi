@@ -366,3 +366,39 @@ class ConversationForwarded(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConversationForwarded: _TypeAlias = ConversationForwarded  # noqa: Y015
+
+@_typing.final
+class AttachmentDownloaded(_message.Message):
+    """Somebody downloaded a document of the other side for the first time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    attachment: _builtins.str
+    """`conversations/{conversation}/attachments/{attachment}`."""
+    reader: _builtins.str
+    """`users/{user}`, who downloaded it."""
+    side: _conversation_pb2.Side.ValueType
+    """The side that he is on."""
+    @_builtins.property
+    def conversation(self) -> Global___ConversationFacts:
+        """The conversation after the change."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Global___ConversationFacts | None = ...,
+        attachment: _builtins.str = ...,
+        reader: _builtins.str = ...,
+        side: _conversation_pb2.Side.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "conversation", b"conversation", "reader", b"reader", "side", b"side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttachmentDownloaded: _TypeAlias = AttachmentDownloaded  # noqa: Y015

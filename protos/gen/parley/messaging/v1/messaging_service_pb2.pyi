@@ -401,14 +401,19 @@ class SendMessageRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`conversations/{conversation}`."""
     text: _builtins.str
-    """What to say, plain text, 1 to 20,000 characters. Empty or blank: EMPTY_BODY."""
+    """What to say, plain text, up to 20,000 characters. Empty or blank without an attachment: EMPTY_BODY."""
     kind: _timeline_pb2.Message.Kind.ValueType
     """Who may read it. Unset: KIND_PUBLIC."""
     request_id: _builtins.str
     """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Attachments that the caller uploaded to this conversation and that no message names yet, at most 10."""
+
     def __init__(
         self,
         *,
@@ -416,10 +421,11 @@ class SendMessageRequest(_message.Message):
         text: _builtins.str = ...,
         kind: _timeline_pb2.Message.Kind.ValueType = ...,
         request_id: _builtins.str = ...,
+        attachments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "parent", b"parent", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "kind", b"kind", "parent", b"parent", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

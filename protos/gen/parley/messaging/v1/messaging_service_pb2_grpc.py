@@ -3,6 +3,8 @@
 import grpc
 import warnings
 
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from parley.messaging.v1 import attachment_pb2 as parley_dot_messaging_dot_v1_dot_attachment__pb2
 from parley.messaging.v1 import conversation_methods_pb2 as parley_dot_messaging_dot_v1_dot_conversation__methods__pb2
 from parley.messaging.v1 import messaging_service_pb2 as parley_dot_messaging_dot_v1_dot_messaging__service__pb2
 from parley.messaging.v1 import outcome_pb2 as parley_dot_messaging_dot_v1_dot_outcome__pb2
@@ -159,6 +161,16 @@ class MessagingServiceStub:
                 request_serializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.UnblockParticipantRequest.SerializeToString,
                 response_deserializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.UnblockParticipantResponse.FromString,
                 _registered_method=True)
+        self.UploadAttachment = channel.stream_unary(
+                '/parley.messaging.v1.MessagingService/UploadAttachment',
+                request_serializer=parley_dot_messaging_dot_v1_dot_attachment__pb2.UploadAttachmentRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_attachment__pb2.UploadAttachmentResponse.FromString,
+                _registered_method=True)
+        self.DownloadAttachment = channel.unary_stream(
+                '/parley.messaging.v1.MessagingService/DownloadAttachment',
+                request_serializer=parley_dot_messaging_dot_v1_dot_attachment__pb2.DownloadAttachmentRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
 
 
 class MessagingServiceServicer:
@@ -211,7 +223,7 @@ class MessagingServiceServicer:
 
     def SendMessage(self, request, context):
         """Sends a message. The buyer's opens a conversation again that was closed within the last 30 days. Errors: EMPTY_BODY,
-        CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN, PARTICIPANT_BLOCKED.
+        CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN, PARTICIPANT_BLOCKED, ATTACHMENT_ALREADY_SENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -347,6 +359,29 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UploadAttachment(self, request_iterator, context):
+        """Takes a PDF of at most 10,485,760 bytes, examines it and keeps it for a message of the caller. It has to be complete, to open
+        within limits of time and memory, and neither encrypted nor able to do anything when it is opened: no scripts, no actions, no
+        files inside. Where the operator runs a virus scanner, it has to pass that, too. HTTP: the body is the file.
+        Errors: ATTACHMENT_TOO_LARGE, ATTACHMENT_NOT_PDF, ATTACHMENT_ENCRYPTED, ATTACHMENT_ACTIVE_CONTENT, ATTACHMENT_TOO_COMPLEX,
+        ATTACHMENT_INFECTED, TOO_MANY_ATTACHMENTS.
+        buf:lint:ignore RPC_NO_CLIENT_STREAMING
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadAttachment(self, request, context):
+        """Answers a document that a message brought, to whoever may read that message, or one not yet sent to who uploaded it. The
+        first download by somebody of the other side stands in the timeline. HTTP: a file to be kept, never shown by the browser.
+        buf:lint:ignore RPC_NO_SERVER_STREAMING
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -464,6 +499,16 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.UnblockParticipant,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.UnblockParticipantRequest.FromString,
                     response_serializer=parley_dot_messaging_dot_v1_dot_participant__methods__pb2.UnblockParticipantResponse.SerializeToString,
+            ),
+            'UploadAttachment': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadAttachment,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_attachment__pb2.UploadAttachmentRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_attachment__pb2.UploadAttachmentResponse.SerializeToString,
+            ),
+            'DownloadAttachment': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadAttachment,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_attachment__pb2.DownloadAttachmentRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1093,6 +1138,60 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/UnblockParticipant',
             parley_dot_messaging_dot_v1_dot_participant__methods__pb2.UnblockParticipantRequest.SerializeToString,
             parley_dot_messaging_dot_v1_dot_participant__methods__pb2.UnblockParticipantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadAttachment(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/parley.messaging.v1.MessagingService/UploadAttachment',
+            parley_dot_messaging_dot_v1_dot_attachment__pb2.UploadAttachmentRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_attachment__pb2.UploadAttachmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadAttachment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/DownloadAttachment',
+            parley_dot_messaging_dot_v1_dot_attachment__pb2.DownloadAttachmentRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,7 +4,9 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
+from parley.messaging.v1 import attachment_pb2 as _attachment_pb2
 from parley.messaging.v1 import conversation_methods_pb2 as _conversation_methods_pb2
 from parley.messaging.v1 import messaging_service_pb2 as _messaging_service_pb2
 from parley.messaging.v1 import outcome_pb2 as _outcome_pb2
@@ -62,7 +64,7 @@ class MessagingServiceStub:
     """
     SendMessage: _grpc.UnaryUnaryMultiCallable[_messaging_service_pb2.SendMessageRequest, _messaging_service_pb2.SendMessageResponse]
     """Sends a message. The buyer's opens a conversation again that was closed within the last 30 days. Errors: EMPTY_BODY,
-    CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN, PARTICIPANT_BLOCKED.
+    CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN, PARTICIPANT_BLOCKED, ATTACHMENT_ALREADY_SENT.
     """
     MarkRead: _grpc.UnaryUnaryMultiCallable[_messaging_service_pb2.MarkReadRequest, _messaging_service_pb2.MarkReadResponse]
     """Records that the caller read up to a message, in the interface. It never goes back; repeating changes nothing."""
@@ -119,6 +121,21 @@ class MessagingServiceStub:
     """
     UnblockParticipant: _grpc.UnaryUnaryMultiCallable[_participant_methods_pb2.UnblockParticipantRequest, _participant_methods_pb2.UnblockParticipantResponse]
     """Takes back a block of the caller's side."""
+    UploadAttachment: _grpc.StreamUnaryMultiCallable[_attachment_pb2.UploadAttachmentRequest, _attachment_pb2.UploadAttachmentResponse]
+    """Takes a PDF of at most 10,485,760 bytes, examines it and keeps it for a message of the caller. It has to be complete, to open
+    within limits of time and memory, and neither encrypted nor able to do anything when it is opened: no scripts, no actions, no
+    files inside. Where the operator runs a virus scanner, it has to pass that, too. HTTP: the body is the file.
+    Errors: ATTACHMENT_TOO_LARGE, ATTACHMENT_NOT_PDF, ATTACHMENT_ENCRYPTED, ATTACHMENT_ACTIVE_CONTENT, ATTACHMENT_TOO_COMPLEX,
+    ATTACHMENT_INFECTED, TOO_MANY_ATTACHMENTS.
+    buf:lint:ignore RPC_NO_CLIENT_STREAMING
+    """
+    DownloadAttachment: _grpc.UnaryStreamMultiCallable[_attachment_pb2.DownloadAttachmentRequest, _httpbody_pb2.HttpBody]
+    """Answers a document that a message brought, to whoever may read that message, or one not yet sent to who uploaded it. The
+    first download by somebody of the other side stands in the timeline. HTTP: a file to be kept, never shown by the browser.
+    buf:lint:ignore RPC_NO_SERVER_STREAMING
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -150,7 +167,7 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     """
     SendMessage: _aio.UnaryUnaryMultiCallable[_messaging_service_pb2.SendMessageRequest, _messaging_service_pb2.SendMessageResponse]  # type: ignore[assignment]
     """Sends a message. The buyer's opens a conversation again that was closed within the last 30 days. Errors: EMPTY_BODY,
-    CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN, PARTICIPANT_BLOCKED.
+    CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN, PARTICIPANT_BLOCKED, ATTACHMENT_ALREADY_SENT.
     """
     MarkRead: _aio.UnaryUnaryMultiCallable[_messaging_service_pb2.MarkReadRequest, _messaging_service_pb2.MarkReadResponse]  # type: ignore[assignment]
     """Records that the caller read up to a message, in the interface. It never goes back; repeating changes nothing."""
@@ -207,6 +224,21 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     """
     UnblockParticipant: _aio.UnaryUnaryMultiCallable[_participant_methods_pb2.UnblockParticipantRequest, _participant_methods_pb2.UnblockParticipantResponse]  # type: ignore[assignment]
     """Takes back a block of the caller's side."""
+    UploadAttachment: _aio.StreamUnaryMultiCallable[_attachment_pb2.UploadAttachmentRequest, _attachment_pb2.UploadAttachmentResponse]  # type: ignore[assignment]
+    """Takes a PDF of at most 10,485,760 bytes, examines it and keeps it for a message of the caller. It has to be complete, to open
+    within limits of time and memory, and neither encrypted nor able to do anything when it is opened: no scripts, no actions, no
+    files inside. Where the operator runs a virus scanner, it has to pass that, too. HTTP: the body is the file.
+    Errors: ATTACHMENT_TOO_LARGE, ATTACHMENT_NOT_PDF, ATTACHMENT_ENCRYPTED, ATTACHMENT_ACTIVE_CONTENT, ATTACHMENT_TOO_COMPLEX,
+    ATTACHMENT_INFECTED, TOO_MANY_ATTACHMENTS.
+    buf:lint:ignore RPC_NO_CLIENT_STREAMING
+    """
+    DownloadAttachment: _aio.UnaryStreamMultiCallable[_attachment_pb2.DownloadAttachmentRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Answers a document that a message brought, to whoever may read that message, or one not yet sent to who uploaded it. The
+    first download by somebody of the other side stands in the timeline. HTTP: a file to be kept, never shown by the browser.
+    buf:lint:ignore RPC_NO_SERVER_STREAMING
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Conversations between buyers and sellers: messages, read receipts, and the timeline in which they stand beside what
@@ -271,7 +303,7 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_messaging_service_pb2.SendMessageResponse, _abc.Awaitable[_messaging_service_pb2.SendMessageResponse]]:
         """Sends a message. The buyer's opens a conversation again that was closed within the last 30 days. Errors: EMPTY_BODY,
-        CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN, PARTICIPANT_BLOCKED.
+        CONVERSATION_CLOSED, INTERNAL_NOTE_FORBIDDEN, PARTICIPANT_BLOCKED, ATTACHMENT_ALREADY_SENT.
         """
 
     @_abc_1.abstractmethod
@@ -430,5 +462,32 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_participant_methods_pb2.UnblockParticipantResponse, _abc.Awaitable[_participant_methods_pb2.UnblockParticipantResponse]]:
         """Takes back a block of the caller's side."""
+
+    @_abc_1.abstractmethod
+    def UploadAttachment(
+        self,
+        request_iterator: _MaybeAsyncIterator[_attachment_pb2.UploadAttachmentRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_attachment_pb2.UploadAttachmentResponse, _abc.Awaitable[_attachment_pb2.UploadAttachmentResponse]]:
+        """Takes a PDF of at most 10,485,760 bytes, examines it and keeps it for a message of the caller. It has to be complete, to open
+        within limits of time and memory, and neither encrypted nor able to do anything when it is opened: no scripts, no actions, no
+        files inside. Where the operator runs a virus scanner, it has to pass that, too. HTTP: the body is the file.
+        Errors: ATTACHMENT_TOO_LARGE, ATTACHMENT_NOT_PDF, ATTACHMENT_ENCRYPTED, ATTACHMENT_ACTIVE_CONTENT, ATTACHMENT_TOO_COMPLEX,
+        ATTACHMENT_INFECTED, TOO_MANY_ATTACHMENTS.
+        buf:lint:ignore RPC_NO_CLIENT_STREAMING
+        """
+
+    @_abc_1.abstractmethod
+    def DownloadAttachment(
+        self,
+        request: _attachment_pb2.DownloadAttachmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """Answers a document that a message brought, to whoever may read that message, or one not yet sent to who uploaded it. The
+        first download by somebody of the other side stands in the timeline. HTTP: a file to be kept, never shown by the browser.
+        buf:lint:ignore RPC_NO_SERVER_STREAMING
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import money_pb2 as _money_pb2
+from parley.messaging.v1 import attachment_pb2 as _attachment_pb2
 from parley.messaging.v1 import conversation_pb2 as _conversation_pb2
 import builtins as _builtins
 import sys
@@ -59,6 +60,7 @@ class Message(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     READ_TIME_FIELD_NUMBER: _builtins.int
     RECIPIENTS_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`conversations/{conversation}/messages/{message}`."""
     author: _builtins.str
@@ -83,6 +85,10 @@ class Message(_message.Message):
         copy or removed later changes nothing here.
         """
 
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_attachment_pb2.Attachment]:
+        """The documents that were sent with it."""
+
     def __init__(
         self,
         *,
@@ -94,10 +100,11 @@ class Message(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         read_time: _timestamp_pb2.Timestamp | None = ...,
         recipients: _abc.Iterable[_builtins.str] | None = ...,
+        attachments: _abc.Iterable[_attachment_pb2.Attachment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "read_time", b"read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "create_time", b"create_time", "kind", b"kind", "name", b"name", "read_time", b"read_time", "recipients", b"recipients", "side", b"side", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "author", b"author", "create_time", b"create_time", "kind", b"kind", "name", b"name", "read_time", b"read_time", "recipients", b"recipients", "side", b"side", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -247,6 +254,8 @@ class TimelineEvent(_message.Message):
         """Somebody is no longer in copy."""
         TYPE_CONVERSATION_FORWARDED: TimelineEvent._Type.ValueType  # 96
         """The seller forwarded the conversation."""
+        TYPE_ATTACHMENT_DOWNLOADED: TimelineEvent._Type.ValueType  # 110
+        """Somebody of the other side downloaded a document for the first time; `resource` is the attachment."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What happened."""
@@ -383,6 +392,8 @@ class TimelineEvent(_message.Message):
     """Somebody is no longer in copy."""
     TYPE_CONVERSATION_FORWARDED: TimelineEvent.Type.ValueType  # 96
     """The seller forwarded the conversation."""
+    TYPE_ATTACHMENT_DOWNLOADED: TimelineEvent.Type.ValueType  # 110
+    """Somebody of the other side downloaded a document for the first time; `resource` is the attachment."""
 
     TYPE_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int

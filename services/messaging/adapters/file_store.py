@@ -1,0 +1,87 @@
+"""Files of participants in a folder, in S3 or what speaks like it, in Google's or Azure's store: by URL."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any, BinaryIO, Final
+
+from chassis.kernel.refusal import Kind, Refusal
+from chassis.telemetry import logger
+
+PIECE_BYTES: Final = 256 * 1024
+_KEY_BYTES: Final = 24
+
+_log = logger("file_store")
+
+
+class ObjectFileStore:
+    """Implements `app.attachment_ports.FileStore`. Credentials come from where each provider's tools look."""
+
+    def __init__(self, url: str) -> None:
+        """`url` is `file:///folder`, `s3://bucket/prefix`, `gs://…` or `az://…`; opened when first needed."""
+        self._url = url
+        self._opened: Any = None
+
+    def new_key(self) -> str:
+        """Random, in folders that do not grow without end."""
+        name = secrets.token_hex(_KEY_BYTES)
+        return f"attachments/{name[:2]}/{name}"
+
+    async def put(self, key: str, file: BinaryIO) -> None:
+        """Keeps the file. Refusal UNAVAILABLE."""
+        import obstore
+
+        file.seek(0)
+        try:
+            await obstore.put_async(self._store(), key, file)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises, it does not keep the file now
+            raise _unavailable(error) from None
+
+    async def open(self, key: str) -> AsyncIterator[bytes]:
+        """The bytes. Refusal UNAVAILABLE; RuntimeError for a file that was lost."""
+        import obstore
+
+        try:
+            found = await obstore.get_async(self._store(), key)
+        except FileNotFoundError:
+            raise RuntimeError("a file that is remembered is not in the store") from None
+        except Exception as error:  # noqa: BLE001 - whatever a store raises, it does not give the file now
+            raise _unavailable(error) from None
+        return _pieces(found)
+
+    async def delete(self, key: str) -> None:
+        """Removes it. Refusal UNAVAILABLE."""
+        import obstore
+
+        try:
+            await obstore.delete_async(self._store(), key)
+        except FileNotFoundError:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever a store raises, the file is still there
+            raise _unavailable(error) from None
+
+    def _store(self) -> Any:
+        if self._opened is None:
+            from obstore.store import from_url
+
+            options: dict[str, Any] = {"mkdir": True} if self._url.startswith("file:") else {}
+            self._opened = from_url(self._url, **options)
+        return self._opened
+
+
+async def _pieces(found: Any) -> AsyncIterator[bytes]:
+    async for piece in found.stream(min_chunk_size=PIECE_BYTES):
+        yield bytes(piece)
+
+
+def _unavailable(error: Exception) -> Refusal:
+    # Its text names buckets and hosts.
+    _log.warning("file_store_failed", error=type(error).__name__)
+    return Refusal(
+        Kind.UNAVAILABLE,
+        "PEER_UNAVAILABLE",
+        "the store of files cannot be reached",
+        metadata={"peer": "file store"},
+        retry_after_seconds=1.0,
+    )
