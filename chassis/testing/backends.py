@@ -28,7 +28,13 @@ import pytest
 START_SECONDS = 30.0
 """How long a server may take to answer for the first time."""
 
+SERVICE_ROLE = "service"
+"""What a service is to its database: the owner, and nobody special, as wherever it runs."""
+
 _SUPERUSER = "postgres"
+_MAKE_SERVICE_ROLE = (
+    f"DO $$ BEGIN CREATE ROLE {SERVICE_ROLE} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+)
 _SYSTEM_USER = "embedded_postgres"
 _POLL_SECONDS = 0.02
 _PR_SET_PDEATHSIG = 1
@@ -177,25 +183,28 @@ class PostgresServer:
         if self._process is not None:
             self._process.end(signal.SIGQUIT)
 
-    def dsn(self, database: str = _SUPERUSER) -> str:
-        """The address of a database, as superuser."""
-        return f"postgresql://{_SUPERUSER}@127.0.0.1:{self.port}/{database}"
+    def dsn(self, database: str = _SUPERUSER, *, user: str = _SUPERUSER) -> str:
+        """The address of a database, as superuser unless it is for another role."""
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
     async def template(self, name: str, migrate: Callable[[str], Awaitable[object]]) -> str:
-        """The database that `migrate` (given its address) filled, made once for each `name`; a template for
-        `create_database`. Nobody may stay connected to it.
+        """The database that `migrate` (given its address for SERVICE_ROLE) filled, made once for each `name`;
+        a template for `create_database`. Nobody may stay connected to it.
         """
         if name not in self._templates:
             database = await self.create_database()
-            await migrate(self.dsn(database))
+            await migrate(self.dsn(database, user=SERVICE_ROLE))
             self._templates[name] = database
         return self._templates[name]
 
     async def create_database(self, *, template: str = "template1") -> str:
-        """Makes a database with a fresh name from a template, and answers the name."""
+        """Makes a database of SERVICE_ROLE with a fresh name from a template, and answers the name."""
+        await self._administer(_MAKE_SERVICE_ROLE)
         name = f"test_{next(self._names)}"
         # Copying files takes half as long as logging each page of many small tables and indexes.
-        await self._administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+        await self._administer(
+            f'CREATE DATABASE "{name}" OWNER {SERVICE_ROLE} TEMPLATE "{template}" STRATEGY FILE_COPY'
+        )
         return name
 
     async def drop_database(self, name: str) -> None:

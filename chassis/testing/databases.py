@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from chassis import migrations
-from chassis.testing.backends import PostgresServer
+from chassis.testing.backends import SERVICE_ROLE, PostgresServer
 
 _END_SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -50,11 +50,11 @@ class Databases:
         self._lent: dict[str, str] = {}
 
     async def lend(self, package: str) -> str:
-        """The DSN of a database without a row, with the schema of a migrations package."""
+        """The DSN, for SERVICE_ROLE, of a database without a row, with the schema of a migrations package."""
         free = self._free.setdefault(package, [])
         name = free.pop() if free else await self._make(package)
         self._lent[name] = package
-        return self._postgres.dsn(name)
+        return self._postgres.dsn(name, user=SERVICE_ROLE)
 
     async def take_back(self) -> None:
         """Empties whatever is lent, so that it can be lent again; ends the sessions that still use it."""

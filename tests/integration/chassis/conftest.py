@@ -23,6 +23,7 @@ from chassis.kernel.caller import Caller, Relation, Rule
 from chassis.kernel.clock import ManualClock
 from chassis.kernel.ids import SequentialIds, UuidV7
 from chassis.testing import NatsServer, PostgresServer
+from chassis.testing.backends import SERVICE_ROLE
 from parley.offers.v1 import events_pb2, listing_pb2
 from tests.integration.chassis.stage import Stage, staged
 
@@ -115,7 +116,7 @@ async def _migrate(dsn: str) -> None:
 async def dsn(postgres_server: PostgresServer) -> AsyncIterator[str]:
     template = await postgres_server.template("chassis", _migrate)
     name = await postgres_server.create_database(template=template)
-    yield postgres_server.dsn(name)
+    yield postgres_server.dsn(name, user=SERVICE_ROLE)
     await postgres_server.drop_database(name)
 
 
