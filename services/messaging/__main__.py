@@ -23,6 +23,7 @@ from services.messaging.adapters.mail_writing import MailWriter
 from services.messaging.adapters.outcome_repository import OutcomeRepository
 from services.messaging.adapters.pdf_inspection import PdfInspector, TemporaryFiles
 from services.messaging.adapters.profile_repository import ProfileRepository
+from services.messaging.adapters.rating_repository import RatingRepository
 from services.messaging.adapters.told_timelines import ToldTimelines
 from services.messaging.app.attachments import (
     REMOVE,
@@ -32,7 +33,9 @@ from services.messaging.app.attachments import (
     AttachmentSweeper,
     Examination,
 )
+from services.messaging.app.contact import ContactCommands
 from services.messaging.app.conversations import ConversationQueries
+from services.messaging.app.feedback import FeedbackCommands, RatingQueries, RatingReactions
 from services.messaging.app.inquiries import InquiryCommands
 from services.messaging.app.lifecycle import LifecycleCommands
 from services.messaging.app.mail_ports import Transport
@@ -48,6 +51,7 @@ from services.messaging.config import MessagingConfig
 from services.messaging.entrypoints.attachment_methods import AttachmentRooms
 from services.messaging.entrypoints.conversation_methods import ConversationRooms
 from services.messaging.entrypoints.events import subscriptions
+from services.messaging.entrypoints.feedback_methods import FeedbackRooms
 from services.messaging.entrypoints.grpc import MessagingServicer
 from services.messaging.entrypoints.message_methods import MessageRooms
 from services.messaging.entrypoints.profile_methods import ProfileRooms
@@ -63,15 +67,21 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         ToldTimelines(notifier.tell),
         BroadcastFeed(runtime.bus),
     )
-    outcomes = OutcomeRepository()
     config, held, files = runtime.config, AttachmentRepository(), ObjectFileStore(runtime.config.files_at)
     sweeper = AttachmentSweeper(database, held, files, clock)
+    people = ProfileRepository()
+    outcomes, ratings = OutcomeRepository(), RatingRepository()
     servicer = MessagingServicer(
         conversations=ConversationRooms(
             InquiryCommands(database, store, timelines, feed, clock=clock, ids=ids),
             ConversationQueries(database, store, clock),
             LifecycleCommands(database, store, timelines, feed, clock=clock, ids=ids),
             OutcomeQueries(database, outcomes),
+        ),
+        feedback=FeedbackRooms(
+            ContactCommands(database, store, timelines, people, feed, clock=clock, ids=ids),
+            FeedbackCommands(database, store, timelines, feed, clock=clock, ids=ids),
+            RatingQueries(database, ratings, clock),
         ),
         messages=MessageRooms(
             MessageCommands(database, store, timelines, feed, attachments=held, clock=clock, ids=ids),
@@ -87,7 +97,9 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     return Service(
         add_servicers=partial(add_MessagingServiceServicer_to_server, servicer),
         subscriptions=subscriptions(
-            Reactions(database, store, timelines, outcomes, feed), OutcomeReactions(database, outcomes)
+            Reactions(database, store, timelines, feed, outcomes=outcomes, ratings=ratings),
+            OutcomeReactions(database, outcomes, ratings),
+            RatingReactions(database, ratings),
         ),
         timers={**_mail_timers(runtime), SWEEP: sweeper.sweep, REMOVE: sweeper.remove},
         broadcasts={BROADCASTS: feed.heard},

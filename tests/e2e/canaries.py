@@ -43,6 +43,9 @@ WRITTEN: Mapping[str, str] = {
     "parley.messaging.v1.ForwardConversationRequest.address": FORWARDED,
 }
 """What the team can write for itself, and the canary that is written there."""
+PHONE, EMAIL = "+41446681727", "canary-7f3a9c@buyers.example.org"
+CONTACT = (PHONE, EMAIL)
+"""How the buyer is reached: for nobody else, except the number where it is revealed."""
 ASKED: frozenset[str] = frozenset(
     {"parley.orders.v1.ListOrdersRequest.labels", "parley.orders.v1.ListOrdersRequest.note_author"}
 )
@@ -221,6 +224,9 @@ async def _declined_counter(found: Negotiation, package: str) -> tuple[str, str]
 async def _internal_note(found: Negotiation, conversation: str) -> str:
     """An internal note and a public message in the order's conversation; the name of the public one."""
     await seen(lambda: found.buyer.get(conversation), "the conversation exists")
+    name = f"users/{found.buyer.name}/profile"
+    await found.buyer.call("PATCH", name, body={"phone": PHONE, "email": EMAIL})
+    await found.team("messaging", "GetConversation", messaging.GetConversationRequest(name=conversation))
     note = messaging.SendMessageRequest(
         parent=conversation, text=INTERNAL, kind=timeline_pb2.Message.KIND_INTERNAL_NOTE
     )

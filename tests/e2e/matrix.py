@@ -17,8 +17,9 @@ from google.type import money_pb2
 
 from parley.gating.v1 import absence_pb2, buyer_verification_pb2, order_request_pb2, order_settings_pb2
 from parley.gating.v1 import gating_service_pb2 as gating
-from parley.messaging.v1 import attachment_pb2, conversation_pb2, outcome_pb2
+from parley.messaging.v1 import attachment_pb2, contact_methods_pb2, conversation_pb2, outcome_pb2
 from parley.messaging.v1 import conversation_methods_pb2 as talking
+from parley.messaging.v1 import feedback_pb2 as feedback
 from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.messaging.v1 import participant_methods_pb2 as joining
 from parley.messaging.v1 import profile_pb2 as profiles
@@ -374,6 +375,10 @@ MESSAGING: Mapping[str, Row] = {
     ),
     "BlockParticipant": Row(lambda f: joining.BlockParticipantRequest(name=f.conversation)),
     "UnblockParticipant": Row(lambda f: joining.UnblockParticipantRequest(name=f.conversation)),
+    "RevealPhone": Row(lambda f: contact_methods_pb2.RevealPhoneRequest(name=f.conversation)),
+    "LeaveFeedback": Row(lambda f: feedback.LeaveFeedbackRequest(name=f.conversation, rating=1)),
+    "GetSellerRating": Row(lambda f: feedback.GetSellerRatingRequest(name=f"{f.seller}/rating")),
+    "ListRatingEntries": Row(lambda f: feedback.ListRatingEntriesRequest(parent=f"{f.seller}/rating")),
     "GetOutcome": Row(lambda f: outcome_pb2.GetOutcomeRequest(name=f"{f.conversation}/outcome")),
     # Neither observes anything.
     "ListOutcomes": Row(

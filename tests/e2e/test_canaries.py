@@ -20,6 +20,7 @@ from stack.demo.api import Api
 from tests.e2e.canaries import (
     ASKED,
     CANARIES,
+    CONTACT,
     METHODS,
     WRITTEN,
     Negotiation,
@@ -146,9 +147,30 @@ async def test_no_event_body_and_no_log_line_holds_a_canary(
             await connection.close()
         for row in bodies:
             found += names.seller.encode() in row["body"]
-            assert leaks(row["body"].decode("utf-8", "replace")) == [], row["type"]
+            body = row["body"].decode("utf-8", "replace")
+            assert leaks(body) == [], row["type"]
+            assert not any(contact in body for contact in CONTACT), row["type"]
     assert found > 10
     logs = list(folder.logs.iterdir())
     assert len(logs) > len(SERVICES)
     for path in logs:
-        assert leaks(path.read_text("utf-8", "replace")) == [], path.name
+        written = path.read_text("utf-8", "replace")
+        assert leaks(written) == [], path.name
+        assert not any(contact in written for contact in CONTACT), path.name
+
+
+@pytest.mark.covers("V04")
+async def test_nothing_that_the_team_can_ask_tells_how_to_reach_the_buyer(
+    negotiation: Negotiation, planted: tuple[Negotiation, Foreign]
+) -> None:
+    _, names = planted
+    reading = ("Get", "List", "Compare", "Export")
+    told = set()
+    for name in METHODS:
+        bare = name.rpartition(".")[2]
+        if name in STREAMED or not (bare.startswith(reading) or ".messaging." in name):
+            continue
+        _, answer = await answered(negotiation.shop.owner, name, MATRIX[name].request(names))
+        if any(contact in str(answer) for contact in CONTACT):
+            told.add(bare)
+    assert told == {"RevealPhone"}

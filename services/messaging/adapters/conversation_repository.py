@@ -13,12 +13,13 @@ from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page, PageRequest, page_of
 from chassis.kernel.refusal import not_found
 from chassis.paging import cursor_of, keyset
+from services.messaging.adapters.profile_tables import profile
 from services.messaging.adapters.tables import conversation as conversations
 from services.messaging.adapters.tables import conversation_copy as copies
 from services.messaging.adapters.tables import conversation_forward as forwards
 from services.messaging.adapters.tables import party_block as blocks
 from services.messaging.app.ports import Selection, Topic
-from services.messaging.domain.conversation import Conversation, Copy, DeclineReason, State
+from services.messaging.domain.conversation import Conversation, Copy, DeclineReason, Feedback, State
 from services.messaging.domain.participants import Forward
 from services.messaging.domain.receipt import ReadReceipt
 from services.messaging.domain.side import Seat, Side
@@ -32,7 +33,13 @@ _BLOCKS = (
     .scalar_subquery()
     .label("blocks")
 )
-_SELECT = select(conversations, _BLOCKS)
+_HAS_PHONE = (
+    select(profile.c.phone != "")
+    .where(profile.c.id == conversations.c.buyer)
+    .scalar_subquery()
+    .label("has_phone")
+)
+_SELECT = select(conversations, _BLOCKS, _HAS_PHONE)
 _LOAD = _SELECT.where(conversations.c.id == bindparam("id"))
 _LOAD_FOR_UPDATE = _LOAD.with_for_update(of=conversations)
 _PAIR_BLOCKS = select(blocks.c.side).where(
@@ -187,6 +194,7 @@ def _in_copy(participant: str, selection: Selection) -> Select[Any]:
 
 
 def _columns(conversation: Conversation) -> dict[str, Any]:
+    feedback = conversation.feedback
     return {
         "version": conversation.version,
         "subject": conversation.subject,
@@ -215,6 +223,9 @@ def _columns(conversation: Conversation) -> dict[str, Any]:
             }
             for receipt in conversation.receipts
         ],
+        "feedback_rating": None if feedback is None else feedback.rating,
+        "feedback_text": None if feedback is None else feedback.text,
+        "feedback_time": None if feedback is None else feedback.create_time,
         "copies": [
             {
                 "user": copy.user,
@@ -274,6 +285,10 @@ def _conversation(row: Row[Any]) -> Conversation:
             )
             for held in row.copies
         ),
+        has_phone=bool(row.has_phone),
+        feedback=None
+        if row.feedback_rating is None
+        else Feedback(row.feedback_rating, row.feedback_text, row.feedback_time),
         blocks=frozenset(Side(side) for side in row.blocks or ()),
         version=row.version,
         create_time=row.create_time,

@@ -13,6 +13,7 @@ from services.messaging.adapters.profile_tables import profile, team_member
 from services.messaging.domain.profile import Delivery, EmailState, NoticeKind, Profile
 
 _LOAD = select(profile).where(profile.c.id == bindparam("user"))
+_PHONE = select(profile.c.phone).where(profile.c.id == bindparam("user"))
 _LOCK = _LOAD.with_for_update()
 _TEAMS = select(team_member).where(team_member.c.member == bindparam("user"))
 _MAKE_LOCKABLE = insert(profile).on_conflict_do_nothing()
@@ -37,6 +38,10 @@ class ProfileRepository:
             row = await tx.fetch_one(_LOCK, {"user": user})
             assert row is not None
         return await self._profile(tx, row)
+
+    async def phone_of(self, tx: Transaction, user: str) -> str:
+        """The number; empty where he left none."""
+        return str(await tx.scalar(_PHONE, {"user": user}) or "")
 
     async def save(self, tx: Transaction, changed: Profile) -> None:
         """Writes a locked profile and its teams."""

@@ -41,6 +41,9 @@ conversation = Table(
     Column("decline_reason", Text),
     Column("buyer_archived", Boolean, nullable=False),
     Column("seller_archived", Boolean, nullable=False),
+    Column("feedback_rating", Integer),
+    Column("feedback_text", Text),
+    Column("feedback_time", DateTime(timezone=True)),
     # One object per grant: few, and always read and written with the conversation.
     Column("copies", JSONB, nullable=False),
     Column("buyer_unread", Integer, nullable=False),

@@ -12,8 +12,9 @@ from chassis.db import Database, Transaction
 from chassis.envelope import Delivery
 from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import not_found
-from services.messaging.app.ports import Outcomes
+from services.messaging.app.ports import Outcomes, Ratings
 from services.messaging.domain.outcome import ObservedContact, ObservedInquiry, Outcome
+from services.messaging.domain.rating import RatingEntry, RatingFact
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,10 @@ class OutcomeQueries:
 class OutcomeReactions:
     """What our own events mean for observers. Most conversations have none: nothing is written then."""
 
-    def __init__(self, database: Database, outcomes: Outcomes) -> None:
+    def __init__(self, database: Database, outcomes: Outcomes, ratings: Ratings) -> None:
         self._database = database
         self._outcomes = outcomes
+        self._ratings = ratings
 
     async def began(self, delivery: Delivery, inquiry: ObservedInquiry | None) -> None:
         """An inquiry began."""
@@ -72,3 +74,14 @@ class OutcomeReactions:
             await self._database.react(
                 delivery, lambda tx: self._outcomes.contacted(tx, contact.conversation, time=delivery.time)
             )
+
+    async def declined(self, delivery: Delivery, declined: tuple[RatingFact, ObservedContact | None]) -> None:
+        """The seller declined an inquiry: an answer, which does not touch his rating."""
+        fact, contact = declined
+
+        async def work(tx: Transaction) -> None:
+            await self._ratings.add(tx, RatingEntry(fact, delivery.event_id, delivery.time))
+            if contact is not None:
+                await self._outcomes.contacted(tx, contact.conversation, time=delivery.time)
+
+        await self._database.react(delivery, work)

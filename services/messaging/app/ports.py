@@ -16,6 +16,7 @@ from services.messaging.domain.conversation import Conversation, State
 from services.messaging.domain.message import Message
 from services.messaging.domain.outcome import ObservedInquiry, Outcome
 from services.messaging.domain.participants import Forward
+from services.messaging.domain.rating import Rating, RatingEntry
 from services.messaging.domain.side import Seat, Side
 from services.messaging.domain.timeline import Entry
 
@@ -128,6 +129,22 @@ class Timelines(Protocol):
 
     async def mark_read(self, tx: Transaction, *, seat: Seat, upto: Message, now: datetime) -> None:
         """Notes on the public messages that the other side wrote, up to `upto`, that they were read."""
+        ...
+
+
+class Ratings(Protocol):
+    """Keeps what ratings are made of."""
+
+    async def add(self, tx: Transaction, entry: RatingEntry) -> None:
+        """Adds an entry; nothing where its event was seen before."""
+        ...
+
+    async def rating(self, tx: Transaction, seller: str, *, since: datetime) -> Rating:
+        """What the entries since then come to."""
+        ...
+
+    async def entries(self, tx: Transaction, *, seller: str, page: PageRequest) -> Page[RatingEntry]:
+        """The entries of a seller, the newest first."""
         ...
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from chassis.db import Database, Transaction
 from chassis.envelope import Delivery
-from services.messaging.app.ports import Conversations, LiveFeed, Outcomes, Timelines
+from services.messaging.app.ports import Conversations, LiveFeed, Outcomes, Ratings, Timelines
 from services.messaging.domain import conversation as conversations
+from services.messaging.domain.rating import RatingEntry
 from services.messaging.domain.timeline import Entry, Report, Subject
 
 
@@ -17,13 +18,16 @@ class Reactions:
         database: Database,
         store: Conversations,
         timelines: Timelines,
-        outcomes: Outcomes,
         feed: LiveFeed,
+        *,
+        outcomes: Outcomes,
+        ratings: Ratings,
     ) -> None:
         self._database = database
         self._store = store
         self._timelines = timelines
         self._outcomes = outcomes
+        self._ratings = ratings
         self._feed = feed
 
     async def note(self, delivery: Delivery, report: Report) -> None:
@@ -40,6 +44,8 @@ class Reactions:
                 touched.append(name)
             if report.sale_of and report.sale_time is not None:
                 await self._outcomes.sold(tx, report.sale_of, time=report.sale_time)
+            if report.rating is not None:
+                await self._ratings.add(tx, RatingEntry(report.rating, delivery.event_id, delivery.time))
 
         await self._database.react(delivery, work)
         for name in touched:

@@ -58,6 +58,8 @@ MACHINE: Machine[State] = Machine(
         Transition(EITHER, "addParticipant", PARTIES),
         Transition(EITHER, "removeParticipant", PARTICIPANTS),
         Transition(EITHER, "forward", (Actor.SELLER,)),
+        Transition(EITHER, "revealPhone", (Actor.SELLER,)),
+        Transition(EITHER, "leaveFeedback", (Actor.BUYER,)),
         Transition(EITHER, "block", PARTIES),
         Transition(EITHER, "unblock", PARTIES),
     ),
@@ -82,12 +84,22 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """What the buyer says of how he was served; `rating` from 1 to 5."""
+
+    rating: int
+    text: str
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """The thread about one `subject` (an order request or an order; empty for an inquiry).
 
     `unread` counts, for each side, the public messages of the other that it has not read. `archived` holds
     the sides that have put it away. `close_time` is None while it is open. `copies` are the grants that hold
     now. `blocks` are the sides that have blocked the other one, here or in another conversation of the two.
+    `has_phone`: the buyer has left a phone number in his profile.
     """
 
     name: str
@@ -110,6 +122,8 @@ class Conversation:
     decline_reason: DeclineReason | None = None
     copies: tuple[Copy, ...] = ()
     blocks: frozenset[Side] = frozenset()
+    has_phone: bool = False
+    feedback: Feedback | None = None
     version: int = 1
 
     @property
@@ -153,6 +167,10 @@ def actions(conversation: Conversation, *, actor: Actor, now: datetime) -> tuple
             reason = "CONVERSATION_CLOSED"
         elif each.action == "sendMessage" and conversation.blocks:
             reason = "PARTICIPANT_BLOCKED"
+        elif each.action == "revealPhone" and not conversation.has_phone:
+            reason = "NO_PHONE"
+        elif each.action == "leaveFeedback" and conversation.feedback is not None:
+            reason = "FEEDBACK_EXISTS"
         elif each.action == "decline" and conversation.subject:
             reason = "NOT_AN_INQUIRY"
         found.append(ActionState(each.action, not reason, reason))

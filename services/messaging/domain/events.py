@@ -100,6 +100,22 @@ class AttachmentDownloaded:
     side: Side
 
 
+@dataclass(frozen=True, slots=True)
+class PhoneRevealed:
+    """`author` looked at the buyer's phone number."""
+
+    conversation: Conversation
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackLeft:
+    """The buyer said how he was served."""
+
+    conversation: Conversation
+    rating: int
+
+
 Event = (
     ConversationStarted
     | MessageSent
@@ -111,4 +127,6 @@ Event = (
     | ParticipantRemoved
     | ConversationForwarded
     | AttachmentDownloaded
+    | PhoneRevealed
+    | FeedbackLeft
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from chassis.kernel.refusal import Kind, Refusal, invalid, precondition
+from chassis.kernel.refusal import Kind, Refusal, exists, invalid, precondition
 
 
 class Reason(StrEnum):
@@ -29,6 +29,8 @@ class Reason(StrEnum):
     ATTACHMENT_INFECTED = "ATTACHMENT_INFECTED"
     ATTACHMENT_ALREADY_SENT = "ATTACHMENT_ALREADY_SENT"
     TOO_MANY_ATTACHMENTS = "TOO_MANY_ATTACHMENTS"
+    NO_PHONE = "NO_PHONE"
+    FEEDBACK_EXISTS = "FEEDBACK_EXISTS"
 
 
 def empty_body(field: str) -> Refusal:
@@ -106,3 +108,13 @@ def verification_limit_reached(limit: int, wait_seconds: float) -> Refusal:
 def email_not_pending(name: str) -> Refusal:
     """There is no address, or it is verified already."""
     return precondition(Reason.EMAIL_NOT_PENDING, f"{name} has no address to verify", resource=name)
+
+
+def no_phone(name: str) -> Refusal:
+    """The buyer has left no number."""
+    return precondition(Reason.NO_PHONE, f"the buyer of {name} has left no phone number", resource=name)
+
+
+def feedback_exists(name: str) -> Refusal:
+    """Feedback is left once."""
+    return exists(Reason.FEEDBACK_EXISTS, f"{name} has feedback already", resource=name)

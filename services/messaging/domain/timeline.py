@@ -9,6 +9,7 @@ from typing import Final
 
 from chassis.kernel.money import Money
 from services.messaging.domain.message import Kind, Message
+from services.messaging.domain.rating import RatingFact
 from services.messaging.domain.side import Seat, Side
 
 
@@ -81,13 +82,15 @@ class EventType(StrEnum):
     PARTICIPANT_REMOVED = "PARTICIPANT_REMOVED"
     CONVERSATION_FORWARDED = "CONVERSATION_FORWARDED"
     ATTACHMENT_DOWNLOADED = "ATTACHMENT_DOWNLOADED"
+    PHONE_REVEALED = "PHONE_REVEALED"
+    FEEDBACK_LEFT = "FEEDBACK_LEFT"
 
 
 FOR_THE_TEAM: Final = frozenset({EventType.REQUEST_REMINDED})
 """What happens inside a seller's team: how often it had to be reminded is not for the buyer."""
 
 
-NOT_NEWS: Final = frozenset({EventType.MESSAGE_READ})
+NOT_NEWS: Final = frozenset({EventType.MESSAGE_READ, EventType.PHONE_REVEALED})
 """What moves a conversation in nobody's list."""
 
 
@@ -154,6 +157,7 @@ class Report:
     inquiry: str = ""
     sale_of: str = ""
     sale_time: datetime | None = None
+    rating: RatingFact | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from chassis.inbox import Subscription, on
 from parley.messaging.v1 import events_pb2
+from services.messaging.app.feedback import RatingReactions
 from services.messaging.app.outcomes import OutcomeReactions
 from services.messaging.app.reactions import Reactions
-from services.messaging.wire import outcomes, reports
+from services.messaging.wire import feedback, outcomes, reports
 from services.messaging.wire.subscriptions import SUBSCRIPTION_EVENTS, subscription_report
 
 
-def subscriptions(reactions: Reactions, observed: OutcomeReactions) -> Mapping[str, Sequence[Subscription]]:
+def subscriptions(
+    reactions: Reactions, observed: OutcomeReactions, rated: RatingReactions
+) -> Mapping[str, Sequence[Subscription]]:
     """Per producer: each event, once, in whatever order it arrives (the timeline sorts by time)."""
     return {
         "gating": [on(event, reports.request_report, reactions.note) for event in reports.REQUEST_EVENTS],
@@ -25,6 +28,7 @@ def subscriptions(reactions: Reactions, observed: OutcomeReactions) -> Mapping[s
         "messaging": [
             on(events_pb2.ConversationStarted, outcomes.observed_inquiry, observed.began),
             on(events_pb2.MessageSent, outcomes.observed_message, observed.contacted),
-            on(events_pb2.InquiryDeclined, outcomes.observed_decline, observed.contacted),
+            on(events_pb2.InquiryDeclined, feedback.decline_facts, observed.declined),
+            on(events_pb2.FeedbackLeft, feedback.feedback_fact, rated.note),
         ],
     }

@@ -6,6 +6,7 @@ from parley.messaging.v1.messaging_service_pb2_grpc import MessagingServiceServi
 from services.messaging.app.participants import ParticipantCommands
 from services.messaging.entrypoints.attachment_methods import AttachmentMethods, AttachmentRooms
 from services.messaging.entrypoints.conversation_methods import ConversationMethods, ConversationRooms
+from services.messaging.entrypoints.feedback_methods import FeedbackMethods, FeedbackRooms
 from services.messaging.entrypoints.message_methods import MessageMethods, MessageRooms
 from services.messaging.entrypoints.participant_methods import ParticipantMethods
 from services.messaging.entrypoints.profile_methods import ProfileMethods, ProfileRooms
@@ -14,6 +15,7 @@ from services.messaging.entrypoints.profile_methods import ProfileMethods, Profi
 class MessagingServicer(
     AttachmentMethods,
     ConversationMethods,
+    FeedbackMethods,
     MessageMethods,
     ParticipantMethods,
     ProfileMethods,
@@ -25,12 +27,14 @@ class MessagingServicer(
         self,
         *,
         conversations: ConversationRooms,
+        feedback: FeedbackRooms,
         messages: MessageRooms,
         participants: ParticipantCommands,
         profiles: ProfileRooms,
         attachments: AttachmentRooms,
     ) -> None:
         self._participants = participants
+        self._feedback = feedback
         self._conversations = conversations
         self._messages = messages
         self._profiles = profiles

@@ -14,13 +14,22 @@ from parley.messaging.v1 import messaging_service_pb2 as pb
 from services.messaging.app.conversations import ChangeConversation, ListConversations
 from services.messaging.app.ports import Selection, Topic
 from services.messaging.app.views import ConversationView
-from services.messaging.domain.conversation import PARTICIPANTS, Conversation, State, actions
+from services.messaging.domain.conversation import (
+    PARTICIPANTS,
+    PARTIES,
+    Conversation,
+    Feedback,
+    State,
+    actions,
+)
 from services.messaging.domain.side import Seat
 from services.messaging.wire.values import DECLINE_REASONS, SIDES, STATES
 
 EXPLANATIONS = {
     "CONVERSATION_CLOSED": "the conversation is closed",
     "PARTICIPANT_BLOCKED": "one side has blocked the other",
+    "NO_PHONE": "the buyer has left no phone number",
+    "FEEDBACK_EXISTS": "feedback was left already",
     "NOT_AN_INQUIRY": "only an inquiry can be declined here",
 }
 STATES_ASKED: Mapping[int, State | None] = {0: None} | {value: state for state, value in STATES.items()}
@@ -77,6 +86,7 @@ def wire_conversation(view: ConversationView) -> conversation_pb2.Conversation:
         ],
         archived=archived,
         participants=_participants(conversation) if takes_part else (),
+        phone_available=seat.in_team and conversation.has_phone,
         blocked=not seat.in_copy and seat.side in conversation.blocks,
         close_time=optional_timestamp(conversation.close_time),
         reopen_deadline=optional_timestamp(conversation.reopen_deadline),
@@ -87,6 +97,8 @@ def wire_conversation(view: ConversationView) -> conversation_pb2.Conversation:
     )
     if conversation.decline_reason is not None:
         resource.decline_reason = DECLINE_REASONS[conversation.decline_reason]
+    if conversation.feedback is not None and seat.actor in PARTIES:
+        resource.feedback.CopyFrom(_wire_feedback(conversation.feedback))
     possible = actions(conversation, actor=seat.actor, now=view.now)
     write_actions(resource, possible, explanations=EXPLANATIONS)
     return resource
@@ -100,6 +112,12 @@ def _own_state(conversation: Conversation, seat: Seat) -> tuple[int, bool]:
     if seat.in_copy:
         return 0, False
     return conversation.unread.get(seat.side, 0), seat.side in conversation.archived
+
+
+def _wire_feedback(feedback: Feedback) -> conversation_pb2.Feedback:
+    return conversation_pb2.Feedback(
+        rating=feedback.rating, text=feedback.text, create_time=timestamp(feedback.create_time)
+    )
 
 
 def _participants(conversation: Conversation) -> Iterator[conversation_pb2.Participant]:

@@ -119,6 +119,14 @@ def _attachment_downloaded(event: events.AttachmentDownloaded) -> ProtoMessage:
     )
 
 
+def _phone_revealed(event: events.PhoneRevealed) -> ProtoMessage:
+    return messaging_events.PhoneRevealed(conversation=_facts(event.conversation), author=event.author)
+
+
+def _feedback_left(event: events.FeedbackLeft) -> ProtoMessage:
+    return messaging_events.FeedbackLeft(conversation=_facts(event.conversation), rating=event.rating)
+
+
 _MESSAGES: Mapping[type[events.Event], Callable[[Any], ProtoMessage]] = {
     events.ConversationStarted: _conversation_started,
     events.MessageSent: _message_sent,
@@ -130,4 +138,6 @@ _MESSAGES: Mapping[type[events.Event], Callable[[Any], ProtoMessage]] = {
     events.ParticipantRemoved: _participant_removed,
     events.ConversationForwarded: _conversation_forwarded,
     events.AttachmentDownloaded: _attachment_downloaded,
+    events.PhoneRevealed: _phone_revealed,
+    events.FeedbackLeft: _feedback_left,
 }

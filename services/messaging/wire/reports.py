@@ -12,6 +12,8 @@ from parley.offers.v1 import events_pb2 as offers_events
 from parley.offers.v1 import offer_pb2
 from parley.orders.v1 import events_pb2 as orders_events
 from parley.orders.v1.fulfilment_pb2 import Cancellation
+from services.messaging.domain import rating as ratings
+from services.messaging.domain.rating import RatingFact
 from services.messaging.domain.side import Side
 from services.messaging.domain.timeline import EventType, Happening, Report, Subject
 
@@ -83,7 +85,25 @@ def request_report(message: Any) -> Report:
         seller=facts.seller,
         buyer=facts.buyer,
         subjects=(Subject(facts.name),),
+        rating=_rating_fact(message),
     )
+
+
+def _rating_fact(message: Any) -> RatingFact | None:
+    """What the end of a request means for the seller's rating."""
+    facts = message.order_request
+    if isinstance(message, gating_events.OrderRequestExpired):
+        return ratings.request_expired(
+            facts.seller,
+            facts.name,
+            answered=facts.HasField("first_response_time"),
+            unavailable=facts.arrived_while_unavailable,
+        )
+    if isinstance(message, gating_events.OrderRequestDeclined):
+        return ratings.request_declined(facts.seller, facts.name)
+    if isinstance(message, gating_events.OrderRequestClosed):
+        return ratings.request_closed(facts.seller, facts.name)
+    return None
 
 
 def offer_report(message: Any) -> Report:

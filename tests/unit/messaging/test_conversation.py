@@ -65,7 +65,8 @@ EXPECTED = {
     *product(["sendMessage"], [State.OPEN], EVERYBODY),
     *product(["markRead", "archive", "unarchive", "removeParticipant"], EITHER, EVERYBODY),
     *product(["addParticipant", "block", "unblock"], EITHER, PARTIES),
-    *product(["forward"], EITHER, [Actor.SELLER]),
+    *product(["forward", "revealPhone"], EITHER, [Actor.SELLER]),
+    *product(["leaveFeedback"], EITHER, [Actor.BUYER]),
     *product(["close"], [State.CLOSED], [Actor.SELLER, Actor.OPERATOR]),
     *product(["reopen"], [State.OPEN], [Actor.SELLER, Actor.OPERATOR]),
 }

@@ -145,6 +145,8 @@ class Conversation(_message.Message):
     DECLINE_REASON_FIELD_NUMBER: _builtins.int
     PARTICIPANTS_FIELD_NUMBER: _builtins.int
     BLOCKED_FIELD_NUMBER: _builtins.int
+    PHONE_AVAILABLE_FIELD_NUMBER: _builtins.int
+    FEEDBACK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`conversations/{conversation}`; the id is that of what the conversation is about."""
     subject: _builtins.str
@@ -179,6 +181,8 @@ class Conversation(_message.Message):
     """Why the seller declined the inquiry; unspecified where he did not, or where it was opened again."""
     blocked: _builtins.bool
     """Whether the caller's side has blocked the other one."""
+    phone_available: _builtins.bool
+    """Whether the buyer has left a phone number, so that RevealPhone shows it: the seller may call or write."""
     @_builtins.property
     def read_receipts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadReceipt]:
         """Up to where each side has read."""
@@ -215,6 +219,10 @@ class Conversation(_message.Message):
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Participant]:
         """Who takes part now: the buyer, the seller's team, and the people in copy. The observer of an inquiry does not."""
 
+    @_builtins.property
+    def feedback(self) -> Global___Feedback:
+        """What the buyer said of how he was served; absent before. The two parties see it."""
+
     def __init__(
         self,
         *,
@@ -242,14 +250,48 @@ class Conversation(_message.Message):
         decline_reason: Global___Conversation.DeclineReason.ValueType = ...,
         participants: _abc.Iterable[Global___Participant] | None = ...,
         blocked: _builtins.bool = ...,
+        phone_available: _builtins.bool = ...,
+        feedback: Global___Feedback | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "create_time", b"create_time", "last_entry_time", b"last_entry_time", "reopen_deadline", b"reopen_deadline", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "create_time", b"create_time", "feedback", b"feedback", "last_entry_time", b"last_entry_time", "reopen_deadline", b"reopen_deadline", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "archived", b"archived", "blocked", b"blocked", "buyer", b"buyer", "close_time", b"close_time", "create_time", b"create_time", "decline_reason", b"decline_reason", "etag", b"etag", "last_entry_time", b"last_entry_time", "marketplace", b"marketplace", "name", b"name", "observer", b"observer", "origin", b"origin", "participants", b"participants", "read_receipts", b"read_receipts", "reopen_deadline", b"reopen_deadline", "seller", b"seller", "state", b"state", "subject", b"subject", "summary", b"summary", "title", b"title", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "archived", b"archived", "blocked", b"blocked", "buyer", b"buyer", "close_time", b"close_time", "create_time", b"create_time", "decline_reason", b"decline_reason", "etag", b"etag", "feedback", b"feedback", "last_entry_time", b"last_entry_time", "marketplace", b"marketplace", "name", b"name", "observer", b"observer", "origin", b"origin", "participants", b"participants", "phone_available", b"phone_available", "read_receipts", b"read_receipts", "reopen_deadline", b"reopen_deadline", "seller", b"seller", "state", b"state", "subject", b"subject", "summary", b"summary", "title", b"title", "unavailable_actions", b"unavailable_actions", "unread_count", b"unread_count", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Conversation: _TypeAlias = Conversation  # noqa: Y015
+
+@_typing.final
+class Feedback(_message.Message):
+    """What a buyer says of how he was served."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATING_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    rating: _builtins.int
+    """From 1, poor, to 5, excellent."""
+    text: _builtins.str
+    """Why; may be empty."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When he said it."""
+
+    def __init__(
+        self,
+        *,
+        rating: _builtins.int = ...,
+        text: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "rating", b"rating", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Feedback: _TypeAlias = Feedback  # noqa: Y015
 
 @_typing.final
 class Participant(_message.Message):

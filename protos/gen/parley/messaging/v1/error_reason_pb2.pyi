@@ -100,6 +100,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED. The caller has 20 attachments in this conversation that no message names.
     Metadata: `{"resource": "conversations/0198…", "maximum": "20"}`.
     """
+    ERROR_REASON_NO_PHONE: _ErrorReason.ValueType  # 9
+    """FAILED_PRECONDITION. The buyer has left no phone number.
+    Metadata: `{"resource": "conversations/0198…"}`.
+    """
+    ERROR_REASON_FEEDBACK_EXISTS: _ErrorReason.ValueType  # 10
+    """ALREADY_EXISTS. The buyer has left feedback already.
+    Metadata: `{"resource": "conversations/0198…"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the messaging service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -183,5 +191,13 @@ Metadata: `{"resource": "conversations/0198…/attachments/0198…"}`.
 ERROR_REASON_TOO_MANY_ATTACHMENTS: ErrorReason.ValueType  # 27
 """RESOURCE_EXHAUSTED. The caller has 20 attachments in this conversation that no message names.
 Metadata: `{"resource": "conversations/0198…", "maximum": "20"}`.
+"""
+ERROR_REASON_NO_PHONE: ErrorReason.ValueType  # 9
+"""FAILED_PRECONDITION. The buyer has left no phone number.
+Metadata: `{"resource": "conversations/0198…"}`.
+"""
+ERROR_REASON_FEEDBACK_EXISTS: ErrorReason.ValueType  # 10
+"""ALREADY_EXISTS. The buyer has left feedback already.
+Metadata: `{"resource": "conversations/0198…"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -402,3 +402,59 @@ class AttachmentDownloaded(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AttachmentDownloaded: _TypeAlias = AttachmentDownloaded  # noqa: Y015
+
+@_typing.final
+class PhoneRevealed(_message.Message):
+    """Somebody of the seller's team looked at the buyer's phone number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    author: _builtins.str
+    """`users/{user}`, who looked."""
+    @_builtins.property
+    def conversation(self) -> Global___ConversationFacts:
+        """The conversation after the change."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Global___ConversationFacts | None = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "conversation", b"conversation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PhoneRevealed: _TypeAlias = PhoneRevealed  # noqa: Y015
+
+@_typing.final
+class FeedbackLeft(_message.Message):
+    """The buyer left feedback. Its text stays in messaging."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
+    rating: _builtins.int
+    """From 1, poor, to 5, excellent."""
+    @_builtins.property
+    def conversation(self) -> Global___ConversationFacts:
+        """The conversation after the change."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Global___ConversationFacts | None = ...,
+        rating: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "rating", b"rating"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeedbackLeft: _TypeAlias = FeedbackLeft  # noqa: Y015

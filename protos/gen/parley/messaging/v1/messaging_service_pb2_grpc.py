@@ -5,7 +5,9 @@ import warnings
 
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from parley.messaging.v1 import attachment_pb2 as parley_dot_messaging_dot_v1_dot_attachment__pb2
+from parley.messaging.v1 import contact_methods_pb2 as parley_dot_messaging_dot_v1_dot_contact__methods__pb2
 from parley.messaging.v1 import conversation_methods_pb2 as parley_dot_messaging_dot_v1_dot_conversation__methods__pb2
+from parley.messaging.v1 import feedback_pb2 as parley_dot_messaging_dot_v1_dot_feedback__pb2
 from parley.messaging.v1 import messaging_service_pb2 as parley_dot_messaging_dot_v1_dot_messaging__service__pb2
 from parley.messaging.v1 import outcome_pb2 as parley_dot_messaging_dot_v1_dot_outcome__pb2
 from parley.messaging.v1 import participant_methods_pb2 as parley_dot_messaging_dot_v1_dot_participant__methods__pb2
@@ -170,6 +172,26 @@ class MessagingServiceStub:
                 '/parley.messaging.v1.MessagingService/DownloadAttachment',
                 request_serializer=parley_dot_messaging_dot_v1_dot_attachment__pb2.DownloadAttachmentRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.RevealPhone = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/RevealPhone',
+                request_serializer=parley_dot_messaging_dot_v1_dot_contact__methods__pb2.RevealPhoneRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_contact__methods__pb2.RevealPhoneResponse.FromString,
+                _registered_method=True)
+        self.LeaveFeedback = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/LeaveFeedback',
+                request_serializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.LeaveFeedbackRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.LeaveFeedbackResponse.FromString,
+                _registered_method=True)
+        self.GetSellerRating = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/GetSellerRating',
+                request_serializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.GetSellerRatingRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.GetSellerRatingResponse.FromString,
+                _registered_method=True)
+        self.ListRatingEntries = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/ListRatingEntries',
+                request_serializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.ListRatingEntriesRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.ListRatingEntriesResponse.FromString,
                 _registered_method=True)
 
 
@@ -382,6 +404,35 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RevealPhone(self, request, context):
+        """Shows the buyer's phone number to the seller's team. Each call is recorded and stands in the history for both sides. Errors:
+        NO_PHONE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LeaveFeedback(self, request, context):
+        """Leaves feedback about how the buyer was served, once. It counts in the seller's rating. Errors: FEEDBACK_EXISTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSellerRating(self, request, context):
+        """Returns how a seller is rated.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRatingEntries(self, request, context):
+        """Lists what is behind a rating, the newest first: each entry is named by the event that it comes from.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -509,6 +560,26 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.DownloadAttachment,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_attachment__pb2.DownloadAttachmentRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'RevealPhone': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevealPhone,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_contact__methods__pb2.RevealPhoneRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_contact__methods__pb2.RevealPhoneResponse.SerializeToString,
+            ),
+            'LeaveFeedback': grpc.unary_unary_rpc_method_handler(
+                    servicer.LeaveFeedback,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.LeaveFeedbackRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.LeaveFeedbackResponse.SerializeToString,
+            ),
+            'GetSellerRating': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSellerRating,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.GetSellerRatingRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.GetSellerRatingResponse.SerializeToString,
+            ),
+            'ListRatingEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRatingEntries,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.ListRatingEntriesRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.ListRatingEntriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1192,6 +1263,114 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/DownloadAttachment',
             parley_dot_messaging_dot_v1_dot_attachment__pb2.DownloadAttachmentRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevealPhone(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/RevealPhone',
+            parley_dot_messaging_dot_v1_dot_contact__methods__pb2.RevealPhoneRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_contact__methods__pb2.RevealPhoneResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LeaveFeedback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/LeaveFeedback',
+            parley_dot_messaging_dot_v1_dot_feedback__pb2.LeaveFeedbackRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_feedback__pb2.LeaveFeedbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSellerRating(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/GetSellerRating',
+            parley_dot_messaging_dot_v1_dot_feedback__pb2.GetSellerRatingRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_feedback__pb2.GetSellerRatingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRatingEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ListRatingEntries',
+            parley_dot_messaging_dot_v1_dot_feedback__pb2.ListRatingEntriesRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_feedback__pb2.ListRatingEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,7 +7,9 @@ from collections import abc as _abc
 from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 from parley.messaging.v1 import attachment_pb2 as _attachment_pb2
+from parley.messaging.v1 import contact_methods_pb2 as _contact_methods_pb2
 from parley.messaging.v1 import conversation_methods_pb2 as _conversation_methods_pb2
+from parley.messaging.v1 import feedback_pb2 as _feedback_pb2
 from parley.messaging.v1 import messaging_service_pb2 as _messaging_service_pb2
 from parley.messaging.v1 import outcome_pb2 as _outcome_pb2
 from parley.messaging.v1 import participant_methods_pb2 as _participant_methods_pb2
@@ -136,6 +138,16 @@ class MessagingServiceStub:
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
+    RevealPhone: _grpc.UnaryUnaryMultiCallable[_contact_methods_pb2.RevealPhoneRequest, _contact_methods_pb2.RevealPhoneResponse]
+    """Shows the buyer's phone number to the seller's team. Each call is recorded and stands in the history for both sides. Errors:
+    NO_PHONE.
+    """
+    LeaveFeedback: _grpc.UnaryUnaryMultiCallable[_feedback_pb2.LeaveFeedbackRequest, _feedback_pb2.LeaveFeedbackResponse]
+    """Leaves feedback about how the buyer was served, once. It counts in the seller's rating. Errors: FEEDBACK_EXISTS."""
+    GetSellerRating: _grpc.UnaryUnaryMultiCallable[_feedback_pb2.GetSellerRatingRequest, _feedback_pb2.GetSellerRatingResponse]
+    """Returns how a seller is rated."""
+    ListRatingEntries: _grpc.UnaryUnaryMultiCallable[_feedback_pb2.ListRatingEntriesRequest, _feedback_pb2.ListRatingEntriesResponse]
+    """Lists what is behind a rating, the newest first: each entry is named by the event that it comes from."""
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -239,6 +251,16 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
+    RevealPhone: _aio.UnaryUnaryMultiCallable[_contact_methods_pb2.RevealPhoneRequest, _contact_methods_pb2.RevealPhoneResponse]  # type: ignore[assignment]
+    """Shows the buyer's phone number to the seller's team. Each call is recorded and stands in the history for both sides. Errors:
+    NO_PHONE.
+    """
+    LeaveFeedback: _aio.UnaryUnaryMultiCallable[_feedback_pb2.LeaveFeedbackRequest, _feedback_pb2.LeaveFeedbackResponse]  # type: ignore[assignment]
+    """Leaves feedback about how the buyer was served, once. It counts in the seller's rating. Errors: FEEDBACK_EXISTS."""
+    GetSellerRating: _aio.UnaryUnaryMultiCallable[_feedback_pb2.GetSellerRatingRequest, _feedback_pb2.GetSellerRatingResponse]  # type: ignore[assignment]
+    """Returns how a seller is rated."""
+    ListRatingEntries: _aio.UnaryUnaryMultiCallable[_feedback_pb2.ListRatingEntriesRequest, _feedback_pb2.ListRatingEntriesResponse]  # type: ignore[assignment]
+    """Lists what is behind a rating, the newest first: each entry is named by the event that it comes from."""
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Conversations between buyers and sellers: messages, read receipts, and the timeline in which they stand beside what
@@ -489,5 +511,39 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
+
+    @_abc_1.abstractmethod
+    def RevealPhone(
+        self,
+        request: _contact_methods_pb2.RevealPhoneRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contact_methods_pb2.RevealPhoneResponse, _abc.Awaitable[_contact_methods_pb2.RevealPhoneResponse]]:
+        """Shows the buyer's phone number to the seller's team. Each call is recorded and stands in the history for both sides. Errors:
+        NO_PHONE.
+        """
+
+    @_abc_1.abstractmethod
+    def LeaveFeedback(
+        self,
+        request: _feedback_pb2.LeaveFeedbackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_feedback_pb2.LeaveFeedbackResponse, _abc.Awaitable[_feedback_pb2.LeaveFeedbackResponse]]:
+        """Leaves feedback about how the buyer was served, once. It counts in the seller's rating. Errors: FEEDBACK_EXISTS."""
+
+    @_abc_1.abstractmethod
+    def GetSellerRating(
+        self,
+        request: _feedback_pb2.GetSellerRatingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_feedback_pb2.GetSellerRatingResponse, _abc.Awaitable[_feedback_pb2.GetSellerRatingResponse]]:
+        """Returns how a seller is rated."""
+
+    @_abc_1.abstractmethod
+    def ListRatingEntries(
+        self,
+        request: _feedback_pb2.ListRatingEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_feedback_pb2.ListRatingEntriesResponse, _abc.Awaitable[_feedback_pb2.ListRatingEntriesResponse]]:
+        """Lists what is behind a rating, the newest first: each entry is named by the event that it comes from."""
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -256,6 +256,10 @@ class TimelineEvent(_message.Message):
         """The seller forwarded the conversation."""
         TYPE_ATTACHMENT_DOWNLOADED: TimelineEvent._Type.ValueType  # 110
         """Somebody of the other side downloaded a document for the first time; `resource` is the attachment."""
+        TYPE_PHONE_REVEALED: TimelineEvent._Type.ValueType  # 97
+        """The seller looked at the buyer's phone number; `resource` is who did, `users/{user}`."""
+        TYPE_FEEDBACK_LEFT: TimelineEvent._Type.ValueType  # 98
+        """The buyer left feedback."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What happened."""
@@ -394,6 +398,10 @@ class TimelineEvent(_message.Message):
     """The seller forwarded the conversation."""
     TYPE_ATTACHMENT_DOWNLOADED: TimelineEvent.Type.ValueType  # 110
     """Somebody of the other side downloaded a document for the first time; `resource` is the attachment."""
+    TYPE_PHONE_REVEALED: TimelineEvent.Type.ValueType  # 97
+    """The seller looked at the buyer's phone number; `resource` is who did, `users/{user}`."""
+    TYPE_FEEDBACK_LEFT: TimelineEvent.Type.ValueType  # 98
+    """The buyer left feedback."""
 
     TYPE_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
