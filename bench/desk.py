@@ -86,7 +86,7 @@ def _kinds(seller: str) -> tuple[Kind, ...]:
 
 
 async def _grow(rig: Rig, small: int, large: int) -> None:
-    await _place_one(rig)
+    await place_one(rig)
     connection = await asyncpg.connect(rig.dsn("orders"))
     try:
         # One transaction that changes one counter a million times is not what counters are made for.
@@ -106,7 +106,7 @@ async def _grow(rig: Rig, small: int, large: int) -> None:
         await connection.close()
 
 
-async def _place_one(rig: Rig) -> None:
+async def place_one(rig: Rig) -> None:
     """The order that the others are made after."""
     request = PlaceOrderRequest(package=UNGATED, payment_method=PAYMENT_METHOD_OFFLINE)
     token = rig.stack.token("buyer", user="bench")

@@ -157,14 +157,15 @@ def beside(module: str, *arguments: str) -> Iterator[tuple[str, int]]:
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     process = subprocess.Popen([sys.executable, "-m", module, *arguments, address])
     try:
-        _await_port(address, process)
+        await_port(address, process)
         yield address, process.pid
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
 
 
-def _await_port(address: str, process: subprocess.Popen[bytes]) -> None:
+def await_port(address: str, process: subprocess.Popen[bytes]) -> None:
+    """Returns when a process listens. RuntimeError when it does not."""
     host, _, port = address.rpartition(":")
     until = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < until:

@@ -8,24 +8,20 @@ else, COMMIT.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import asyncpg
-from sqlalchemy.engine import Row
-from sqlalchemy.sql.expression import Executable
 
 from chassis import audit, idempotency, statements
-from chassis.effects import Effects, Single, TimerSetting, flush_statement, single_statement
+from chassis.effects import Effects, Single, flush_statement, single_statement
 from chassis.envelope import Delivery, EventRecord, Order
 from chassis.kernel.clock import Clock
 from chassis.schema import NAMING_CONVENTION, metadata
-from chassis.statements import Parameters, Result
 from chassis.storage_errors import ConstraintError, is_contention, overloaded, translated
+from chassis.transaction import DueTimer, Transaction
 from chassis.write_batches import WriteBatches
 
 if TYPE_CHECKING:
@@ -66,85 +62,11 @@ _MOVE_ON = (
     "ON CONFLICT (consumer, aggregate) DO UPDATE SET version = excluded.version "
     "WHERE held.version < excluded.version"
 )
-_REMOVE_TIMER = "DELETE FROM timer WHERE kind = $1 AND key = $2"
-_TAKE_TIMER = "DELETE FROM timer WHERE kind = $1 AND key = $2 AND claim = $3"
-
-
-@dataclass(frozen=True, slots=True)
-class DueTimer:
-    """A timer whose time has come, claimed by one runner. `attempts` counts this one."""
-
-    kind: str
-    key: str
-    due: datetime
-    payload: Mapping[str, Any]
-    attempts: int
-    claim: str
-
-
-class Transaction:
-    """What work gets to see: statements, and what is to happen together with them."""
-
-    __slots__ = ("_connection", "_effects", "_writable")
-
-    def __init__(self, connection: Any, effects: Effects, *, writable: bool = True) -> None:
-        self._connection = connection
-        self._effects = effects
-        self._writable = writable
-
-    async def execute(self, statement: Executable, parameters: Parameters = None) -> Result:
-        """Runs a Core statement; a sequence of parameters runs it once for each. ConstraintError when it
-        breaks a constraint; the transaction can then only be left by raising.
-        """
-        try:
-            return await statements.run(self._connection, statement, parameters)
-        except asyncpg.IntegrityConstraintViolationError as error:
-            raise translated(error) from error
-
-    async def fetch_all(
-        self, statement: Executable, parameters: Mapping[str, Any] | None = None
-    ) -> list[Row[Any]]:
-        """Every row. Raises what `execute` raises."""
-        try:
-            return await statements.rows(self._connection, statement, parameters)
-        except asyncpg.IntegrityConstraintViolationError as error:
-            raise translated(error) from error
-
-    async def fetch_one(
-        self, statement: Executable, parameters: Mapping[str, Any] | None = None
-    ) -> Row[Any] | None:
-        """The first row, or None."""
-        found = await self.fetch_all(statement, parameters)
-        return found[0] if found else None
-
-    async def scalar(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Any:
-        """The first column of the first row, or None."""
-        found = await self.fetch_all(statement, parameters)
-        return found[0][0] if found else None
-
-    def record(self, *events: Any) -> None:
-        """Publishes domain events once this commits: one for each new version of an aggregate."""
-        self._require_writable()
-        self._effects.record(events)
-
-    def schedule(self, kind: str, key: str, due: datetime, payload: Mapping[str, Any] | None = None) -> None:
-        """Sets the timer (kind, key), replacing the one that is set."""
-        self._require_writable()
-        self._effects.timers[kind, key] = TimerSetting(due, payload or {})
-
-    def unschedule(self, kind: str, key: str) -> None:
-        """Removes the timer (kind, key), if it is set, after all other work of the transaction."""
-        self._require_writable()
-        self._effects.timers[kind, key] = None
-
-    async def remove_timer(self, kind: str, key: str) -> None:
-        """Removes the timer (kind, key) at once: before rows are locked that its handler locks after it."""
-        self._require_writable()
-        await self._connection.execute(_REMOVE_TIMER, kind, key)
-
-    def _require_writable(self) -> None:
-        if not self._writable:
-            raise RuntimeError("a read changes nothing")
+_TAKE_TIMERS = (
+    "DELETE FROM timer USING unnest($1::text[], $2::text[], $3::text[]) AS due (kind, key, claim) "
+    "WHERE timer.kind = due.kind AND timer.key = due.key AND timer.claim = due.claim "
+    "RETURNING timer.kind, timer.key"
+)
 
 
 class Database:
@@ -276,12 +198,26 @@ class Database:
         """Removes a claimed timer and does its work, together. Answers False, with nothing done, when the
         claim has lapsed or the timer was set anew or removed meanwhile.
         """
+        return await self.fire_together([timer], lambda tx, _: work(tx))
+
+    async def fire_together(
+        self,
+        timers: Sequence[DueTimer],
+        work: Callable[[Transaction, Sequence[DueTimer]], Awaitable[None]],
+    ) -> bool:
+        """Removes claimed timers and does the work of those that were still there, all in one transaction.
+        Answers False, with nothing done, where none was.
+        """
+        taken: list[DueTimer] = []
 
         async def begin(connection: Any) -> bool:
-            status = await connection.execute(_TAKE_TIMER, timer.kind, timer.key, timer.claim)
-            return bool(status == "DELETE 1")
+            columns = zip(*((one.kind, one.key, one.claim) for one in timers), strict=True)
+            rows = await connection.fetch(_TAKE_TIMERS, *columns)
+            found = {(row["kind"], row["key"]) for row in rows}
+            taken[:] = [one for one in timers if (one.kind, one.key) in found]
+            return bool(taken)
 
-        return bool(await self._attempt(work, begin=begin))
+        return bool(await self._attempt(lambda tx: work(tx, taken), begin=begin))
 
     async def transact(self, work: Work[T], *, serializable: bool = False) -> T:
         """Work in one transaction of its own, without a request id."""
@@ -369,7 +305,9 @@ class Database:
                     await connection.execute(opening)
                     if begin is not None and not await begin(connection):
                         return ()
-                    result = await work(Transaction(connection, effects))
+                    transaction = Transaction(connection, effects)
+                    result = await work(transaction)
+                    await transaction.write_postponed()
                     flush = flush_statement(effects, self._encode_event, key=key, answer=answer(result))
                     if flush is not None:
                         await connection.execute(flush[0], *flush[1])

@@ -121,6 +121,15 @@ async def _run(
     return columns, records, len(records)
 
 
+async def count_answers(
+    connection: Any, statement: Executable, parameters: Sequence[Mapping[str, Any]]
+) -> int:
+    """How many rows a statement answers that runs once for each of `parameters`, all in one round trip."""
+    compiled, extracted, collected = _compile(statement, sorted(parameters[0]), many=False)
+    bound = [_bind(compiled, each, extracted, collected) for each in parameters]
+    return len(await connection.fetchmany(bound[0][0], [arguments for _, arguments in bound]))
+
+
 async def _run_many(
     connection: Any, statement: Executable, parameters: Sequence[Mapping[str, Any]]
 ) -> tuple[_Columns, Sequence[Any], int]:

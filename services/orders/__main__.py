@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chassis.serve import Definition, Runtime, Service, UpkeepCommand, main
-from chassis.timers import Handler
+from chassis.timers import GroupHandler, Handler
 from parley.orders.v1.orders_service_pb2_grpc import add_OrdersServiceServicer_to_server
 from services.orders.adapters.audit_repository import AuditRepository
 from services.orders.adapters.desk_repository import DeskRepository
@@ -45,6 +45,8 @@ from services.orders.app.subscription_receipts import ReceiptCommands
 from services.orders.app.subscription_timers import SubscriptionOwners, SubscriptionTimers
 from services.orders.app.subscriptions import SubscriptionCommands, SubscriptionQueries
 from services.orders.config import OrdersConfig, Provider
+from services.orders.domain.attempt import Charge
+from services.orders.domain.refund import RefundAnswer
 from services.orders.domain.subscription.dunning import Dunning
 from services.orders.entrypoints.desk_methods import DeskRooms
 from services.orders.entrypoints.events import broadcasts, subscriptions
@@ -73,7 +75,7 @@ def build(
     gate, zones = gate or gating, zones or gating
     stripe = _stripe(config)
     provider = provider or stripe or SandboxProvider(database, clock)
-    repository, desk, subscribed = Repository(), DeskRepository(), SubscriptionRepository()
+    repository, subscribed = Repository(), SubscriptionRepository()
     book = SubscriptionBook(repository, subscribed, provider=provider.name, clock=clock)
     listings = ListingCatalog(database, clock, offers.listing)
     commands = OrderCommands(
@@ -99,15 +101,13 @@ def build(
     owners = _owners(config, repository, subscribed, book)
     patience = timedelta(hours=config.auto_accept_hours)
     work = fulfilment.FulfilmentCommands(database, repository, book=book, clock=clock, patience=patience)
+    charges, refunds = _payment_timers(runtime, repository, provider, owners)
     servicer = OrdersServicer(
         commands,
         work,
         OrderQueries(database, repository),
         money=_payment_rooms(runtime, repository, provider.name, owners),
-        desk=DeskRooms(
-            DeskCommands(database, repository, desk, clock=clock, ids=ids),
-            DeskQueries(database, repository, desk),
-        ),
+        desk=_desk_rooms(runtime, repository),
         reports=ReportRooms(
             AuditQueries(database, repository, AuditRepository(), subscriptions=subscribed),
             SalesQueries(database, SalesRepository(), zones=zones, clock=clock),
@@ -120,13 +120,24 @@ def build(
         subscriptions=subscriptions(reactions, AccountReactions(database, subscribed)),
         broadcasts=broadcasts(listings),
         timers={
-            **_payment_timers(runtime, repository, provider, owners),
-            DUE: SubscriptionTimers(database, subscribed, book, clock=clock, ids=ids).due,
+            **charges.handlers,
+            **refunds.handlers,
+            DUE: GroupHandler(
+                SubscriptionTimers(database, subscribed, book, charges=charges, clock=clock, ids=ids).due
+            ),
             ADDRESSES: AddressTimer(database, repository, offers).fetch,
             **_work_timers(runtime, repository),
         },
         background={"sales": partial(keep_folding, database, SalesRepository())},
         close=stripe.close if stripe is not None else None,
+    )
+
+
+def _desk_rooms(runtime: Runtime[OrdersConfig], repository: Repository) -> DeskRooms:
+    database, desk = runtime.database, DeskRepository()
+    return DeskRooms(
+        DeskCommands(database, repository, desk, clock=runtime.clock, ids=runtime.ids),
+        DeskQueries(database, repository, desk),
     )
 
 
@@ -160,7 +171,7 @@ def _payment_rooms(
 
 def _payment_timers(
     runtime: Runtime[OrdersConfig], repository: Repository, provider: PaymentProvider, owners: AllOwners
-) -> dict[str, Handler]:
+) -> tuple[ErrandTimers[Charge], ErrandTimers[RefundAnswer]]:
     config, clock, database = runtime.config, runtime.clock, runtime.database
     patience = Patience(
         timedelta(seconds=config.payment_answer_seconds), timedelta(seconds=config.payment_janitor_seconds)
@@ -169,7 +180,7 @@ def _payment_timers(
         ChargeErrand, database, repository, provider, clock, owners=owners, patience=patience
     )
     back = ErrandTimers(RefundErrand, database, repository, provider, clock, owners=owners, patience=patience)
-    return {**charges.handlers, **back.handlers}
+    return charges, back
 
 
 def _work_timers(runtime: Runtime[OrdersConfig], repository: Repository) -> dict[str, Handler]:

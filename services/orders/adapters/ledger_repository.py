@@ -18,12 +18,17 @@ _LINES: Final = sa.select(
     ledger_entry, ledger_transaction.c.kind, ledger_transaction.c.payment, ledger_transaction.c.buyer
 ).join(ledger_transaction, ledger_transaction.c.id == ledger_entry.c.transaction_id)
 
+_ADD_TRANSACTION: Final = sa.insert(ledger_transaction)
+_ADD_ENTRY: Final = sa.insert(ledger_entry)
+
 
 class LedgerRepository:
     """The rows of the ledger. They are only ever added."""
 
     async def post(self, tx: Transaction, new: LedgerTransaction) -> None:
-        """Books a transaction. ConstraintError for one that is booked already."""
+        """Books a transaction, when the work of the running one is done. ConstraintError for one that is
+        booked already.
+        """
         header = {
             "id": new.id,
             "kind": new.kind.value,
@@ -34,9 +39,9 @@ class LedgerRepository:
             "entry_count": len(new.entries),
             "create_time": new.create_time,
         }
-        await tx.execute(sa.insert(ledger_transaction), header)
-        rows = [_entry_row(new, number, entry) for number, entry in enumerate(new.entries, 1)]
-        await tx.execute(sa.insert(ledger_entry), rows)
+        tx.postpone(_ADD_TRANSACTION, header)
+        for number, entry in enumerate(new.entries, 1):
+            tx.postpone(_ADD_ENTRY, _entry_row(new, number, entry))
 
     async def ledger_page(
         self, tx: Transaction, wanted: LedgerFilter, request: PageRequest

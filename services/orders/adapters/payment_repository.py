@@ -19,6 +19,10 @@ from services.orders.domain.payment import Payment, Purpose, State
 from services.orders.domain.refund import Refund, RefundReason, RefundState
 
 _PAYMENT: Final = sa.select(payment).where(payment.c.id == sa.bindparam("id"))
+_SOME_PAYMENTS: Final = sa.select(payment).where(
+    payment.c.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Text)))
+)
+_ADD_PAYMENT: Final = insert(payment)
 _PAYMENTS_OF: Final = {
     "orders": sa.select(payment)
     .where(payment.c.order_id == sa.bindparam("owner_id"))
@@ -84,8 +88,11 @@ class PaymentRepository:
     """The rows of payments, whatever they are for. Whoever changes one holds the lock of its owner."""
 
     async def add_payment(self, tx: Transaction, new: Payment) -> None:
-        """Stores a payment that was never tried. ConstraintError for a second one of an owner and purpose."""
-        await tx.execute(sa.insert(payment), payment_row(new))
+        """Stores a new payment with its attempt, if it has one, when the work of the transaction is done.
+        ConstraintError for a second one of an owner and purpose.
+        """
+        tx.postpone(_ADD_PAYMENT, payment_row(new))
+        self._save_attempt(tx, new)
 
     async def load_payment(self, tx: Transaction, name: str) -> Payment | None:
         """The payment of that name. Its owner's row is what has to be locked to change it."""
@@ -104,6 +111,11 @@ class PaymentRepository:
                 return f"{_owner(row)}/payments/{row.id}", row.number, is_refund
         return None
 
+    async def load_payments(self, tx: Transaction, names: Sequence[str]) -> Mapping[str, Payment]:
+        """Payments by name, those that exist. Their owners' rows are what has to be locked to change them."""
+        rows = await tx.fetch_all(_SOME_PAYMENTS, {"ids": [name.rpartition("/")[2] for name in names]})
+        return {one.name: one for one in await self._read_payments(tx, rows) if one.name in names}
+
     async def payments_of(self, tx: Transaction, owner: str) -> tuple[Payment, ...]:
         """Every payment of an order or a subscription, oldest first."""
         collection, _, owner_id = owner.partition("/")
@@ -120,12 +132,16 @@ class PaymentRepository:
         return page_of(found, request, lambda one: cursor_of(one.create_time, one.id))
 
     async def save_payment(self, tx: Transaction, changed: Payment, *, expected: int) -> None:
-        """Replaces the payment at version `expected`, its last attempt included."""
+        """Replaces the payment at version `expected`, its last attempt included, when the work of the
+        transaction is done.
+        """
         row = {**payment_row(changed), "key": changed.id, "expected": expected}
-        if await tx.fetch_one(_SAVE_PAYMENT, row) is None:
-            raise LostUpdate(changed.name)
+        tx.postpone(_SAVE_PAYMENT, row, lost=LostUpdate(changed.name))
+        self._save_attempt(tx, changed)
+
+    def _save_attempt(self, tx: Transaction, changed: Payment) -> None:
         if changed.attempts:
-            await tx.execute(_SAVE_ATTEMPT, _attempt_row(changed.id, changed.last_attempt))
+            tx.postpone(_SAVE_ATTEMPT, _attempt_row(changed.id, changed.last_attempt))
 
     async def save_refund(self, tx: Transaction, changed: Payment, number: int, *, expected: int) -> None:
         """Replaces the payment at version `expected` together with one of its refunds, which may be new."""

@@ -48,8 +48,12 @@ _AFTER_ACTION: Final = {
 _UNKNOWN_TOKEN: Final = Charge(Outcome.HARD_DECLINE, "invalid_token")
 
 _FIND: Final = sa.select(sandbox_charge).where(sandbox_charge.c.key == sa.bindparam("key"))
+# What is there already is what is answered, and is told apart by who wrote it: one statement and one row, so
+# that charges at the same moment share a trip.
 _BOOK: Final = (
-    insert(sandbox_charge).on_conflict_do_nothing(index_elements=["key"]).returning(sandbox_charge.c.key)
+    insert(sandbox_charge)
+    .on_conflict_do_update(index_elements=["key"], set_={"key": sandbox_charge.c.key})
+    .returning(*sandbox_charge.c, sa.literal_column("xmax = 0", sa.Boolean).label("booked"))
 )
 _END_WAIT: Final = (
     sa.update(sandbox_charge)
@@ -93,10 +97,11 @@ class SandboxProvider:
             "decline_code": outcome.decline_code,
             "create_time": self._clock.now(),
         }
-        booked, found = await self._database.transact(lambda tx: _book(tx, row))
+        found = await self._database.write_together(lambda tx: tx.fetch_one(_BOOK, row))
+        assert found is not None, "it is answered what it booked, or what is booked already"
         if (found.token, found.currency, found.amount) != (token, amount.currency, amount.amount):
             raise KeyReused(key)
-        if booked and token == TIMEOUT_AFTER_CHARGE:
+        if found.booked and token == TIMEOUT_AFTER_CHARGE:
             raise TimeoutError("the answer was lost on purpose")
         return _read(found)
 
@@ -169,11 +174,6 @@ async def _why_not(tx: Transaction, charged: Any, charge_key: str, amount: Money
         return "expired_or_canceled_card"
     back = int(await tx.scalar(_REFUNDED, {"charge_key": charge_key}))
     return "amount_too_large" if back + amount.amount > charged.amount else ""
-
-
-async def _book(tx: Transaction, row: dict[str, Any]) -> tuple[bool, Any]:
-    booked = await tx.fetch_one(_BOOK, row) is not None
-    return booked, await tx.fetch_one(_FIND, {"key": row["key"]})
 
 
 def _read_refund(row: Any) -> RefundAnswer:

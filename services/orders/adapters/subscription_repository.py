@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from chassis.db import Transaction
 from chassis.kernel.machine import Actor
@@ -22,6 +22,13 @@ from services.orders.domain.subscription.facts import EndReason, Subscription
 
 _FIND: Final = sa.select(subscription).where(subscription.c.id == sa.bindparam("id"))
 _LOCK: Final = _FIND.with_for_update()
+# In one order, so that two who lock several wait for each other and never block.
+_LOCK_ALL: Final = (
+    sa.select(subscription)
+    .where(subscription.c.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Text))))
+    .order_by(subscription.c.id)
+    .with_for_update()
+)
 _SAVE: Final = (
     sa.update(subscription)
     .where(subscription.c.id == sa.bindparam("key"), subscription.c.version == sa.bindparam("expected"))
@@ -77,6 +84,12 @@ class SubscriptionRepository:
         row = await tx.fetch_one(_LOCK if for_update else _FIND, {"id": name.removeprefix("subscriptions/")})
         return None if row is None else _read(row)
 
+    async def load_all(self, tx: Transaction, names: Sequence[str]) -> Mapping[str, Subscription]:
+        """Subscriptions by name, those that exist, locked until the end of the transaction."""
+        ids = [name.removeprefix("subscriptions/") for name in names]
+        rows = await tx.fetch_all(_LOCK_ALL, {"ids": ids})
+        return {one.name: one for one in map(_read, rows)}
+
     async def add(self, tx: Transaction, new: Subscription) -> None:
         """Stores a new subscription. ConstraintError for a second one of an order."""
         await tx.execute(sa.insert(subscription), _row(new))
@@ -86,10 +99,9 @@ class SubscriptionRepository:
         return subscription, _row(new)
 
     async def save(self, tx: Transaction, changed: Subscription, *, expected: int) -> None:
-        """Replaces the subscription at version `expected`."""
+        """Replaces the subscription at version `expected`, when the work of the transaction is done."""
         row = {**_row(changed), "key": changed.id, "expected": expected}
-        if await tx.fetch_one(_SAVE, row) is None:
-            raise LostUpdate(changed.name)
+        tx.postpone(_SAVE, row, lost=LostUpdate(changed.name))
 
     async def page(
         self, tx: Transaction, wanted: SubscriptionFilter, request: PageRequest

@@ -17,16 +17,17 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from chassis import telemetry
 from chassis.db import Database, DueTimer, Transaction
 from chassis.kernel.clock import Clock
 from chassis.timers import Handler
-from services.orders.app.loading import load_owned
+from services.orders.app.loading import load_all_owned, load_owned
 from services.orders.app.ports import PaymentOwner, PaymentOwners, PaymentProvider, Repository
 from services.orders.domain.payment import Payment, next_enquiry
 
@@ -185,15 +186,21 @@ class ErrandTimers(Generic[Answer]):
             owner, errand = await self._load(tx, timer.payload)
             if errand.is_waiting:
                 now = self._clock.now()
-                if submitted := await self._submitted(tx, owner, errand, errand.submitted, now):
-                    due = now + self._patience.first_enquiry
-                    tx.schedule(
-                        self._kind.enquire_kind, submitted.key, due, {**submitted.payload, "round": 1}
-                    )
+                step = partial(self.begin, tx, errand)
+                if submitted := await self._submitted(tx, owner, errand, step, now):
                     begun.append(submitted)
 
-        if await self._database.fire(timer, work) and begun:
-            await self._ask(begun[0])
+        if await self._database.fire(timer, work):
+            await self.ask(begun)
+
+    def begin(self, tx: Transaction, errand: Errand[Answer], now: datetime) -> Errand[Answer]:
+        """The errand, about to be run, with the timer that asks what became of it. Whoever calls this stores
+        it in the same transaction, and has it run (`ask`) once that is committed.
+        """
+        submitted = errand.submitted(now)
+        due = now + self._patience.first_enquiry
+        tx.schedule(submitted.enquire_kind, submitted.key, due, {**submitted.payload, "round": 1})
+        return submitted
 
     async def enquire(self, timer: DueTimer) -> None:
         """Finds out what became of something whose answer is missing."""
@@ -210,7 +217,7 @@ class ErrandTimers(Generic[Answer]):
             await self._database.fire(timer, lambda tx: self._still_unknown(tx, timer, errand))
             return
         if found is not None:
-            await self._database.fire(timer, lambda tx: self._settle(tx, errand, found))
+            await self._database.fire(timer, lambda tx: self._settle(tx, [(errand, found)]))
             return
         await self._submit_again(timer, errand)
 
@@ -225,7 +232,7 @@ class ErrandTimers(Generic[Answer]):
         if errand is None or found is None:
             await self._database.fire(timer, _nothing)
             return
-        await self._database.fire(timer, lambda tx: self._answered(tx, errand, found))
+        await self._database.fire(timer, lambda tx: self._answered(tx, [(errand, found)]))
 
     async def _open(self, timer: DueTimer) -> Errand[Answer] | None:
         name = str(timer.payload["payment"])
@@ -267,8 +274,8 @@ class ErrandTimers(Generic[Answer]):
                     self._schedule_after_again(tx, timer, now)
                     again.append(submitted)
 
-        if await self._database.fire(timer, work) and again:
-            await self._ask(again[0])
+        if await self._database.fire(timer, work):
+            await self.ask(again)
 
     async def _submitted(
         self,
@@ -286,33 +293,56 @@ class ErrandTimers(Generic[Answer]):
         await submitted.save(self._repository, tx, before=errand.payment)
         return submitted
 
-    async def _ask(self, errand: Errand[Answer]) -> None:
-        """Asks the provider, outside of any transaction, and keeps its answer."""
-        name = errand.payment.name
+    async def ask(self, errands: Sequence[Errand[Answer]]) -> None:
+        """Asks the provider, outside of any transaction, and keeps its answers. Those that came while others
+        were being kept are kept together.
+        """
+        open_calls = {asyncio.create_task(self._ask(one)) for one in errands}
+        while open_calls:
+            done, open_calls = await asyncio.wait(open_calls, return_when=asyncio.FIRST_COMPLETED)
+            await self._keep([one.result() for one in done])
+
+    async def _ask(self, errand: Errand[Answer]) -> tuple[Errand[Answer], Answer | None]:
+        """None where nothing is known."""
         try:
             async with asyncio.timeout(self._patience.answer.total_seconds()):
-                answer = await errand.ask(self._provider)
+                return errand, await errand.ask(self._provider)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the money may have moved
-            _log.warning("payment_provider_failed", payment=name, error_type=type(error).__name__)
-            await self._database.transact(lambda tx: self._lose(tx, errand))
-            return
-        await self._database.transact(lambda tx: self._answered(tx, errand, answer))
+            kind = type(error).__name__
+            _log.warning("payment_provider_failed", payment=errand.payment.name, error_type=kind)
+            return errand, None
 
-    async def _answered(self, tx: Transaction, asked: Errand[Answer], answer: Answer) -> None:
-        # First the timer, then the owner of the payment: a timer that fires takes its locks in this order.
-        await tx.remove_timer(self._kind.enquire_kind, asked.key)
-        await self._settle(tx, asked, answer)
+    async def _keep(self, answers: Sequence[tuple[Errand[Answer], Answer | None]]) -> None:
+        for errand, answer in answers:
+            if answer is None:
+                await self._database.transact(partial(self._lose, asked=errand))
+        known = [(errand, answer) for errand, answer in answers if answer is not None]
+        if len(known) > 1:
+            try:
+                await self._database.transact(partial(self._answered, answers=known))
+            except Exception as error:  # noqa: BLE001 - whose fault it was is told by doing each alone
+                _log.warning("answers_kept_singly", count=len(known), error_type=type(error).__name__)
+            else:
+                return
+        for one in known:
+            await self._database.transact(partial(self._answered, answers=[one]))
 
-    async def _settle(self, tx: Transaction, asked: Errand[Answer], answer: Answer) -> None:
-        owner, errand = await self._load_again(tx, asked)
-        now = self._clock.now()
-        resolved = errand.resolved(answer, now)
-        if resolved.payment is not errand.payment:
-            await resolved.save(self._repository, tx, before=errand.payment)
-            await resolved.book(self._repository, tx, owner, now)
-        # Also where nothing is new: the timer that was set is gone.
-        if (until := resolved.waits_until(owner, now)) is not None:
-            tx.schedule(self._kind.enquire_kind, resolved.key, until, {**resolved.payload, "round": 1})
+    async def _answered(self, tx: Transaction, answers: Sequence[tuple[Errand[Answer], Answer]]) -> None:
+        # First the timers, then the owners: a timer that fires takes its locks in this order.
+        await tx.remove_timers(self._kind.enquire_kind, [errand.key for errand, _ in answers])
+        await self._settle(tx, answers)
+
+    async def _settle(self, tx: Transaction, answers: Sequence[tuple[Errand[Answer], Answer]]) -> None:
+        names, now = [asked.payment.name for asked, _ in answers], self._clock.now()
+        found = await load_all_owned(self._repository, self._owners, tx, names)
+        for (asked, answer), (owner, payment) in zip(answers, found, strict=True):
+            resolved = replace(asked, payment=payment).resolved(answer, now)
+            if resolved.payment is not payment:
+                await resolved.save(self._repository, tx, before=payment)
+                await resolved.book(self._repository, tx, owner, now)
+            # Also where nothing is new: the timer that was set is gone.
+            if (until := resolved.waits_until(owner, now)) is not None:
+                tx.schedule(self._kind.enquire_kind, resolved.key, until, {**resolved.payload, "round": 1})
 
     async def _lose(self, tx: Transaction, asked: Errand[Answer]) -> Errand[Answer]:
         _, errand = await self._load_again(tx, asked)

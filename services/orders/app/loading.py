@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chassis.call import Call
@@ -38,8 +39,22 @@ async def load_owned(
     repository: Repository, owners: PaymentOwners, tx: Transaction, name: str
 ) -> tuple[PaymentOwner, Payment]:
     """A payment under the lock of its owner; Refusal NOT_FOUND."""
-    owner = await owners.lock(tx, name.partition("/payments/")[0])
-    payment = await repository.load_payment(tx, name) if owner is not None else None
-    if owner is None or payment is None:
-        raise not_found(name)
-    return owner, payment
+    (found,) = await load_all_owned(repository, owners, tx, (name,))
+    return found
+
+
+async def load_all_owned(
+    repository: Repository, owners: PaymentOwners, tx: Transaction, names: Sequence[str]
+) -> Sequence[tuple[PaymentOwner, Payment]]:
+    """Payments under the locks of their owners, in this order; Refusal NOT_FOUND."""
+    locked = await owners.lock(tx, [owner_of(name) for name in names])
+    payments = await repository.load_payments(tx, names)
+    for name in names:
+        if owner_of(name) not in locked or name not in payments:
+            raise not_found(name)
+    return [(locked[owner_of(name)], payments[name]) for name in names]
+
+
+def owner_of(payment: str) -> str:
+    """The order or subscription in the name of a payment."""
+    return payment.partition("/payments/")[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,10 +66,11 @@ class OrderOwners:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
 
-    async def lock(self, tx: Transaction, name: str) -> PaymentOwner | None:
-        """The order, locked."""
-        order = await self._repository.load(tx, name, for_update=True)
-        return None if order is None else OrderOwner(order, self._repository)
+    async def lock(self, tx: Transaction, names: Sequence[str]) -> Mapping[str, PaymentOwner]:
+        """The orders, locked."""
+        # One after the other, always in this order: two who lock several wait for each other and never block.
+        found = [await self._repository.load(tx, name, for_update=True) for name in sorted(names)]
+        return {one.name: OrderOwner(one, self._repository) for one in found if one is not None}
 
 
 class AllOwners:
@@ -79,6 +80,10 @@ class AllOwners:
         """`owners` by collection: `orders`, `subscriptions`."""
         self._owners = owners
 
-    async def lock(self, tx: Transaction, name: str) -> PaymentOwner | None:
-        """The owner `name`, locked; LookupError for a collection that owns no payments."""
-        return await self._owners[name.partition("/")[0]].lock(tx, name)
+    async def lock(self, tx: Transaction, names: Sequence[str]) -> Mapping[str, PaymentOwner]:
+        """The owners, locked; LookupError for a collection that owns no payments."""
+        found: dict[str, PaymentOwner] = {}
+        for collection in sorted({name.partition("/")[0] for name in names}):
+            mine = [name for name in names if name.startswith(f"{collection}/")]
+            found |= await self._owners[collection].lock(tx, mine)
+        return found

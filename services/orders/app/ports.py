@@ -86,7 +86,7 @@ class Repository(Protocol):
         ...
 
     async def add_payment(self, tx: Transaction, new: Payment) -> None:
-        """Stores a payment that was never tried."""
+        """Stores a new payment, with its attempt if it has one, when the work of the transaction is done."""
         ...
 
     async def load_payment(self, tx: Transaction, name: str) -> Payment | None:
@@ -99,6 +99,10 @@ class Repository(Protocol):
         """
         ...
 
+    async def load_payments(self, tx: Transaction, names: Sequence[str]) -> Mapping[str, Payment]:
+        """Payments by name, those that exist. Whoever changes them holds the locks of their owners."""
+        ...
+
     async def payments_of(self, tx: Transaction, owner: str) -> tuple[Payment, ...]:
         """Every payment of an order or a subscription, oldest first."""
         ...
@@ -108,7 +112,9 @@ class Repository(Protocol):
         ...
 
     async def save_payment(self, tx: Transaction, changed: Payment, *, expected: int) -> None:
-        """Replaces the payment at version `expected`, its last attempt included."""
+        """Replaces the payment at version `expected`, its last attempt included, when the work of the
+        transaction is done.
+        """
         ...
 
     async def save_refund(self, tx: Transaction, changed: Payment, number: int, *, expected: int) -> None:
@@ -116,7 +122,7 @@ class Repository(Protocol):
         ...
 
     async def post(self, tx: Transaction, new: LedgerTransaction) -> None:
-        """Adds a transaction to the ledger."""
+        """Adds a transaction to the ledger, when the work of the running one is done."""
         ...
 
     async def ledger_page(
@@ -201,8 +207,8 @@ class PaymentOwner(Protocol):
 class PaymentOwners(Protocol):
     """The orders, or the subscriptions."""
 
-    async def lock(self, tx: Transaction, name: str) -> PaymentOwner | None:
-        """The owner of that name, locked until the transaction ends; None where there is none."""
+    async def lock(self, tx: Transaction, names: Sequence[str]) -> Mapping[str, PaymentOwner]:
+        """The owners of these names, those that exist, locked until the transaction ends."""
         ...
 
 

@@ -8,7 +8,7 @@ just sets itself anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -31,6 +31,9 @@ from services.orders.domain.subscription.facts import EndReason, Subscription
 from services.orders.domain.subscription.lifecycle import Move
 
 DUE: Final = "subscription.due"
+
+Begin = Callable[[Transaction, Payment], Payment]
+"""Begins an attempt: the payment with it, to be stored in the same transaction and asked for after it."""
 
 Timer = tuple[str, str, datetime, Mapping[str, Any]]
 
@@ -93,12 +96,29 @@ class SubscriptionBook:
         move = lifecycle.end(found, at=now, now=now, actor=actor, reason=EndReason.ORDER_CANCELLED)
         await self.keep(tx, found, move, actor=actor)
 
-    async def keep(self, tx: Transaction, before: Subscription, move: Move, *, actor: Actor) -> None:
-        """Stores what a move of `before` leads to, all but the timer."""
+    async def keep(
+        self,
+        tx: Transaction,
+        before: Subscription,
+        move: Move,
+        *,
+        actor: Actor,
+        begin: Begin | None = None,
+    ) -> Payment | None:
+        """Stores what a move of `before` leads to, all but the timer. A new payment that is to be charged is
+        begun by `begin` in this transaction, or else by a timer of its own. Answers the payment that is tried
+        again, if the move says so.
+        """
+        renewed = None
         after = move.subscription
         await self._subscriptions.save(tx, after, expected=before.version)
         if move.due is not None:
-            await self._add_payment(tx, after, move.due, charge=bool(move.charge))
+            payment = self._payment_of(after, move.due)
+            if move.charge and begin is not None:
+                payment = begin(tx, payment)
+            elif move.charge:
+                schedule_charge(tx, payment, self._clock.now())
+            await self._repository.add_payment(tx, payment)
         elif move.charge:
             await self._charge(tx, after, await self._payment(tx, after, move.charge))
         if move.retry:
@@ -111,6 +131,7 @@ class SubscriptionBook:
         for one in move.void:
             await self._void(tx, after, one, actor)
         tx.record(move.event)
+        return renewed
 
     def schedule(self, tx: Transaction, subscription: Subscription) -> None:
         """Sets the timer to what happens next, in a transaction that holds it."""
@@ -123,12 +144,9 @@ class SubscriptionBook:
         if now is not None and (was is None or now < was):
             self.schedule(tx, after)
 
-    async def _add_payment(
-        self, tx: Transaction, subscription: Subscription, due: lifecycle.Due, *, charge: bool
-    ) -> None:
-        now = self._clock.now()
+    def _payment_of(self, subscription: Subscription, due: lifecycle.Due) -> Payment:
         is_offline = subscription.payment_method is PaymentMethod.OFFLINE
-        payment = payments.new(
+        return payments.new(
             subscription.name,
             due.purpose,
             due.amount,
@@ -136,12 +154,9 @@ class SubscriptionBook:
             parties=(subscription.seller, subscription.buyer),
             provider=offline.PROVIDER if is_offline else self._provider,
             token="" if is_offline else subscription.payment_token,
-            now=now,
+            now=self._clock.now(),
             sequence=due.sequence,
         )
-        await self._repository.add_payment(tx, payment)
-        if charge:
-            schedule_charge(tx, payment, now)
 
     async def _charge(self, tx: Transaction, subscription: Subscription, payment: Payment) -> None:
         """Charges a payment that waited, by the means of payment of today."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,6 +27,10 @@ class Subscriptions(Protocol):
         """The subscription, locked if wanted."""
         ...
 
+    async def load_all(self, tx: Transaction, names: Sequence[str]) -> Mapping[str, Subscription]:
+        """Subscriptions by name, those that exist, locked."""
+        ...
+
     async def add(self, tx: Transaction, new: Subscription) -> None:
         """Stores a new subscription."""
         ...
@@ -36,7 +40,7 @@ class Subscriptions(Protocol):
         ...
 
     async def save(self, tx: Transaction, changed: Subscription, *, expected: int) -> None:
-        """Replaces the subscription at version `expected`."""
+        """Replaces the subscription at version `expected`, when the work of the transaction is done."""
         ...
 
     async def page(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,10 +10,12 @@ from chassis.db import Database, DueTimer, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.machine import Actor
+from services.orders.app.charges import ChargeErrand
+from services.orders.app.errands import Errand, ErrandTimers
 from services.orders.app.ports import PaymentOwner
 from services.orders.app.subscription_book import SubscriptionBook
 from services.orders.app.subscription_ports import Subscriptions
-from services.orders.domain.attempt import Outcome
+from services.orders.domain.attempt import Charge, Outcome
 from services.orders.domain.payment import Payment, State
 from services.orders.domain.refund import Refund
 from services.orders.domain.subscription import dunning, lifecycle
@@ -21,7 +24,7 @@ from services.orders.domain.subscription.facts import Subscription
 
 
 class SubscriptionTimers:
-    """The timer of each subscription."""
+    """The timers of subscriptions: many are due at the same moment, and are handled together."""
 
     def __init__(
         self,
@@ -29,29 +32,43 @@ class SubscriptionTimers:
         subscriptions: Subscriptions,
         book: SubscriptionBook,
         *,
+        charges: ErrandTimers[Charge],
         clock: Clock,
         ids: Ids,
     ) -> None:
         self._database = database
         self._subscriptions = subscriptions
         self._book = book
+        self._charges = charges
         self._clock = clock
         self._ids = ids
 
-    async def due(self, timer: DueTimer) -> None:
-        """Lets the earliest of what is due happen, then sets the timer to the next, which may be due too."""
+    async def due(self, timers: Sequence[DueTimer]) -> None:
+        """Lets the earliest happen of what is due for each subscription, then sets its timer to the next,
+        which may be due too. Charges that begin by it are begun in the same transaction.
+        """
+        begun: list[Errand[Charge]] = []
 
-        async def work(tx: Transaction) -> None:
-            name = str(timer.payload["subscription"])
-            found = await self._subscriptions.load(tx, name, for_update=True)
-            if found is None:
-                raise LookupError(f"{name} does not exist")
-            move = lifecycle.advance(found, now=self._clock.now(), payment_id=self._ids.new())
-            if move is not None:
-                await self._book.keep(tx, found, move, actor=Actor.TIMER)
-            self._book.schedule(tx, found if move is None else move.subscription)
+        def begin(tx: Transaction, payment: Payment) -> Payment:
+            errand = self._charges.begin(tx, ChargeErrand.of(payment, {}), self._clock.now())
+            begun.append(errand)
+            return errand.payment
 
-        await self._database.fire(timer, work)
+        async def work(tx: Transaction, taken: Sequence[DueTimer]) -> None:
+            begun.clear()
+            names = [str(timer.payload["subscription"]) for timer in taken]
+            held = await self._subscriptions.load_all(tx, names)
+            for name in names:
+                found = held.get(name)
+                if found is None:
+                    raise LookupError(f"{name} does not exist")
+                move = lifecycle.advance(found, now=self._clock.now(), payment_id=self._ids.new())
+                if move is not None:
+                    await self._book.keep(tx, found, move, actor=Actor.TIMER, begin=begin)
+                self._book.schedule(tx, found if move is None else move.subscription)
+
+        if await self._database.fire_together(timers, work):
+            await self._charges.ask(begun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +129,7 @@ class SubscriptionOwners:
         self._book = book
         self._dunning = dunning
 
-    async def lock(self, tx: Transaction, name: str) -> PaymentOwner | None:
-        """The subscription, locked."""
-        found = await self._subscriptions.load(tx, name, for_update=True)
-        return None if found is None else SubscriptionOwner(found, self._book, self._dunning)
+    async def lock(self, tx: Transaction, names: Sequence[str]) -> Mapping[str, PaymentOwner]:
+        """The subscriptions, locked."""
+        found = await self._subscriptions.load_all(tx, names)
+        return {name: SubscriptionOwner(one, self._book, self._dunning) for name, one in found.items()}

@@ -251,9 +251,8 @@ class SubscriptionCommands:
             if command.etag and command.etag != payment.etag:
                 raise stale_etag(command.name, command.etag, payment.etag)
             move = dunning.retried(found, payment, actor=actor, token=command.token, now=self._clock.now())
-            await self._keep(tx, found, move, actor)
-            renewed = await self._repository.load_payment(tx, command.name)
-            assert renewed is not None
+            renewed = await self._keep(tx, found, move, actor)
+            assert renewed is not None, "the move says that it is tried again"
             return SubscriptionPaymentView(renewed, move.subscription, actor)
 
         return await self._database.command(call, work)
@@ -277,9 +276,10 @@ class SubscriptionCommands:
 
         return await self._database.command(call, work)
 
-    async def _keep(self, tx: Transaction, before: Subscription, move: Move, actor: Actor) -> None:
-        await self._book.keep(tx, before, move, actor=actor)
+    async def _keep(self, tx: Transaction, before: Subscription, move: Move, actor: Actor) -> Payment | None:
+        retried = await self._book.keep(tx, before, move, actor=actor)
         self._book.schedule(tx, move.subscription)
+        return retried
 
 
 class SubscriptionQueries:

@@ -234,10 +234,10 @@ class paused_timers:  # noqa: N801
         self.runner = world.service.host.timers
 
     async def __aenter__(self) -> None:
-        self.kinds, self.runner._kinds = self.runner._kinds, []
+        self.handlers, self.runner._handlers = self.runner._handlers, {}
 
     async def __aexit__(self, *_: object) -> None:
-        self.runner._kinds = self.kinds
+        self.runner._handlers = self.handlers
 
 
 async def test_twenty_questions_and_no_more(world: World) -> None:

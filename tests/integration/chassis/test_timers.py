@@ -109,7 +109,7 @@ async def test_a_timer_of_a_dead_runner_fires_later_and_the_dead_one_can_do_no_h
 ) -> None:
     await schedule(database, "offers/a", clock.now())
     dead = runner(database, clock, Expiry(database))
-    [claimed] = await dead._claim(1)
+    [claimed] = await dead._claim(["expire"], 1)
     heir = Expiry(replica)
     assert await runner(replica, clock, heir).run_due() == 0
     clock.advance(LEASE)
@@ -123,7 +123,7 @@ async def test_a_timer_that_was_set_anew_in_the_meantime_does_not_fire_on_the_ol
     database: Database, clock: ManualClock
 ) -> None:
     await schedule(database, "offers/a", clock.now())
-    [claimed] = await runner(database, clock, Expiry(database))._claim(1)
+    [claimed] = await runner(database, clock, Expiry(database))._claim(["expire"], 1)
     await schedule(database, "offers/a", clock.now() + HOUR)
     await Expiry(database)(claimed)
     assert await balance_of(database, "offers/a") is None
