@@ -108,11 +108,7 @@ def build(
         OrderQueries(database, repository),
         money=_payment_rooms(runtime, repository, provider.name, owners),
         desk=_desk_rooms(runtime, repository),
-        reports=ReportRooms(
-            AuditQueries(database, repository, AuditRepository(), subscriptions=subscribed),
-            SalesQueries(database, SalesRepository(), zones=zones, clock=clock),
-            OrderExport(database, ExportRepository(), clock=clock),
-        ),
+        reports=_report_rooms(runtime, repository, subscribed, zones),
         subscriptions=_subscription_rooms(runtime, repository, subscribed, book),
     )
     return Service(
@@ -138,6 +134,17 @@ def _desk_rooms(runtime: Runtime[OrdersConfig], repository: Repository) -> DeskR
     return DeskRooms(
         DeskCommands(database, repository, desk, clock=runtime.clock, ids=runtime.ids),
         DeskQueries(database, repository, desk),
+    )
+
+
+def _report_rooms(
+    runtime: Runtime[OrdersConfig], repository: Repository, subscribed: SubscriptionRepository, zones: Zones
+) -> ReportRooms:
+    database, clock = runtime.database, runtime.clock
+    return ReportRooms(
+        AuditQueries(database, repository, AuditRepository(), subscriptions=subscribed),
+        SalesQueries(database, SalesRepository(), zones=zones, clock=clock),
+        OrderExport(database, ExportRepository(), clock=clock),
     )
 
 
