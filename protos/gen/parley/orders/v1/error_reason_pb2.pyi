@@ -111,6 +111,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. The event was signed more than 5 minutes ago, or for a time to come. Nothing was taken in.
     Metadata: `{"field": "signature"}`.
     """
+    ERROR_REASON_PAYMENT_NOT_RECEIVED: _ErrorReason.ValueType  # 64
+    """FAILED_PRECONDITION. There is a receipt only of what was paid.
+    Metadata: `{"payment": "orders/0198…/payments/0198…", "state": "DECLINED"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the orders service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -205,5 +209,9 @@ Metadata: `{"field": "signature"}`.
 ERROR_REASON_PROVIDER_EVENT_EXPIRED: ErrorReason.ValueType  # 63
 """INVALID_ARGUMENT. The event was signed more than 5 minutes ago, or for a time to come. Nothing was taken in.
 Metadata: `{"field": "signature"}`.
+"""
+ERROR_REASON_PAYMENT_NOT_RECEIVED: ErrorReason.ValueType  # 64
+"""FAILED_PRECONDITION. There is a receipt only of what was paid.
+Metadata: `{"payment": "orders/0198…/payments/0198…", "state": "DECLINED"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -12,6 +12,7 @@ from parley.orders.v1 import fulfilment_methods_pb2 as parley_dot_orders_dot_v1_
 from parley.orders.v1 import orders_service_pb2 as parley_dot_orders_dot_v1_dot_orders__service__pb2
 from parley.orders.v1 import payment_methods_pb2 as parley_dot_orders_dot_v1_dot_payment__methods__pb2
 from parley.orders.v1 import provider_events_pb2 as parley_dot_orders_dot_v1_dot_provider__events__pb2
+from parley.orders.v1 import receipt_pb2 as parley_dot_orders_dot_v1_dot_receipt__pb2
 from parley.orders.v1 import subscription_methods_pb2 as parley_dot_orders_dot_v1_dot_subscription__methods__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -263,6 +264,16 @@ class OrdersServiceStub:
                 '/parley.orders.v1.OrdersService/ReceiveProviderEvent',
                 request_serializer=parley_dot_orders_dot_v1_dot_provider__events__pb2.ReceiveProviderEventRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_provider__events__pb2.ReceiveProviderEventResponse.FromString,
+                _registered_method=True)
+        self.GetReceipt = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/GetReceipt',
+                request_serializer=parley_dot_orders_dot_v1_dot_receipt__pb2.GetReceiptRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_receipt__pb2.GetReceiptResponse.FromString,
+                _registered_method=True)
+        self.DownloadReceipt = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/DownloadReceipt',
+                request_serializer=parley_dot_orders_dot_v1_dot_receipt__pb2.DownloadReceiptRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
 
 
@@ -629,6 +640,23 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetReceipt(self, request, context):
+        """Answers the receipt of a payment that was captured, or that the seller marked as received, to its buyer and the seller's team.
+        Errors: PAYMENT_NOT_RECEIVED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadReceipt(self, request, context):
+        """Answers the same receipt as a page to print: HTML that needs nothing else. Errors: PAYMENT_NOT_RECEIVED.
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -846,6 +874,16 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.ReceiveProviderEvent,
                     request_deserializer=parley_dot_orders_dot_v1_dot_provider__events__pb2.ReceiveProviderEventRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_provider__events__pb2.ReceiveProviderEventResponse.SerializeToString,
+            ),
+            'GetReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReceipt,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_receipt__pb2.GetReceiptRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_receipt__pb2.GetReceiptResponse.SerializeToString,
+            ),
+            'DownloadReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.DownloadReceipt,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_receipt__pb2.DownloadReceiptRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -2015,6 +2053,60 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/ReceiveProviderEvent',
             parley_dot_orders_dot_v1_dot_provider__events__pb2.ReceiveProviderEventRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_provider__events__pb2.ReceiveProviderEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/GetReceipt',
+            parley_dot_orders_dot_v1_dot_receipt__pb2.GetReceiptRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_receipt__pb2.GetReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/DownloadReceipt',
+            parley_dot_orders_dot_v1_dot_receipt__pb2.DownloadReceiptRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

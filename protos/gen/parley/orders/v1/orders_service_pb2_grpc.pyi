@@ -14,6 +14,7 @@ from parley.orders.v1 import fulfilment_methods_pb2 as _fulfilment_methods_pb2
 from parley.orders.v1 import orders_service_pb2 as _orders_service_pb2
 from parley.orders.v1 import payment_methods_pb2 as _payment_methods_pb2
 from parley.orders.v1 import provider_events_pb2 as _provider_events_pb2
+from parley.orders.v1 import receipt_pb2 as _receipt_pb2
 from parley.orders.v1 import subscription_methods_pb2 as _subscription_methods_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -215,6 +216,15 @@ class OrdersServiceStub:
     Errors: NOT_FOUND (payments are not taken by this provider), PROVIDER_EVENTS_NOT_CONFIGURED, PROVIDER_SIGNATURE_INVALID,
     PROVIDER_EVENT_EXPIRED.
     """
+    GetReceipt: _grpc.UnaryUnaryMultiCallable[_receipt_pb2.GetReceiptRequest, _receipt_pb2.GetReceiptResponse]
+    """Answers the receipt of a payment that was captured, or that the seller marked as received, to its buyer and the seller's team.
+    Errors: PAYMENT_NOT_RECEIVED.
+    """
+    DownloadReceipt: _grpc.UnaryUnaryMultiCallable[_receipt_pb2.DownloadReceiptRequest, _httpbody_pb2.HttpBody]
+    """Answers the same receipt as a page to print: HTML that needs nothing else. Errors: PAYMENT_NOT_RECEIVED.
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -393,6 +403,15 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     known already, is accepted and changes nothing.
     Errors: NOT_FOUND (payments are not taken by this provider), PROVIDER_EVENTS_NOT_CONFIGURED, PROVIDER_SIGNATURE_INVALID,
     PROVIDER_EVENT_EXPIRED.
+    """
+    GetReceipt: _aio.UnaryUnaryMultiCallable[_receipt_pb2.GetReceiptRequest, _receipt_pb2.GetReceiptResponse]  # type: ignore[assignment]
+    """Answers the receipt of a payment that was captured, or that the seller marked as received, to its buyer and the seller's team.
+    Errors: PAYMENT_NOT_RECEIVED.
+    """
+    DownloadReceipt: _aio.UnaryUnaryMultiCallable[_receipt_pb2.DownloadReceiptRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Answers the same receipt as a page to print: HTML that needs nothing else. Errors: PAYMENT_NOT_RECEIVED.
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -827,6 +846,27 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         known already, is accepted and changes nothing.
         Errors: NOT_FOUND (payments are not taken by this provider), PROVIDER_EVENTS_NOT_CONFIGURED, PROVIDER_SIGNATURE_INVALID,
         PROVIDER_EVENT_EXPIRED.
+        """
+
+    @_abc_1.abstractmethod
+    def GetReceipt(
+        self,
+        request: _receipt_pb2.GetReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_receipt_pb2.GetReceiptResponse, _abc.Awaitable[_receipt_pb2.GetReceiptResponse]]:
+        """Answers the receipt of a payment that was captured, or that the seller marked as received, to its buyer and the seller's team.
+        Errors: PAYMENT_NOT_RECEIVED.
+        """
+
+    @_abc_1.abstractmethod
+    def DownloadReceipt(
+        self,
+        request: _receipt_pb2.DownloadReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Answers the same receipt as a page to print: HTML that needs nothing else. Errors: PAYMENT_NOT_RECEIVED.
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
