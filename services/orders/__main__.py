@@ -38,6 +38,7 @@ from services.orders.app.ports import Gate, Offers, PaymentProvider
 from services.orders.app.provider_events import ProviderEventCommands
 from services.orders.app.queries import OrderQueries
 from services.orders.app.reactions import Reactions
+from services.orders.app.receipts import ReceiptQueries
 from services.orders.app.refunds import RefundCommands, RefundErrand
 from services.orders.app.settlement import SettlementCommands
 from services.orders.app.subscription_book import DUE, SubscriptionBook
@@ -173,6 +174,7 @@ def _payment_rooms(
         SettlementCommands(runtime.database, repository, owners=owners, clock=runtime.clock),
         ActionCommands(runtime.database, repository, clock=runtime.clock),
         ProviderEventCommands(runtime.database, repository, events, clock=runtime.clock),
+        ReceiptQueries(runtime.database, repository),
     )
 
 

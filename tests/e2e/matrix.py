@@ -33,6 +33,7 @@ from parley.orders.v1 import (
     order_pb2,
     payment_pb2,
     provider_events_pb2,
+    receipt_pb2,
     refund_pb2,
     subscription_pb2,
 )
@@ -282,6 +283,8 @@ ORDERS: Mapping[str, Row] = {
         seller=UNSIGNED,
         anonymous=UNSIGNED,
     ),
+    "GetReceipt": Row(lambda f: receipt_pb2.GetReceiptRequest(name=f"{f.payment}/receipt")),
+    "DownloadReceipt": Row(lambda f: receipt_pb2.DownloadReceiptRequest(name=f"{f.payment}/receipt")),
     "MarkPaid": Row(lambda f: money.MarkPaidRequest(name=f.order, means=payment_pb2.Payment.MEANS_CASH)),
     "UnmarkPaid": Row(lambda f: money.UnmarkPaidRequest(name=f.order)),
     "SettlePayment": Row(

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     PROVIDER_EVENTS_NOT_CONFIGURED = "PROVIDER_EVENTS_NOT_CONFIGURED"
     PROVIDER_SIGNATURE_INVALID = "PROVIDER_SIGNATURE_INVALID"
     PROVIDER_EVENT_EXPIRED = "PROVIDER_EVENT_EXPIRED"
+    PAYMENT_NOT_RECEIVED = "PAYMENT_NOT_RECEIVED"
     CANCELLATION_SCHEDULED = "CANCELLATION_SCHEDULED"
     PAYMENT_OPEN = "PAYMENT_OPEN"
     PREVIEW_REQUIRED = "PREVIEW_REQUIRED"
@@ -244,4 +245,11 @@ def provider_event_expired(tolerance_seconds: int) -> Refusal:
         "signature",
         f"was made more than {tolerance_seconds} seconds ago, or for a time to come",
         reason=Reason.PROVIDER_EVENT_EXPIRED,
+    )
+
+
+def payment_not_received(payment: str, state: str) -> Refusal:
+    """There is a receipt only of what was paid."""
+    return precondition(
+        Reason.PAYMENT_NOT_RECEIVED, f"{payment} is not paid: it is {state}", payment=payment, state=state
     )

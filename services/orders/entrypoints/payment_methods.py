@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from google.api.httpbody_pb2 import HttpBody
+
 from chassis.server import respond
-from parley.orders.v1 import orders_service_pb2_grpc, provider_events_pb2
+from parley.orders.v1 import orders_service_pb2_grpc, provider_events_pb2, receipt_pb2
 from parley.orders.v1 import payment_methods_pb2 as pb
 from services.orders.app.actions import ActionCommands
 from services.orders.app.ledger import LedgerQueries
 from services.orders.app.offline import OfflineCommands
 from services.orders.app.provider_events import ProviderEventCommands
+from services.orders.app.receipts import ReceiptQueries
 from services.orders.app.refunds import RefundCommands
 from services.orders.app.settlement import SettlementCommands
-from services.orders.wire import answers, requests
+from services.orders.wire import answers, receipts, requests
 from services.orders.wire import payments as wire
 
 
@@ -28,6 +31,7 @@ class PaymentRooms:
     settlement: SettlementCommands
     actions: ActionCommands
     events: ProviderEventCommands
+    receipts: ReceiptQueries
 
 
 class PaymentMethods(orders_service_pb2_grpc.OrdersServiceServicer):
@@ -73,3 +77,13 @@ class PaymentMethods(orders_service_pb2_grpc.OrdersServiceServicer):
         return await respond(
             context, command, self._money.events.receive, wire.receive_provider_event_response
         )
+
+    async def GetReceipt(
+        self, request: receipt_pb2.GetReceiptRequest, context: Any
+    ) -> receipt_pb2.GetReceiptResponse:
+        query = receipts.get_receipt_query(request)
+        return await respond(context, query, self._money.receipts.get, receipts.get_receipt_response)
+
+    async def DownloadReceipt(self, request: receipt_pb2.DownloadReceiptRequest, context: Any) -> HttpBody:
+        query = receipts.get_receipt_query(request)
+        return await respond(context, query, self._money.receipts.get, receipts.receipt_page)

@@ -28,12 +28,12 @@ from services.orders.domain.refusals import EXPLANATIONS
 
 OUTCOMES = {one: payment_pb2.PaymentAttempt.Outcome.Value(f"OUTCOME_{one.value}") for one in Outcome}
 _STATES = {one: payment_pb2.Payment.State.Value(f"STATE_{one.value}") for one in payments.State}
-_PURPOSES = {one: payment_pb2.Payment.Purpose.Value(f"PURPOSE_{one.value}") for one in Purpose}
+PURPOSES = {one: payment_pb2.Payment.Purpose.Value(f"PURPOSE_{one.value}") for one in Purpose}
 _REFUND_STATES = {one: refund_pb2.Refund.State.Value(f"STATE_{one.value}") for one in RefundState}
-_REFUND_REASONS = {one: refund_pb2.Refund.Reason.Value(f"REASON_{one.value}") for one in RefundReason}
-_REFUND_REASONS_READ = {wire: reason for reason, wire in _REFUND_REASONS.items()}
-_MEANS = {one: payment_pb2.Payment.Means.Value(f"MEANS_{one.value}") for one in Means}
-MEANS_READ = {wire: means for means, wire in _MEANS.items()}
+REFUND_REASONS = {one: refund_pb2.Refund.Reason.Value(f"REASON_{one.value}") for one in RefundReason}
+_REFUND_REASONS_READ = {wire: reason for reason, wire in REFUND_REASONS.items()}
+MEANS = {one: payment_pb2.Payment.Means.Value(f"MEANS_{one.value}") for one in Means}
+MEANS_READ = {wire: means for means, wire in MEANS.items()}
 _ACCOUNTS = {one: ledger_pb2.LedgerEntry.Account.Value(f"ACCOUNT_{one.value}") for one in Account}
 _KINDS = {one: ledger_pb2.LedgerEntry.Kind.Value(f"KIND_{one.value}") for one in Kind}
 _SIDES = {one: ledger_pb2.LedgerEntry.Side.Value(f"SIDE_{one.value}") for one in Side}
@@ -140,7 +140,7 @@ def payment_facts(payment: Payment, actor: Actor) -> payment_pb2.Payment:
     """What `actor` sees of a payment, whatever it is for."""
     message = payment_pb2.Payment(
         name=payment.name,
-        purpose=_PURPOSES[payment.purpose],
+        purpose=PURPOSES[payment.purpose],
         amount=wire_money(payment.amount),
         state=_STATES[payment.state],
         provider=payment.provider,
@@ -153,7 +153,7 @@ def payment_facts(payment: Payment, actor: Actor) -> payment_pb2.Payment:
         update_time=timestamp(payment.update_time),
     )
     if payment.provider == PROVIDER and payment.token:
-        message.means = _MEANS[Means(payment.token)]
+        message.means = MEANS[Means(payment.token)]
     if payment.action is not None and actor is Actor.BUYER:
         message.action.CopyFrom(_action_message(payment.action, payment.last_attempt.action_expire_time))
     if payment.state is payments.State.CAPTURED:
@@ -188,7 +188,7 @@ def _refund_message(refund: Refund, actor: Actor) -> refund_pb2.Refund:
         number=refund.number,
         amount=wire_money(refund.amount),
         state=_REFUND_STATES[refund.state],
-        reason=_REFUND_REASONS[refund.reason],
+        reason=REFUND_REASONS[refund.reason],
         text=refund.text,
         failure_code=refund.failure_code,
         create_time=timestamp(refund.create_time),

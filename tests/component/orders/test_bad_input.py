@@ -10,7 +10,15 @@ from google.type.money_pb2 import Money
 
 from chassis.kernel.refusal import Kind
 from chassis.testing.service import refused
-from parley.orders.v1 import audit_pb2, error_reason_pb2, fulfilment_pb2, order_pb2, payment_pb2, refund_pb2
+from parley.orders.v1 import (
+    audit_pb2,
+    error_reason_pb2,
+    fulfilment_pb2,
+    order_pb2,
+    payment_pb2,
+    receipt_pb2,
+    refund_pb2,
+)
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as pb
 from parley.orders.v1 import payment_methods_pb2 as money
@@ -102,6 +110,8 @@ MALFORMED = [
         "payment_token",
     ),
     ("ResumePayment", money.ResumePaymentRequest(name="orders/x"), "name"),
+    ("GetReceipt", receipt_pb2.GetReceiptRequest(name="orders/x/payments/y"), "name"),
+    ("DownloadReceipt", receipt_pb2.DownloadReceiptRequest(name="offers/x/payments/y/receipt"), "name"),
     ("MarkPaid", money.MarkPaidRequest(name="orders/x"), "means"),
     ("SettlePayment", money.SettlePaymentRequest(name="orders/x/payments/y", note="x"), "outcome"),
     ("SettlePayment", money.SettlePaymentRequest(name="orders/x/payments/y", outcome=MOVED), "note"),
