@@ -18,7 +18,7 @@ from parley.offers.v1 import offers_service_pb2
 from parley.orders.v1 import orders_service_pb2
 
 CONTRACT = (gating_service_pb2, messaging_service_pb2, offers_service_pb2, orders_service_pb2)
-_VARIABLE = re.compile(r"\{([^=}]+)=([^}]+)\}")
+_VARIABLE = re.compile(r"\{([^=}]+)(?:=([^}]+))?\}")
 
 
 def methods() -> Iterator[MethodDescriptor]:
@@ -66,7 +66,7 @@ def _path(template: str, content: dict[str, Any]) -> str | None:
     filled = template
     for variable in _VARIABLE.finditer(template):
         value = _take(content, [_camel(name) for name in variable[1].split(".")])
-        if not re.fullmatch(variable[2].replace("*", "[^/]+"), value):
+        if not re.fullmatch((variable[2] or "*").replace("*", "[^/]+"), value):
             return None
         filled = filled.replace(variable[0], value)
     return filled.removeprefix("/v1/")
