@@ -69,9 +69,11 @@ class ListingEntry:
     calendar: Calendar
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Standing:
-    """The verdict about a package from `since` until before `until`, while the two entries hold."""
+    """The verdict about a package from `since` until before `until`, while the two entries hold. They held
+    when `changes` was how often anything had changed.
+    """
 
     seller: SellerEntry
     listing: ListingEntry
@@ -81,6 +83,7 @@ class Standing:
     until: datetime
     asks_for_buyer: bool
     max_open_orders: int
+    changes: int = -1
 
 
 class Gate:
@@ -107,6 +110,7 @@ class Gate:
         self._source = source
         self._clock = clock
         self._standings: dict[str, Standing] = {}
+        self._changes = 0
         self._seller_entries: LoadingCache[str, SellerEntry] = LoadingCache(
             self._load_seller, capacity=SELLERS_CAPACITY
         )
@@ -203,6 +207,7 @@ class Gate:
         self._forget(Change(open_orders_of(seller), ""))
 
     def _forget(self, change: Change | None) -> None:
+        self._changes += 1
         if change is None:
             self._seller_entries.clear()
             self._listing_entries.clear()
@@ -220,11 +225,17 @@ class Gate:
     # ------------------------------------------------------------------------------------------ inside
 
     def _holds(self, standing: Standing, now: datetime) -> bool:
-        return (
-            standing.since <= now < standing.until
-            and self._seller_entries.known(standing.rules.compiled.settings.seller) is standing.seller
+        if not standing.since <= now < standing.until:
+            return False
+        if standing.changes == self._changes:
+            return True
+        holds = (
+            self._seller_entries.known(standing.rules.compiled.settings.seller) is standing.seller
             and self._listing_entries.known(standing.rules.listing.name) is standing.listing
         )
+        if holds:
+            standing.changes = self._changes
+        return holds
 
     async def _stand(self, package: str) -> Standing:
         # What is remembered was well-formed when it was first asked for.

@@ -68,7 +68,7 @@ class GatingServicer(GatingServiceServicer):
         handler = self._calendars.set_availability
         return await respond(context, command, handler, calendars.set_availability_response)
 
-    async def EvaluateGate(self, request: pb.EvaluateGateRequest, context: Any) -> pb.EvaluateGateResponse:
+    async def EvaluateGate(self, request: pb.EvaluateGateRequest, context: Any) -> Any:
         query = gate.evaluate_gate_query(request)
         return await respond(context, query, self._queries.evaluate_gate, gate.evaluate_gate_response)
 

@@ -8,7 +8,7 @@ from chassis.wire import optional_timestamp, timestamp, write_timestamp
 from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1.gate_decision_pb2 import GateDecision as WireDecision
 from services.gating.app.queries import EvaluateGate
-from services.gating.domain.gate import GateDecision, GateReason, Outcome
+from services.gating.domain.gate import GateDecision, GateReason, Outcome, Verdict
 
 OUTCOMES = {outcome: WireDecision.Outcome.Value(f"OUTCOME_{outcome.value}") for outcome in Outcome}
 """The wire's value for each outcome."""
@@ -43,29 +43,38 @@ def decision_message(decision: GateDecision) -> WireDecision:
     )
 
 
-def evaluate_gate_response(decision: GateDecision) -> pb.EvaluateGateResponse:
-    """The decision. What holds for every buyer and instant of a verdict is encoded once for each verdict."""
+def evaluate_gate_response(decision: GateDecision) -> bytes:
+    """The decision, encoded. What holds for every buyer and instant of a verdict is encoded once for each
+    verdict; behind it comes the same message with the rest. Readers of protobuf merge the two.
+    """
     verdict = decision.verdict
     prepared = _prepared.get(id(verdict))
-    if prepared is None or prepared.decision.package != decision.package:
-        prepared = _Prepared(decision, pb.EvaluateGateResponse(decision=decision_message(decision)))
+    if prepared is None:
         if len(_prepared) >= PREPARED_CAPACITY:
             _prepared.clear()
-        _prepared[id(verdict)] = prepared
+        prepared = _prepared[id(verdict)] = _Prepared(verdict, _lasting(decision).SerializeToString())
     response = pb.EvaluateGateResponse()
-    response.CopyFrom(prepared.response)
     message = response.decision
     message.buyer = decision.buyer
     message.local_time = decision.local_time
     write_timestamp(decision.evaluate_time, message.evaluate_time)
-    return response
+    return prepared.encoding + response.SerializeToString()
+
+
+def _lasting(decision: GateDecision) -> pb.EvaluateGateResponse:
+    message = decision_message(decision)
+    for field in ("buyer", "local_time", "evaluate_time"):
+        message.ClearField(field)
+    return pb.EvaluateGateResponse(decision=message)
 
 
 class _Prepared(NamedTuple):
-    """An answer, with the decision whose verdict it holds: while it is kept, no other verdict has its id."""
+    """What lasts of the answers of a verdict, which is about one package: while this is kept, no other
+    verdict has its id.
+    """
 
-    decision: GateDecision
-    response: pb.EvaluateGateResponse
+    verdict: Verdict
+    encoding: bytes
 
 
 PREPARED_CAPACITY: Final = 10_000
