@@ -239,6 +239,9 @@ async def test_a_lapsed_plan_opens_the_gate_and_keeps_the_settings(world: World)
     assert kept.inactive_reason == OrderSettings.INACTIVE_REASON_NOT_ENTITLED
     question = pb.AskInformationRequest(name=pending.name, question="Which colour?")
     assert (await world.stub(OWNER).AskInformation(question)).order_request.inquiries
+    await world.make_premium()
+    assert await reason(world) == "ALWAYS"
+    assert (await world.stub(OWNER).GetOrderSettings(request)).order_settings == saved
 
 
 @pytest.mark.covers("G03")
