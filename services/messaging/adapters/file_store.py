@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, BinaryIO, Final
+from urllib.request import url2pathname
 
 from chassis.kernel.refusal import Kind, Refusal
 from chassis.telemetry import logger
 
 PIECE_BYTES: Final = 256 * 1024
 _KEY_BYTES: Final = 24
+_FOLDER: Final = "file://"
 
 _log = logger("file_store")
 
@@ -65,9 +68,15 @@ class ObjectFileStore:
         if self._opened is None:
             from obstore.store import from_url
 
-            options: dict[str, Any] = {"mkdir": True} if self._url.startswith("file:") else {}
-            self._opened = from_url(self._url, **options)
+            if self._url.startswith(_FOLDER):
+                _make_private(Path(url2pathname(self._url.removeprefix(_FOLDER))))
+            self._opened = from_url(self._url)
         return self._opened
+
+
+def _make_private(folder: Path) -> None:
+    """The store makes folders and files for everybody who gets that far: nobody else gets into the first."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 async def _pieces(found: Any) -> AsyncIterator[bytes]:

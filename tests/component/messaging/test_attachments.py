@@ -77,6 +77,8 @@ async def test_a_document_goes_from_one_side_to_the_other(scene: Scene, tmp_path
     assert offer.sha256 == hashlib.sha256(content).hexdigest()
     assert (offer.author, offer.side) == ("users/otto", 2)
     assert offer.HasField("expire_time")
+    # No other user of the machine gets into the folder.
+    assert (tmp_path / "files").stat().st_mode & 0o077 == 0
     (file,) = stored(tmp_path)
     assert file.read_bytes() == content
     assert "offer" not in str(file.relative_to(tmp_path))
