@@ -19,6 +19,7 @@ from stack.ports import DEFAULT_BASE, SERVICES, Ports
 
 POSTGRES_HOST: Final = "postgres"
 NATS_HOST: Final = "nats"
+MAIL_HOST: Final = "mail"
 _PASSWORD_BYTES: Final = 24
 _READABLE: Final = 0o644
 _NATS: Final = """\
@@ -42,7 +43,7 @@ def write(folder: Path) -> list[Path]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         (folder / "auth").mkdir(mode=0o700, exist_ok=True)
-        written = _passwords(folder)
+        written = [*_passwords(folder), *_mail_certificate(folder)]
         keys.ensure(folder / "auth")
         (folder / "auth" / "service.pem").chmod(_READABLE)
     except OSError as error:
@@ -72,6 +73,19 @@ def _passwords(folder: Path) -> list[Path]:
     password = url.removeprefix(f"nats://{NATS_USER}:").partition("@")[0]
     keep("nats.conf", _NATS.format(port=ports["nats"], user=NATS_USER, password=json.dumps(password)))
     return written
+
+
+def _mail_certificate(folder: Path) -> list[Path]:
+    """For the mail catcher, which messaging trusts by this very certificate."""
+    paths = [folder / "mail_certificate", folder / "mail_key"]
+    if all(path.exists() for path in paths):
+        return []
+    # As the keys: the library behind it takes a while to load.
+    from stack import certificates
+
+    for path, content in zip(paths, certificates.self_signed(MAIL_HOST), strict=True):
+        write_atomically(path, content, mode=_READABLE)
+    return paths
 
 
 def _password() -> str:

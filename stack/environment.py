@@ -30,6 +30,7 @@ class External:
     postgres: bool
     nats: bool
     keys: bool
+    mails: bool = False
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> External:
@@ -40,11 +41,12 @@ class External:
             postgres=_all_or_none(environ, dsns, "the embedded PostgreSQL would serve the others"),
             nats=_given(environ, "PARLEY_NATS_URL"),
             keys=_all_or_none(environ, keys, "the services sign with one key and check with the other file"),
+            mails=any(_given(environ, f"PARLEY_{name}") for name in _MAIL_VARIABLES),
         )
 
     def roles(self, ports: Ports | None = None) -> tuple[str, ...]:
         """The roles of `ports` that this stack listens on itself."""
-        replaced = {"postgres": self.postgres, "nats": self.nats}
+        replaced = {"postgres": self.postgres, "nats": self.nats, "mails": self.mails}
         return tuple(role for role in (ports or Ports(0, 0)).roles() if not replaced.get(role, False))
 
 
@@ -117,7 +119,7 @@ class Environments:
 
     def _add_mail(self, environment: dict[str, str]) -> None:
         """Mails go into the data folder, unless a server was named; their links lead to this gateway."""
-        if not any(_given(environment, f"PARLEY_{name}") for name in _MAIL_VARIABLES):
+        if not self._external.mails:
             environment["PARLEY_MESSAGING_MAIL_FOLDER"] = os.fspath(self._folder.mail)
         if not any(_given(environment, f"PARLEY_{name}") for name in ("PUBLIC_URL", "MESSAGING_PUBLIC_URL")):
             environment["PARLEY_MESSAGING_PUBLIC_URL"] = f"http://{self._ports.address('gateway')}"

@@ -28,11 +28,13 @@ _OFFSETS: Final[Mapping[str, int]] = {
     "offers metrics": 103,
     "messaging metrics": 104,
     "gateway metrics": 105,
+    "mails": 106,
 }
 _PURPOSES: Final[Mapping[str, str]] = {
     "gateway": "the HTTP address of the gateway",
     "postgres": "the embedded PostgreSQL",
     "nats": "the embedded NATS",
+    "mails": "the page of the mails",
 }
 
 # Chosen ports stay below the range from which systems take the local ports of outgoing connections (32768 on

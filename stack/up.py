@@ -19,6 +19,7 @@ from stack.failure import StackError
 from stack.keys import AUDIENCE, ISSUER, are_complete
 from stack.leash import Command, signal_group
 from stack.logs import Console
+from stack.mail_page import MailPage
 from stack.ports import SERVICES, Ports, choose
 from stack.supervisor import OneShot, Supervisor
 
@@ -95,14 +96,18 @@ class Start:
             if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue
             loop.add_signal_handler(number, self._on_signal, number, stopping)
+        mails = MailPage(self._folder.mail, self._ports["mails"])
         try:
             async with self._supervisor:
+                if not self._external.mails:
+                    await mails.start()
                 await _unless(stopping, self._bring_up())
                 if not stopping.is_set():
                     await _unless(stopping, self._stay_up(stopping))
                 self._ready = False
                 self._console.say(_NAME, "stopping (once more to stop at once)")
         finally:
+            await mails.stop()
             self._folder.remove_state()
         self._console.say(_NAME, "stopped")
         return 0
@@ -198,6 +203,8 @@ class Start:
         self._console.say(_NAME, f"HTTP   {http}   (reference: {http}/docs, {http}/openapi.json)")
         grpc = ", ".join(f"{service} {self._ports.address(service)}" for service in SERVICES)
         self._console.say(_NAME, f"gRPC   {grpc}")
+        if not self._external.mails:
+            self._console.say(_NAME, f"mails  http://{self._ports.address('mails')}")
         self._console.say(_NAME, f"logs   {self._folder.logs}")
         self._console.say(
             _NAME, "more   python -m stack status | ports | token --as buyer --user ana; Ctrl-C stops"
@@ -222,6 +229,8 @@ class Start:
         for name, external in (("postgres", self._external.postgres), ("nats", self._external.nats)):
             if not external:
                 state[name] = self._ports.address(name)
+        if not self._external.mails:
+            state["mails"] = f"http://{self._ports.address('mails')}"
         self._folder.write_state(state)
 
 

@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 
 from stack.data_folder import DataFolder
@@ -99,6 +100,16 @@ async def test_an_offer_comes_by_mail_is_viewed_and_bought_online(
     order = (await accept(ana, opened))["order"]
     assert (await paid(ana, order))["state"] == "STATE_CONFIRMED"
     assert (await post.to(address, "Commande payée"))["To"] == address
+
+
+async def test_the_page_of_the_mails_shows_them(stack: Target, ana: Party, post: Post) -> None:
+    address = await reachable(ana, ana.name, post)
+    state = DataFolder(stack.issuer_key.parent.parent).state()
+    assert state is not None
+    async with httpx.AsyncClient(base_url=state["mails"], trust_env=False) as browser:
+        listed = await browser.get("/", params={"to": address})
+        (path,) = re.findall(r"/mail/[^\"]+", listed.text)
+        assert address in (await browser.get(path)).text
 
 
 @pytest.mark.covers("B05", "B09", "B28", "B30", "B32")

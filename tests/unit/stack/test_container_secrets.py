@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import ssl
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from stack.cli import main
 from stack.container_secrets import write
@@ -36,9 +38,19 @@ def test_passwords_fit_together_and_stay(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in first} == first
 
 
+def test_the_mail_catcher_gets_a_certificate_for_its_name(tmp_path: Path) -> None:
+    write(tmp_path)
+    certificate = x509.load_pem_x509_certificate((tmp_path / "mail_certificate").read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["mail"]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "mail_certificate", tmp_path / "mail_key")
+    ssl.create_default_context(cafile=str(tmp_path / "mail_certificate"))
+
+
 def test_the_command_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "compose"
     assert main(["secrets", str(folder)], {}) == 0
-    assert "11 files written" in capsys.readouterr().out
+    assert "13 files written" in capsys.readouterr().out
     assert main(["secrets", str(folder)], {}) == 0
     assert "has everything" in capsys.readouterr().out

@@ -34,6 +34,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "offers metrics": 9203,
         "messaging metrics": 9204,
         "gateway metrics": 9205,
+        "mails": 9206,
     }
 
 
