@@ -22,6 +22,7 @@ from services.gating.domain.simulation import (
     Report,
     Simulation,
     Workload,
+    turns,
 )
 from services.gating.domain.verification import BuyerVerification
 from tests.unit.gating.examples import (
@@ -231,6 +232,23 @@ def test_a_seller_is_full_behind_the_instant_that_filled_him() -> None:
     simulation = Simulation(chosen, workload=workload)
     reasons = [simulation.judge(placed(instant)).reason for instant in (NOON, NOON + TICK, NIGHT)]
     assert reasons == [GateReason.OUTSIDE_WINDOWS, GateReason.AT_CAPACITY, GateReason.INSIDE_WINDOW]
+
+
+SPANS = st.tuples(st.integers(0, 9), st.none() | st.integers(0, 9)).map(
+    lambda span: (span[0], None if span[1] is None else span[0] + span[1])
+)
+
+
+@given(spans=st.lists(SPANS, max_size=12), limit=st.integers(1, 4))
+def test_a_seller_turns_full_when_as_many_orders_are_open(
+    spans: list[tuple[int, int | None]], limit: int
+) -> None:
+    found = turns([begin for begin, _ in spans], [end for _, end in spans if end is not None], limit=limit)
+    assert [time for time, _ in found] == sorted({time for time, _ in found})
+    workload = Workload([(NOON + time * TICK, is_full) for time, is_full in found])
+    for time in range(20):
+        count = sum(begin < time and (end is None or time <= end) for begin, end in spans)
+        assert workload.is_full(NOON + time * TICK) is (count >= limit)
 
 
 def test_nothing_placed_nothing_found() -> None:
