@@ -29,10 +29,10 @@ _PREFIX = "conversations/"
 # One round trip for all notices of an entry: it is part of every message that is sent.
 _KEEP = text("""
 WITH notice AS (
-  SELECT given.*, conversation.buyer, conversation.seller
+  SELECT given.*, conversation.buyer, conversation.seller, conversation.copies
   FROM jsonb_to_recordset(CAST(:notices AS jsonb)) AS given (
     id uuid, topic text, kind text, to_buyer boolean, to_seller boolean, person text, author text,
-    direct_only boolean, happen_time timestamptz, currency text, amount bigint)
+    direct_only boolean, to_copies boolean, happen_time timestamptz, currency text, amount bigint)
   JOIN conversation ON conversation.id = :conversation
   WHERE NOT (direct_only AND conversation.origin <> '')
 ), addressee AS (
@@ -40,6 +40,9 @@ WITH notice AS (
   UNION
   SELECT notice.id, topic, member FROM notice JOIN team_member
     ON team_member.seller = notice.seller AND team_member.show_time > :since WHERE to_seller
+  UNION
+  SELECT notice.id, topic, copy.value ->> 'user' FROM notice
+    CROSS JOIN jsonb_array_elements(notice.copies) AS copy WHERE to_copies
   UNION
   SELECT notice.id, topic, person FROM notice WHERE person <> ''
 ), told AS (
@@ -52,8 +55,11 @@ WITH notice AS (
 ), kept AS (
   INSERT INTO notification (id, recipient, conversation_id, side, topic, kind, delivery, happen_time,
     currency, amount, create_time)
-  SELECT id, recipient, :conversation, CASE WHEN recipient = buyer THEN 'buyer' ELSE 'seller' END, topic,
-    kind, delivery, happen_time, currency, amount, :now
+  SELECT id, recipient, :conversation, coalesce(
+      (SELECT copy.value ->> 'side' FROM jsonb_array_elements(copies) AS copy
+        WHERE copy.value ->> 'user' = recipient),
+      CASE WHEN recipient = buyer THEN 'buyer' ELSE 'seller' END),
+    topic, kind, delivery, happen_time, currency, amount, :now
   FROM told ON CONFLICT DO NOTHING RETURNING id, recipient
 )
 SELECT CAST(told.id AS text) AS id, told.recipient, told.topic, told.delivery, told.time_zone,
@@ -243,6 +249,7 @@ def _given(notice: Notice) -> dict[str, Any]:
         "person": notice.person,
         "author": notice.author,
         "direct_only": notice.direct_only,
+        "to_copies": notice.to_copies,
         "happen_time": notice.time.isoformat(),
         "currency": None if amount is None else amount.currency,
         "amount": None if amount is None else amount.amount,

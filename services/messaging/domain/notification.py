@@ -87,6 +87,7 @@ TOPICS: Final = (MESSAGE_RECEIVED, MESSAGE_SENT, *(event.value for event in TOLD
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One thing to be told. `sides` get it, the author excepted; `person`, unless empty, alone does.
+    `to_copies`: so do the people in copy.
     `direct_only`: not in a conversation that came from another one, in which it was told already.
     """
 
@@ -100,6 +101,7 @@ class Notice:
     author: str = ""
     amount: Money | None = None
     direct_only: bool = False
+    to_copies: bool = False
 
     @property
     def waits(self) -> bool:
@@ -125,6 +127,7 @@ def _of_message(entry: Entry, message: Message) -> tuple[Notice, ...]:
         entry.create_time,
         sides=(other(message.side),),
         author=message.author,
+        to_copies=True,
     )
     copy = Notice(
         entry.id,

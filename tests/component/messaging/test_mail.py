@@ -18,6 +18,7 @@ from chassis.kernel.clock import ManualClock
 from chassis.testing import Backends, Identity, refused, running
 from chassis.testing.producer import ForeignProducer
 from parley.gating.v1 import events_pb2 as gating_events
+from parley.messaging.v1 import participant_methods_pb2 as joining
 from parley.messaging.v1 import profile_pb2 as pb
 from parley.messaging.v1 import timeline_pb2
 from parley.offers.v1 import events_pb2 as offers_events
@@ -26,6 +27,7 @@ from parley.orders.v1 import events_pb2 as orders_events
 from services.messaging.__main__ import DEFINITION
 from tests.component.messaging.conftest import (
     ANA,
+    BEN,
     OF_REQUEST,
     OFFER,
     OLGA,
@@ -317,3 +319,31 @@ async def test_names_cannot_break_out_of_a_mail(office: Office) -> None:
     assert await office.rows(
         f"SELECT count(*) FROM notification WHERE conversation_id = '{conversation[14:]}'"
     )
+
+
+async def test_people_in_copy_are_told_of_messages_as_long_as_they_are(office: Office) -> None:
+    ana = await reachable(office, office.box, ANA)
+    carl = await reachable(office, office.box, BEN)
+    conversation = (await office.inquiry()).conversation.name
+    await office.service.settle()
+    office.box.new()
+    joined = joining.AddParticipantRequest(name=conversation, user=BEN.subject)
+    await office.of(OTTO).AddParticipant(joined)
+    await office.passed(HOUR)
+    await office.say(ANA, conversation, "Who else reads this?")
+    await office.service.settle()
+    (mail,) = office.box.new(carl)
+    assert mail["Subject"] == "New message"
+    assert link_of(mail) == f"{SITE}/{conversation}"
+    await office.passed(HOUR)
+    # He answers on the side that let him in: the other side is told, he gets the proof.
+    office.box.new()
+    await office.say(BEN, conversation, "I do.")
+    await office.service.settle()
+    assert office.box.subjects(carl) == ["Your message was sent"]
+    assert office.box.subjects(ana) == ["New message – acme"]
+    left = joining.RemoveParticipantRequest(name=conversation, user=BEN.subject)
+    await office.of(OTTO).RemoveParticipant(left)
+    await office.say(ANA, conversation, "Now we are alone.")
+    await office.passed(HOUR)
+    assert office.box.new(carl) == []
