@@ -10,6 +10,7 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.refusal import not_found, stale_etag
 from services.orders.app.charges import ChargeErrand
 from services.orders.app.errands import schedule_look
+from services.orders.app.loading import order_of
 from services.orders.app.ports import Repository
 from services.orders.app.views import PaymentView
 from services.orders.domain.payment import UNRESOLVED, State
@@ -48,8 +49,7 @@ class ActionCommands:
             if payment.state in UNRESOLVED:
                 end = command.give_up and payment.state is State.REQUIRES_ACTION
                 schedule_look(tx, ChargeErrand.of(payment, {}), self._clock.now(), end=end)
-            is_order = payment.owner.startswith("orders/")
-            order = await self._repository.load(tx, payment.owner) if is_order else None
+            order = await order_of(self._repository, tx, payment)
             return PaymentView(payment, order, actor)
 
         return await self._database.command(call, work)

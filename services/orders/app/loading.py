@@ -58,3 +58,8 @@ async def load_all_owned(
 def owner_of(payment: str) -> str:
     """The order or subscription in the name of a payment."""
     return payment.partition("/payments/")[0]
+
+
+async def order_of(repository: Repository, tx: Transaction, payment: Payment) -> Order | None:
+    """The order that a payment belongs to; None for a payment of a subscription."""
+    return await repository.load(tx, payment.owner) if payment.owner.startswith("orders/") else None

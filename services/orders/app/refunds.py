@@ -15,7 +15,7 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.money import Money
 from chassis.kernel.refusal import stale_etag
 from services.orders.app.errands import Errand
-from services.orders.app.loading import load_owned
+from services.orders.app.loading import load_owned, order_of
 from services.orders.app.ports import PaymentOwner, PaymentOwners, PaymentProvider, Repository
 from services.orders.app.views import PaymentView
 from services.orders.domain import ledger, refunding
@@ -66,14 +66,10 @@ class RefundCommands:
             await self._repository.save_refund(tx, changed, refund.number, expected=payment.version)
             errand = RefundErrand(changed, refund.number)
             tx.schedule(errand.submit_kind, errand.key, now, errand.payload)
-            order = await self._repository.load(tx, payment.owner) if _is_order(payment) else None
+            order = await order_of(self._repository, tx, payment)
             return PaymentView(changed, order, actor)
 
         return await self._database.command(call, work)
-
-
-def _is_order(payment: Payment) -> bool:
-    return payment.owner.startswith("orders/")
 
 
 class RefundErrand(Errand[RefundAnswer]):

@@ -13,7 +13,7 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.refusal import stale_etag
 from services.orders.app.charges import ChargeErrand
 from services.orders.app.errands import Errand
-from services.orders.app.loading import load_owned
+from services.orders.app.loading import load_owned, order_of
 from services.orders.app.ports import PaymentOwners, Repository
 from services.orders.app.refunds import RefundErrand
 from services.orders.app.views import PaymentView
@@ -62,8 +62,7 @@ class SettlementCommands:
             await settled.save(self._repository, tx, before=payment)
             await settled.book(self._repository, tx, owner, now)
             _log.warning("payment_settled", payment=payment.name, moved=command.moved)
-            is_order = payment.owner.startswith("orders/")
-            order = await self._repository.load(tx, payment.owner) if is_order else None
+            order = await order_of(self._repository, tx, payment)
             return PaymentView(settled.payment, order, actor)
 
         return await self._database.command(call, work)
