@@ -26,7 +26,7 @@ from parley.orders.v1 import desk_methods_pb2 as desk
 from parley.type.v1 import audience_pb2, authorization_pb2
 from stack.demo.api import Api, Json, Party, Refused
 from tests.e2e.calling import http_call, methods
-from tests.e2e.matrix import Foreign
+from tests.e2e.rows import Foreign
 from tests.e2e.shop import PLAN, Shop, accept, fresh, open_shop, order_body, paid, request, seen, terms
 
 METHODS: Mapping[str, MethodDescriptor] = {method.full_name: method for method in methods()}

@@ -9,7 +9,8 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from stack.demo.api import Api, Party, Refused
 from tests.e2e.calling import http_call, methods
-from tests.e2e.matrix import MATRIX, OK, Foreign
+from tests.e2e.matrix import MATRIX
+from tests.e2e.rows import OK, Foreign
 from tests.e2e.shop import PLAN, accept, fresh, listing_body, offer, open_shop, paid, request, seen, terms
 from tests.e2e.target import Target
 

@@ -33,7 +33,8 @@ from tests.e2e.canaries import (
     team_fields,
     within,
 )
-from tests.e2e.matrix import MATRIX, Foreign
+from tests.e2e.matrix import MATRIX
+from tests.e2e.rows import Foreign
 from tests.e2e.target import SERVICES, Target
 
 EVENTS = (gating_events, messaging_events, offers_events, orders_events)
