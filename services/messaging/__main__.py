@@ -25,6 +25,8 @@ from services.messaging.adapters.pdf_inspection import PdfInspector, TemporaryFi
 from services.messaging.adapters.profile_repository import ProfileRepository
 from services.messaging.adapters.rating_repository import RatingRepository
 from services.messaging.adapters.told_timelines import ToldTimelines
+from services.messaging.adapters.webhook_repository import WebhookRepository
+from services.messaging.adapters.webhook_transport import HttpWebhookTransport
 from services.messaging.app.attachments import (
     REMOVE,
     SWEEP,
@@ -47,6 +49,14 @@ from services.messaging.app.profiles import ProfileCommands, ProfileQueries
 from services.messaging.app.reactions import Reactions
 from services.messaging.app.timeline import TimelineQueries
 from services.messaging.app.verifications import EmailProofs, VerificationCommands
+from services.messaging.app.webhooks import (
+    AGAIN,
+    DELIVER,
+    WebhookCommands,
+    WebhookQueries,
+    WebhookTeller,
+    WebhookTimers,
+)
 from services.messaging.config import MessagingConfig
 from services.messaging.entrypoints.attachment_methods import AttachmentRooms
 from services.messaging.entrypoints.conversation_methods import ConversationRooms
@@ -55,16 +65,18 @@ from services.messaging.entrypoints.feedback_methods import FeedbackRooms
 from services.messaging.entrypoints.grpc import MessagingServicer
 from services.messaging.entrypoints.message_methods import MessageRooms
 from services.messaging.entrypoints.profile_methods import ProfileRooms
+from services.messaging.entrypoints.webhook_methods import WebhookRooms
 from services.messaging.wire.events import event_record
 
 
 def build(runtime: Runtime[MessagingConfig]) -> Service:
     """Every room of messaging, connected."""
     database, clock, ids = runtime.database, runtime.clock, runtime.ids
+    hooks = WebhookRepository()
     notifier = Notifier(NotificationRepository(), clock)
     store, timelines, feed = (
         ConversationRepository(),
-        ToldTimelines(notifier.tell),
+        ToldTimelines(notifier.tell, WebhookTeller(hooks, clock).tell),
         BroadcastFeed(runtime.bus),
     )
     config, held, files = runtime.config, AttachmentRepository(), ObjectFileStore(runtime.config.files_at)
@@ -89,6 +101,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         ),
         participants=ParticipantCommands(database, store, timelines, feed, clock=clock, ids=ids),
         profiles=_profile_rooms(runtime),
+        webhooks=_webhook_rooms(runtime, hooks),
         attachments=AttachmentRooms(
             AttachmentCommands(database, store, held, files, _examination(config), clock=clock, ids=ids),
             AttachmentQueries(database, store, timelines, held, files, feed=feed, clock=clock, ids=ids),
@@ -101,7 +114,12 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
             OutcomeReactions(database, outcomes, ratings),
             RatingReactions(database, ratings),
         ),
-        timers={**_mail_timers(runtime), SWEEP: sweeper.sweep, REMOVE: sweeper.remove},
+        timers={
+            **_mail_timers(runtime),
+            **_webhook_timers(runtime, hooks),
+            SWEEP: sweeper.sweep,
+            REMOVE: sweeper.remove,
+        },
         broadcasts={BROADCASTS: feed.heard},
         background={"live feed": feed.run},
     )
@@ -110,6 +128,20 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
 def _examination(config: MessagingConfig) -> Examination:
     scanner = scanner_at(config.clamav_address, config.clamav_seconds)
     return Examination(TemporaryFiles(), PdfInspector(), scanner)
+
+
+def _webhook_rooms(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) -> WebhookRooms:
+    database, local = runtime.database, runtime.config.webhooks_local
+    return WebhookRooms(
+        WebhookCommands(database, hooks, clock=runtime.clock, ids=runtime.ids, local=local),
+        WebhookQueries(database, hooks),
+    )
+
+
+def _webhook_timers(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) -> dict[str, Handler]:
+    transport = HttpWebhookTransport(local=runtime.config.webhooks_local)
+    timers = WebhookTimers(runtime.database, hooks, transport, runtime.clock)
+    return {DELIVER: timers.deliver, AGAIN: timers.again}
 
 
 def _profile_rooms(runtime: Runtime[MessagingConfig]) -> ProfileRooms:

@@ -54,6 +54,10 @@ class MessagingConfig(ServiceConfig):
     )
     clamav_seconds: float = setting(30.0, minimum=0.1, maximum=300)
 
+    webhooks_local: bool = setting(
+        False, shape="true to let webhooks reach this machine and its networks, for development"
+    )
+
     @property
     def files_at(self) -> str:
         """Where attachments are kept, as a URL."""

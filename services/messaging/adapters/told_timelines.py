@@ -10,12 +10,13 @@ from services.messaging.domain.timeline import Entry
 
 
 class ToldTimelines(TimelineRepository):
-    """`tell` keeps what is to be told of an entry, in the same transaction."""
+    """Each `tell` keeps what is to be told of an entry, in the same transaction."""
 
-    def __init__(self, tell: Callable[[Transaction, Entry], Awaitable[None]]) -> None:
+    def __init__(self, *tell: Callable[[Transaction, Entry], Awaitable[None]]) -> None:
         self._tell = tell
 
     async def append(self, tx: Transaction, entry: Entry) -> None:
         """Adds an entry and has it told."""
         await super().append(tx, entry)
-        await self._tell(tx, entry)
+        for tell in self._tell:
+            await tell(tx, entry)

@@ -10,6 +10,7 @@ from services.messaging.entrypoints.feedback_methods import FeedbackMethods, Fee
 from services.messaging.entrypoints.message_methods import MessageMethods, MessageRooms
 from services.messaging.entrypoints.participant_methods import ParticipantMethods
 from services.messaging.entrypoints.profile_methods import ProfileMethods, ProfileRooms
+from services.messaging.entrypoints.webhook_methods import WebhookMethods, WebhookRooms
 
 
 class MessagingServicer(
@@ -19,6 +20,7 @@ class MessagingServicer(
     MessageMethods,
     ParticipantMethods,
     ProfileMethods,
+    WebhookMethods,
     MessagingServiceServicer,
 ):
     """parley.messaging.v1.MessagingService."""
@@ -32,7 +34,9 @@ class MessagingServicer(
         participants: ParticipantCommands,
         profiles: ProfileRooms,
         attachments: AttachmentRooms,
+        webhooks: WebhookRooms,
     ) -> None:
+        self._webhooks = webhooks
         self._participants = participants
         self._feedback = feedback
         self._conversations = conversations

@@ -108,6 +108,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ALREADY_EXISTS. The buyer has left feedback already.
     Metadata: `{"resource": "conversations/0198…"}`.
     """
+    ERROR_REASON_WEBHOOK_URL_INVALID: _ErrorReason.ValueType  # 40
+    """INVALID_ARGUMENT. The address of an endpoint is not https, or leads to no public address.
+    Metadata: `{"field": "url"}`.
+    """
+    ERROR_REASON_TOO_MANY_WEBHOOK_ENDPOINTS: _ErrorReason.ValueType  # 41
+    """FAILED_PRECONDITION. A seller has at most 5 endpoints.
+    Metadata: `{"resource": "sellers/acme", "maximum": "5"}`.
+    """
+    ERROR_REASON_WEBHOOK_ENDPOINT_DISABLED: _ErrorReason.ValueType  # 42
+    """FAILED_PRECONDITION. The endpoint answered 410 and is not told any more.
+    Metadata: `{"resource": "sellers/acme/webhookEndpoints/0198…"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the messaging service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -199,5 +211,17 @@ Metadata: `{"resource": "conversations/0198…"}`.
 ERROR_REASON_FEEDBACK_EXISTS: ErrorReason.ValueType  # 10
 """ALREADY_EXISTS. The buyer has left feedback already.
 Metadata: `{"resource": "conversations/0198…"}`.
+"""
+ERROR_REASON_WEBHOOK_URL_INVALID: ErrorReason.ValueType  # 40
+"""INVALID_ARGUMENT. The address of an endpoint is not https, or leads to no public address.
+Metadata: `{"field": "url"}`.
+"""
+ERROR_REASON_TOO_MANY_WEBHOOK_ENDPOINTS: ErrorReason.ValueType  # 41
+"""FAILED_PRECONDITION. A seller has at most 5 endpoints.
+Metadata: `{"resource": "sellers/acme", "maximum": "5"}`.
+"""
+ERROR_REASON_WEBHOOK_ENDPOINT_DISABLED: ErrorReason.ValueType  # 42
+"""FAILED_PRECONDITION. The endpoint answered 410 and is not told any more.
+Metadata: `{"resource": "sellers/acme/webhookEndpoints/0198…"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

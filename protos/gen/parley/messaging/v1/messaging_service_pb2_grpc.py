@@ -12,6 +12,7 @@ from parley.messaging.v1 import messaging_service_pb2 as parley_dot_messaging_do
 from parley.messaging.v1 import outcome_pb2 as parley_dot_messaging_dot_v1_dot_outcome__pb2
 from parley.messaging.v1 import participant_methods_pb2 as parley_dot_messaging_dot_v1_dot_participant__methods__pb2
 from parley.messaging.v1 import profile_pb2 as parley_dot_messaging_dot_v1_dot_profile__pb2
+from parley.messaging.v1 import webhook_pb2 as parley_dot_messaging_dot_v1_dot_webhook__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -192,6 +193,36 @@ class MessagingServiceStub:
                 '/parley.messaging.v1.MessagingService/ListRatingEntries',
                 request_serializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.ListRatingEntriesRequest.SerializeToString,
                 response_deserializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.ListRatingEntriesResponse.FromString,
+                _registered_method=True)
+        self.CreateWebhookEndpoint = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/CreateWebhookEndpoint',
+                request_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.CreateWebhookEndpointRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.CreateWebhookEndpointResponse.FromString,
+                _registered_method=True)
+        self.ListWebhookEndpoints = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/ListWebhookEndpoints',
+                request_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.ListWebhookEndpointsRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.ListWebhookEndpointsResponse.FromString,
+                _registered_method=True)
+        self.RotateWebhookSecret = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/RotateWebhookSecret',
+                request_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.RotateWebhookSecretRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.RotateWebhookSecretResponse.FromString,
+                _registered_method=True)
+        self.DeleteWebhookEndpoint = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/DeleteWebhookEndpoint',
+                request_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.DeleteWebhookEndpointRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.DeleteWebhookEndpointResponse.FromString,
+                _registered_method=True)
+        self.ListWebhookDeliveries = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/ListWebhookDeliveries',
+                request_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesResponse.FromString,
+                _registered_method=True)
+        self.RedeliverWebhook = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/RedeliverWebhook',
+                request_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.RedeliverWebhookRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.RedeliverWebhookResponse.FromString,
                 _registered_method=True)
 
 
@@ -433,6 +464,49 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateWebhookEndpoint(self, request, context):
+        """Adds an address that is told what happens from now on; at most 5 of a seller. Errors: WEBHOOK_URL_INVALID,
+        TOO_MANY_WEBHOOK_ENDPOINTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWebhookEndpoints(self, request, context):
+        """Lists the addresses of a seller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateWebhookSecret(self, request, context):
+        """Makes a new secret. For 24 hours each delivery carries the signatures of both.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteWebhookEndpoint(self, request, context):
+        """Removes an address with its deliveries.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWebhookDeliveries(self, request, context):
+        """Lists what was, is and will be told to an address.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RedeliverWebhook(self, request, context):
+        """Tries a delivery once more at once, beside the order of the others. Errors: WEBHOOK_ENDPOINT_DISABLED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -580,6 +654,36 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.ListRatingEntries,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.ListRatingEntriesRequest.FromString,
                     response_serializer=parley_dot_messaging_dot_v1_dot_feedback__pb2.ListRatingEntriesResponse.SerializeToString,
+            ),
+            'CreateWebhookEndpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateWebhookEndpoint,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.CreateWebhookEndpointRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.CreateWebhookEndpointResponse.SerializeToString,
+            ),
+            'ListWebhookEndpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWebhookEndpoints,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.ListWebhookEndpointsRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.ListWebhookEndpointsResponse.SerializeToString,
+            ),
+            'RotateWebhookSecret': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateWebhookSecret,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.RotateWebhookSecretRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.RotateWebhookSecretResponse.SerializeToString,
+            ),
+            'DeleteWebhookEndpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteWebhookEndpoint,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.DeleteWebhookEndpointRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.DeleteWebhookEndpointResponse.SerializeToString,
+            ),
+            'ListWebhookDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWebhookDeliveries,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesResponse.SerializeToString,
+            ),
+            'RedeliverWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.RedeliverWebhook,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.RedeliverWebhookRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.RedeliverWebhookResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1371,6 +1475,168 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/ListRatingEntries',
             parley_dot_messaging_dot_v1_dot_feedback__pb2.ListRatingEntriesRequest.SerializeToString,
             parley_dot_messaging_dot_v1_dot_feedback__pb2.ListRatingEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateWebhookEndpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/CreateWebhookEndpoint',
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.CreateWebhookEndpointRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.CreateWebhookEndpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWebhookEndpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ListWebhookEndpoints',
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.ListWebhookEndpointsRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.ListWebhookEndpointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateWebhookSecret(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/RotateWebhookSecret',
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.RotateWebhookSecretRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.RotateWebhookSecretResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteWebhookEndpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/DeleteWebhookEndpoint',
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.DeleteWebhookEndpointRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.DeleteWebhookEndpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWebhookDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ListWebhookDeliveries',
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RedeliverWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/RedeliverWebhook',
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.RedeliverWebhookRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.RedeliverWebhookResponse.FromString,
             options,
             channel_credentials,
             insecure,

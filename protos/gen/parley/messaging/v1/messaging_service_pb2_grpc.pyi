@@ -14,6 +14,7 @@ from parley.messaging.v1 import messaging_service_pb2 as _messaging_service_pb2
 from parley.messaging.v1 import outcome_pb2 as _outcome_pb2
 from parley.messaging.v1 import participant_methods_pb2 as _participant_methods_pb2
 from parley.messaging.v1 import profile_pb2 as _profile_pb2
+from parley.messaging.v1 import webhook_pb2 as _webhook_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -148,6 +149,20 @@ class MessagingServiceStub:
     """Returns how a seller is rated."""
     ListRatingEntries: _grpc.UnaryUnaryMultiCallable[_feedback_pb2.ListRatingEntriesRequest, _feedback_pb2.ListRatingEntriesResponse]
     """Lists what is behind a rating, the newest first: each entry is named by the event that it comes from."""
+    CreateWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.CreateWebhookEndpointRequest, _webhook_pb2.CreateWebhookEndpointResponse]
+    """Adds an address that is told what happens from now on; at most 5 of a seller. Errors: WEBHOOK_URL_INVALID,
+    TOO_MANY_WEBHOOK_ENDPOINTS.
+    """
+    ListWebhookEndpoints: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.ListWebhookEndpointsRequest, _webhook_pb2.ListWebhookEndpointsResponse]
+    """Lists the addresses of a seller."""
+    RotateWebhookSecret: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.RotateWebhookSecretRequest, _webhook_pb2.RotateWebhookSecretResponse]
+    """Makes a new secret. For 24 hours each delivery carries the signatures of both."""
+    DeleteWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.DeleteWebhookEndpointRequest, _webhook_pb2.DeleteWebhookEndpointResponse]
+    """Removes an address with its deliveries."""
+    ListWebhookDeliveries: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.ListWebhookDeliveriesRequest, _webhook_pb2.ListWebhookDeliveriesResponse]
+    """Lists what was, is and will be told to an address."""
+    RedeliverWebhook: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.RedeliverWebhookRequest, _webhook_pb2.RedeliverWebhookResponse]
+    """Tries a delivery once more at once, beside the order of the others. Errors: WEBHOOK_ENDPOINT_DISABLED."""
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -261,6 +276,20 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     """Returns how a seller is rated."""
     ListRatingEntries: _aio.UnaryUnaryMultiCallable[_feedback_pb2.ListRatingEntriesRequest, _feedback_pb2.ListRatingEntriesResponse]  # type: ignore[assignment]
     """Lists what is behind a rating, the newest first: each entry is named by the event that it comes from."""
+    CreateWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_pb2.CreateWebhookEndpointRequest, _webhook_pb2.CreateWebhookEndpointResponse]  # type: ignore[assignment]
+    """Adds an address that is told what happens from now on; at most 5 of a seller. Errors: WEBHOOK_URL_INVALID,
+    TOO_MANY_WEBHOOK_ENDPOINTS.
+    """
+    ListWebhookEndpoints: _aio.UnaryUnaryMultiCallable[_webhook_pb2.ListWebhookEndpointsRequest, _webhook_pb2.ListWebhookEndpointsResponse]  # type: ignore[assignment]
+    """Lists the addresses of a seller."""
+    RotateWebhookSecret: _aio.UnaryUnaryMultiCallable[_webhook_pb2.RotateWebhookSecretRequest, _webhook_pb2.RotateWebhookSecretResponse]  # type: ignore[assignment]
+    """Makes a new secret. For 24 hours each delivery carries the signatures of both."""
+    DeleteWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_pb2.DeleteWebhookEndpointRequest, _webhook_pb2.DeleteWebhookEndpointResponse]  # type: ignore[assignment]
+    """Removes an address with its deliveries."""
+    ListWebhookDeliveries: _aio.UnaryUnaryMultiCallable[_webhook_pb2.ListWebhookDeliveriesRequest, _webhook_pb2.ListWebhookDeliveriesResponse]  # type: ignore[assignment]
+    """Lists what was, is and will be told to an address."""
+    RedeliverWebhook: _aio.UnaryUnaryMultiCallable[_webhook_pb2.RedeliverWebhookRequest, _webhook_pb2.RedeliverWebhookResponse]  # type: ignore[assignment]
+    """Tries a delivery once more at once, beside the order of the others. Errors: WEBHOOK_ENDPOINT_DISABLED."""
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Conversations between buyers and sellers: messages, read receipts, and the timeline in which they stand beside what
@@ -545,5 +574,55 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_feedback_pb2.ListRatingEntriesResponse, _abc.Awaitable[_feedback_pb2.ListRatingEntriesResponse]]:
         """Lists what is behind a rating, the newest first: each entry is named by the event that it comes from."""
+
+    @_abc_1.abstractmethod
+    def CreateWebhookEndpoint(
+        self,
+        request: _webhook_pb2.CreateWebhookEndpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.CreateWebhookEndpointResponse, _abc.Awaitable[_webhook_pb2.CreateWebhookEndpointResponse]]:
+        """Adds an address that is told what happens from now on; at most 5 of a seller. Errors: WEBHOOK_URL_INVALID,
+        TOO_MANY_WEBHOOK_ENDPOINTS.
+        """
+
+    @_abc_1.abstractmethod
+    def ListWebhookEndpoints(
+        self,
+        request: _webhook_pb2.ListWebhookEndpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.ListWebhookEndpointsResponse, _abc.Awaitable[_webhook_pb2.ListWebhookEndpointsResponse]]:
+        """Lists the addresses of a seller."""
+
+    @_abc_1.abstractmethod
+    def RotateWebhookSecret(
+        self,
+        request: _webhook_pb2.RotateWebhookSecretRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.RotateWebhookSecretResponse, _abc.Awaitable[_webhook_pb2.RotateWebhookSecretResponse]]:
+        """Makes a new secret. For 24 hours each delivery carries the signatures of both."""
+
+    @_abc_1.abstractmethod
+    def DeleteWebhookEndpoint(
+        self,
+        request: _webhook_pb2.DeleteWebhookEndpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.DeleteWebhookEndpointResponse, _abc.Awaitable[_webhook_pb2.DeleteWebhookEndpointResponse]]:
+        """Removes an address with its deliveries."""
+
+    @_abc_1.abstractmethod
+    def ListWebhookDeliveries(
+        self,
+        request: _webhook_pb2.ListWebhookDeliveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.ListWebhookDeliveriesResponse, _abc.Awaitable[_webhook_pb2.ListWebhookDeliveriesResponse]]:
+        """Lists what was, is and will be told to an address."""
+
+    @_abc_1.abstractmethod
+    def RedeliverWebhook(
+        self,
+        request: _webhook_pb2.RedeliverWebhookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.RedeliverWebhookResponse, _abc.Awaitable[_webhook_pb2.RedeliverWebhookResponse]]:
+        """Tries a delivery once more at once, beside the order of the others. Errors: WEBHOOK_ENDPOINT_DISABLED."""
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

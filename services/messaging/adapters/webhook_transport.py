@@ -1,0 +1,82 @@
+"""Posts to addresses that strangers chose, and reaches nothing but the public internet.
+
+The name is looked up once; every address that it has must be public, and one of them is connected to, so that
+nobody can answer the check with one address and the connection with another. TLS is verified against the
+name. Redirects are not followed, proxies of the environment are not used, and nothing of the answer but its
+status is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chassis.telemetry import logger
+from services.messaging.domain.webhook import Answer, is_public
+
+ANSWER_SECONDS: Final = 10.0
+"""Far below the time for which a timer is claimed."""
+NOT_PUBLIC: Final = "ADDRESS_NOT_PUBLIC"
+UNREACHABLE: Final = "UNREACHABLE"
+TIMEOUT: Final = "TIMEOUT"
+
+_log = logger("webhooks")
+
+
+class HttpWebhookTransport:
+    """Implements `app.webhook_ports.WebhookTransport`. `local` allows this machine and its networks."""
+
+    def __init__(self, *, local: bool, verify: Any = True) -> None:
+        self._local = local
+        self._verify = verify
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """What the endpoint said within `ANSWER_SECONDS`."""
+        import httpx
+
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._post(httpx.URL(url), body, headers)
+        except TimeoutError:
+            return Answer(problem=TIMEOUT)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+            _log.info("webhook_unreachable", error=type(error).__name__)
+            return Answer(problem=UNREACHABLE)
+
+    async def _post(self, url: Any, body: bytes, headers: Mapping[str, str]) -> Answer:
+        import httpx
+
+        host = url.host
+        port = url.port or (443 if url.scheme == "https" else 80)
+        addresses = await _addresses(host, port)
+        if not self._local and not all(_public(address) for address in addresses):
+            return Answer(problem=NOT_PUBLIC)
+        netloc = url.netloc.decode("ascii")
+        async with (
+            httpx.AsyncClient(
+                verify=self._verify, trust_env=False, follow_redirects=False, timeout=ANSWER_SECONDS
+            ) as client,
+            client.stream(
+                "POST",
+                url.copy_with(host=addresses[0]),
+                content=body,
+                headers={**headers, "host": netloc},
+                extensions={"sni_hostname": host},
+            ) as response,
+        ):
+            return Answer(status=response.status_code)
+
+
+async def _addresses(host: str, port: int) -> list[str]:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(each[4][0]) for each in found]
+
+
+def _public(address: str) -> bool:
+    try:
+        return is_public(address)
+    except ValueError:
+        return False

@@ -1,0 +1,75 @@
+"""Where webhooks may go: no form of an address leads to this machine, its networks or a cloud's services."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from chassis.kernel.refusal import Refusal
+from services.messaging.adapters.webhook_transport import HttpWebhookTransport
+from services.messaging.app.webhook_addresses import checked_url
+from services.messaging.domain.webhook import is_public
+
+FORMS = (
+    "127.0.0.1", "127.1", "127.0.1", "127.255.255.254", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1",
+    "017700000001", "0x7f.0x0.0x0.0x1", "0", "0.0.0.0", "localhost", "localhost.", "LOCALHOST", "10.0.0.1",  # noqa: S104 - it is refused
+    "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1", "169.254.169.254", "100.64.0.1",
+    "100.100.100.200", "192.0.0.192", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1",
+    "239.255.255.250", "240.0.0.1", "255.255.255.255", "[::1]", "[::]", "[0:0:0:0:0:0:0:1]",
+    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:169.254.169.254]", "[::127.0.0.1]", "[64:ff9b::7f00:1]",
+    "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[2002:a9fe:a9fe::]", "[2001:0:0:0:0:0:80ff:fffe]", "[fe80::1]",
+    "[fc00::1]", "[fd00:ec2::254]", "[ff02::1]", "[fec0::1]", "[2001:db8::1]", "[100::1]",
+)  # fmt: skip
+PUBLIC = ("8.8.8.8", "93.184.216.34", "2606:4700:4700::1111", "::ffff:8.8.8.8")
+
+
+async def test_no_connection_is_made_to_anything_that_is_not_public() -> None:
+    assert len(set(FORMS)) >= 40
+    connected = 0
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connected
+        connected += 1
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    transport = HttpWebhookTransport(local=False)
+    problems = {}
+    for form in FORMS:
+        for scheme in ("http", "https"):
+            answer = await transport.post(f"{scheme}://{form}:{port}/hook", b"{}", {})
+            assert answer.status == 0
+            problems[form] = answer.problem
+    server.close()
+    # A form that this machine's resolver does not know leads nowhere at all.
+    assert set(problems.values()) <= {"ADDRESS_NOT_PUBLIC", "UNREACHABLE"}
+    assert sum(problem == "ADDRESS_NOT_PUBLIC" for problem in problems.values()) >= 40
+    assert connected == 0
+
+
+def test_public_addresses_are_public() -> None:
+    assert [address for address in PUBLIC if not is_public(address)] == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/", "ftp://example.org/", "https://", "https:///x", "https://user@example.org/",
+        "https://user:pass@example.org/", "https://example.org/#a", "https://exam ple.org/", "https://example.org:0/",
+        "https://example.org:99999/", "https://localhost/", "https://127.0.0.1/", "https://[::1]/",
+        "https://[::ffff:10.0.0.1]/", "https://169.254.169.254/", "https://x.internal/", "https://x\\@y/",
+        "https://bücher.example/", "javascript:alert(1)", "https://[fe80::1%25eth0]/",
+    ],
+)  # fmt: skip
+def test_addresses_that_are_refused_at_once(url: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        checked_url(url, local=False)
+    assert caught.value.reason == "WEBHOOK_URL_INVALID"
+
+
+def test_addresses_that_are_taken() -> None:
+    for url in ("https://example.org/hooks?x=1", "https://xn--bcher-kva.example:8443/", "https://8.8.8.8/"):
+        assert checked_url(url, local=False) == url
+    assert checked_url("http://127.0.0.1:1/", local=True)
