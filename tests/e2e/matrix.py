@@ -12,18 +12,7 @@ from collections.abc import Mapping
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.timestamp_pb2 import Timestamp
 
-<<<<<<< HEAD
 from parley.messaging.v1 import attachment_pb2, contact_methods_pb2, conversation_pb2, outcome_pb2
-=======
-from parley.gating.v1 import absence_pb2, buyer_verification_pb2, order_request_pb2, order_settings_pb2
-from parley.gating.v1 import gating_service_pb2 as gating
-from parley.messaging.v1 import (
-    attachment_pb2,
-    contact_methods_pb2,
-    conversation_pb2,
-    outcome_pb2,
-)
->>>>>>> aa0b12b (Tell sellers' own systems what happens: Standard Webhooks, in order, to public addresses only)
 from parley.messaging.v1 import conversation_methods_pb2 as talking
 from parley.messaging.v1 import feedback_pb2 as feedback
 from parley.messaging.v1 import messaging_service_pb2 as messaging
@@ -47,17 +36,9 @@ from parley.orders.v1 import orders_service_pb2 as orders
 from parley.orders.v1 import payment_methods_pb2 as money
 from parley.orders.v1 import subscription_methods_pb2 as subscribing
 from parley.type.v1 import commerce_pb2
-<<<<<<< HEAD
 from tests.e2e.rows import DENIED, MISSING, OK, UNSIGNED, Foreign, Row, euro
 from tests.e2e.selling_rows import GATING, OFFERS
-=======
-from tests.e2e.rows import DENIED, MISSING, NOT_FOUND, OK, UNSIGNED, Foreign, Row
 from tests.e2e.webhook_rows import WEBHOOKS
-
-
-def _money(units: int) -> money_pb2.Money:
-    return money_pb2.Money(currency_code="EUR", units=units)
->>>>>>> aa0b12b (Tell sellers' own systems what happens: Standard Webhooks, in order, to public addresses only)
 
 
 def _plan() -> commerce_pb2.Plan:

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """What a row of the matrix is made of: a request about somebody else's resource, and what is answered."""
-=======
-"""What a row of the matrix is made of."""
->>>>>>> aa0b12b (Tell sellers' own systems what happens: Standard Webhooks, in order, to public addresses only)
 
 from __future__ import annotations
 
@@ -10,10 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
-<<<<<<< HEAD
 from google.type import money_pb2
-=======
->>>>>>> aa0b12b (Tell sellers' own systems what happens: Standard Webhooks, in order, to public addresses only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +42,7 @@ class Row:
     buyer: str = NOT_FOUND
     seller: str = NOT_FOUND
     anonymous: str = "UNAUTHENTICATED"
-<<<<<<< HEAD
 
 
 def euro(units: int) -> money_pb2.Money:
     return money_pb2.Money(currency_code="EUR", units=units)
-=======
->>>>>>> aa0b12b (Tell sellers' own systems what happens: Standard Webhooks, in order, to public addresses only)
