@@ -186,6 +186,7 @@ def payment_row(one: Payment) -> dict[str, Any]:
         "update_time": one.update_time,
         "capture_time": one.capture_time,
         "reserved": one.reserved.amount,
+        "refunded": one.refunded.amount,
         "attended": one.is_attended,
     }
 

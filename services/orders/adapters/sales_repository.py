@@ -16,19 +16,32 @@ from chassis.db import Transaction
 from chassis.kernel.money import Money
 from chassis.kernel.page import Cursor, Page, page_of
 from chassis.paging import cursor_of, keyset
-from services.orders.adapters.tables import SALES_MEASURES, orders, sales_change, sales_day, sales_quarter
+from services.orders.adapters.subscription_tables import subscription
+from services.orders.adapters.tables import (
+    SALES_MEASURES,
+    orders,
+    payment,
+    sales_change,
+    sales_day,
+    sales_quarter,
+)
 from services.orders.app.analytics import ListSalesOrders, Sums
-from services.orders.domain.sales import MAX_LISTINGS, Exclusion, Measure, SalesOrder, Span, Sum
+from services.orders.domain.sales import MAX_LISTINGS, RENEWALS, Exclusion, Measure, SalesOrder, Span, Sum
 
 FOLDED_AT_ONCE: Final = 5_000
 SELLERS_AT_ONCE: Final = 1_000
 _DAY: Final = timedelta(days=1)
 
+_OF_ORDERS: Final = SALES_MEASURES[:8]
+_OF_RENEWALS: Final = SALES_MEASURES[8:]
 _PARTS: Final = {
     "key": "seller, listing, currency, slot, reason",
     "names": ", ".join(SALES_MEASURES),
     "added": ", ".join(f"sum({name}) AS {name}" for name in SALES_MEASURES),
     "add": ", ".join(f"{name} = held.{name} + excluded.{name}" for name in SALES_MEASURES),
+    "renewals": ", ".join(_OF_RENEWALS),
+    "no orders": ", ".join("0::bigint" for _ in _OF_ORDERS),
+    "no renewals": ", ".join(f"0::bigint AS {name}" for name in _OF_RENEWALS),
     "folded at once": str(FOLDED_AT_ONCE),
     "sellers at once": str(SELLERS_AT_ONCE),
     "listings": str(MAX_LISTINGS),
@@ -85,7 +98,11 @@ _ADD_UP: Final = sa.text(
     _filled(
         """
 WITH fresh AS (
-    SELECT sale.* FROM orders, LATERAL sale_of(orders) AS sale WHERE orders.seller = :whose
+    SELECT sale.*, <no renewals> FROM orders, LATERAL sale_of(orders) AS sale WHERE orders.seller = :whose
+    UNION ALL
+    SELECT renewal.seller, listing, renewal.currency, slot, reason, <no orders>, <renewals>
+    FROM payment, LATERAL renewal_of(payment) AS renewal
+    WHERE payment.seller = :whose AND payment.subscription_id IS NOT NULL
 ),
 <both>
 """,
@@ -159,6 +176,18 @@ _BEHIND: Final = {
 }
 
 
+# Of subscriptions, and not called off before anything was taken: see `renewal_of` in the migrations.
+_RENEWAL: Final = sa.select(payment, subscription.c.package).join(
+    subscription, subscription.c.id == payment.c.subscription_id
+)
+_IS_DUE: Final = payment.c.state != sa.literal_column("'VOIDED'")
+_BEHIND_RENEWALS: Final = {
+    Measure.RENEWALS: _IS_DUE,
+    Measure.PAID_RENEWALS: payment.c.state == sa.literal_column("'CAPTURED'"),
+    Measure.REFUNDED_RENEWALS: sa.and_(_IS_DUE, payment.c.refunded > sa.literal_column("0")),
+}
+
+
 class SalesRepository:
     """Implements the ports `Sales` and `SalesUpkeep`."""
 
@@ -188,7 +217,9 @@ class SalesRepository:
         return Sums(by_period, by_listing)
 
     async def orders(self, tx: Transaction, query: ListSalesOrders) -> Page[SalesOrder]:
-        """The orders behind a number, oldest first."""
+        """The orders behind a number, or the charges of their subscriptions, oldest first."""
+        if query.measure in RENEWALS:
+            return await self._renewals(tx, query)
         statement = sa.select(orders, _count_time.label("time")).where(
             orders.c.seller == query.seller,
             _count_time >= query.start,
@@ -201,6 +232,22 @@ class SalesRepository:
             statement = statement.where(orders.c.currency == query.currency)
         rows = await tx.fetch_all(keyset(statement, (_count_time, orders.c.id), query.page))
         return page_of([_order(row) for row in rows], query.page, _cursor)
+
+    async def _renewals(self, tx: Transaction, query: ListSalesOrders) -> Page[SalesOrder]:
+        statement = _RENEWAL.where(
+            payment.c.seller == query.seller,
+            payment.c.create_time >= query.start,
+            payment.c.create_time < query.end,
+            _BEHIND_RENEWALS[query.measure],
+        )
+        if query.listing:
+            statement = statement.where(
+                subscription.c.package.startswith(f"{query.listing}/", autoescape=True)
+            )
+        if query.currency:
+            statement = statement.where(payment.c.currency == query.currency)
+        rows = await tx.fetch_all(keyset(statement, (payment.c.create_time, payment.c.id), query.page))
+        return page_of([_renewal(row) for row in rows], query.page, _cursor)
 
     async def fold(self, tx: Transaction) -> int:
         """Adds up to `FOLDED_AT_ONCE` changes to the sums."""
@@ -251,5 +298,20 @@ def _order(row: Any) -> SalesOrder:
     )
 
 
+def _renewal(row: Any) -> SalesOrder:
+    amount = Money(row.currency, row.amount)
+    return SalesOrder(
+        f"orders/{row.subscription_id}",
+        row.package.partition("/packages/")[0],
+        row.create_time,
+        amount,
+        is_cancelled=False,
+        paid=amount if row.state == "CAPTURED" else None,
+        refunded=Money(row.currency, row.refunded) if row.refunded else None,
+        exclusion=None,
+        payment=f"subscriptions/{row.subscription_id}/payments/{row.id}",
+    )
+
+
 def _cursor(order: SalesOrder) -> Cursor:
-    return cursor_of(order.time, order.name.removeprefix("orders/"))
+    return cursor_of(order.time, (order.payment or order.name).rpartition("/")[2])

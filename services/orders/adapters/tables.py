@@ -132,6 +132,7 @@ payment: Final = sa.Table(
     _instant("update_time"),
     _instant("capture_time", nullable=True),
     sa.Column("reserved", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("refunded", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("attended", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
@@ -242,7 +243,10 @@ def _sales(name: str, *own: sa.Column[Any]) -> sa.Table:
         _text("currency"),
         _instant("slot"),
         _text("reason"),
-        *(sa.Column(measure, sa.BigInteger, nullable=False) for measure in SALES_MEASURES),
+        *(
+            sa.Column(measure, sa.BigInteger, nullable=False, server_default=sa.text("0"))
+            for measure in SALES_MEASURES
+        ),
     )
 
 
@@ -255,6 +259,12 @@ SALES_MEASURES: Final = (
     "paid_value",
     "refunded_orders",
     "refunded_value",
+    "renewals",
+    "renewal_value",
+    "paid_renewals",
+    "paid_renewal_value",
+    "refunded_renewals",
+    "refunded_renewal_value",
 )
 sales_change: Final = _sales(
     "sales_change", sa.Column("id", sa.Uuid, nullable=False, server_default=sa.text("gen_random_uuid()"))

@@ -44,6 +44,13 @@ class Measure(StrEnum):
     PAID = "PAID"
     REFUNDED = "REFUNDED"
     EXCLUDED = "EXCLUDED"
+    RENEWALS = "RENEWALS"
+    PAID_RENEWALS = "PAID_RENEWALS"
+    REFUNDED_RENEWALS = "REFUNDED_RENEWALS"
+
+
+RENEWALS: Final = (Measure.RENEWALS, Measure.PAID_RENEWALS, Measure.REFUNDED_RENEWALS)
+"""The numbers behind which stand charges of subscriptions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,9 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Added up: orders of one currency that count, or (with `exclusion`) do not. Values in minor units."""
+    """Added up: orders of one currency that count, or (with `exclusion`) do not, and charges of subscriptions
+    (`renewals`). Values in minor units.
+    """
 
     currency: str
     exclusion: Exclusion | None
@@ -69,6 +78,12 @@ class Sum:
     paid_value: int
     refunded_orders: int
     refunded_value: int
+    renewals: int = 0
+    renewal_value: int = 0
+    paid_renewals: int = 0
+    paid_renewal_value: int = 0
+    refunded_renewals: int = 0
+    refunded_renewal_value: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,12 @@ class Figures:
     paid: Money
     refunded_orders: int
     refunded: Money
+    renewals: int
+    renewed: Money
+    paid_renewals: int
+    renewals_paid: Money
+    refunded_renewals: int
+    renewals_refunded: Money
 
     @property
     def average(self) -> Money | None:
@@ -113,7 +134,7 @@ class SalesAnalytics:
 
 @dataclass(frozen=True, slots=True)
 class SalesOrder:
-    """An order behind a number."""
+    """An order behind a number, or the charge `payment` of the subscription that it led to."""
 
     name: str
     listing: str
@@ -123,6 +144,7 @@ class SalesOrder:
     paid: Money | None
     refunded: Money | None
     exclusion: Exclusion | None
+    payment: str = ""
 
 
 def begin_of(day: date, zone: ZoneInfo) -> datetime:
@@ -171,7 +193,7 @@ def figures(sums: Iterable[Sum]) -> tuple[Figures, ...]:
     """What counts of `sums`, added by currency, in the order of the alphabet."""
     by_currency: dict[str, list[Sum]] = {}
     for one in sums:
-        if one.exclusion is None and one.orders:
+        if one.exclusion is None and (one.orders or one.renewals):
             by_currency.setdefault(one.currency, []).append(one)
     return tuple(_added(currency, by_currency[currency]) for currency in sorted(by_currency))
 
@@ -186,6 +208,12 @@ def _added(currency: str, sums: Sequence[Sum]) -> Figures:
         Money(currency, sum(one.paid_value for one in sums)),
         sum(one.refunded_orders for one in sums),
         Money(currency, sum(one.refunded_value for one in sums)),
+        sum(one.renewals for one in sums),
+        Money(currency, sum(one.renewal_value for one in sums)),
+        sum(one.paid_renewals for one in sums),
+        Money(currency, sum(one.paid_renewal_value for one in sums)),
+        sum(one.refunded_renewals for one in sums),
+        Money(currency, sum(one.refunded_renewal_value for one in sums)),
     )
 
 

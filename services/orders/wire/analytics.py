@@ -119,6 +119,12 @@ def _figures(one: Figures) -> pb.SalesFigures:
         paid_value=wire_money(one.paid),
         refunded_orders=one.refunded_orders,
         refunded_value=wire_money(one.refunded),
+        renewals=one.renewals,
+        renewal_value=wire_money(one.renewed),
+        paid_renewals=one.paid_renewals,
+        paid_renewal_value=wire_money(one.renewals_paid),
+        refunded_renewals=one.refunded_renewals,
+        refunded_renewal_value=wire_money(one.renewals_refunded),
     )
 
 
@@ -129,6 +135,7 @@ def _order(one: SalesOrder) -> pb.SalesOrder:
         count_time=timestamp(one.time),
         total=wire_money(one.total),
         cancelled=one.is_cancelled,
+        payment=one.payment,
         paid_value=None if one.paid is None else wire_money(one.paid),
         refunded_value=None if one.refunded is None else wire_money(one.refunded),
     )

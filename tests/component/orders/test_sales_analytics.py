@@ -17,8 +17,9 @@ from chassis.kernel.refusal import Kind
 from chassis.testing.service import Identity, operator, refused
 from parley.orders.v1 import analytics_pb2 as pb
 from parley.orders.v1 import fulfilment_methods_pb2 as work
-from parley.orders.v1 import fulfilment_pb2, order_pb2
+from parley.orders.v1 import fulfilment_pb2, order_pb2, payment_pb2
 from parley.orders.v1 import orders_service_pb2 as orders
+from parley.orders.v1 import subscription_methods_pb2 as methods
 from parley.orders.v1.payment_methods_pb2 import RefundPaymentRequest
 from parley.orders.v1.refund_pb2 import Refund
 from services.orders.adapters.sales_repository import SalesRepository
@@ -27,6 +28,7 @@ from tests.component.orders.market import (
     ACME,
     AGENT,
     ANA,
+    OFFLINE,
     ONLINE,
     QUOTED,
     REVIEWED,
@@ -36,6 +38,7 @@ from tests.component.orders.market import (
     euro,
     fresh_id,
 )
+from tests.component.orders.subscribers import monthly, payments, sell, subscribe
 from tests.unit.orders.purchases import LISTING, SELLER
 
 NAME = f"{SELLER}/salesAnalytics"
@@ -173,6 +176,76 @@ async def test_what_was_sold_and_what_is_left_out(market: Market) -> None:
     assert (ended.total, ended.paid_value, ended.cancelled) == (euro(100), euro(100), True)
     reasons = {one.exclusion_reason for one in await behind(market, "EXCLUDED")}
     assert reasons == {one.reason for one in found.exclusions}
+
+
+async def club(market: Market) -> tuple[str, str]:
+    """Two subscriptions, one of them paid offline, two months long: paid, refunded, declined, marked."""
+    online = await subscribe(market)
+    first = market.service.clock.now()
+    (paid,) = await payments(market, online.name)
+    await market.stub(ACME).RefundPayment(
+        RefundPaymentRequest(name=paid.name, amount=euro(10), reason=Refund.REASON_OTHER)
+    )
+    package = sell(market, monthly(50), name="gym")
+    offline = (await market.place(package=package, payment_method=OFFLINE)).subscription
+    await market.service.settle()
+    market.service.clock.set(first + 10 * DAYS)
+    await market.stub(ANA).ChangePaymentMeans(
+        methods.ChangePaymentMeansRequest(name=online.name, payment_token="sandbox_decline_soft")
+    )
+    market.service.clock.set(first + 31 * DAYS)
+    await market.service.settle()
+    (owed, _) = await payments(market, offline, ACME)
+    await market.stub(ACME).MarkSubscriptionPaymentPaid(
+        methods.MarkSubscriptionPaymentPaidRequest(name=owed.name, means=payment_pb2.Payment.MEANS_CASH)
+    )
+    return online.name, offline
+
+
+@pytest.mark.covers("X22")
+async def test_what_subscriptions_bring_is_counted_beside_their_orders(
+    market: Market, repository: Path
+) -> None:
+    online, offline = await club(market)
+    found = await sales(market)
+    (euros,) = found.totals
+    # The orders themselves cost nothing; four charges became due, two of them were received.
+    assert (euros.orders, euros.confirmed_value, euros.cancellation_rate) == (2, euro(0), 0)
+    assert (euros.renewals, euros.renewal_value) == (4, euro(160))
+    assert (euros.paid_renewals, euros.paid_renewal_value) == (2, euro(80))
+    assert (euros.refunded_renewals, euros.refunded_renewal_value) == (1, euro(10))
+    assert {one.listing: one.figures[0].paid_renewal_value for one in found.listings} == {
+        f"{SELLER}/listings/club": euro(30),
+        f"{SELLER}/listings/gym": euro(50),
+    }
+    months = (await sales(market, period=Ask.PERIOD_MONTH)).periods
+    assert [one.figures[0].renewals for one in months if one.figures] == [2, 2]
+    # A month with nothing but renewals is a month with figures.
+    assert [one.figures[0].orders for one in months if one.figures] == [2, 0]
+    for measure, number in (("RENEWALS", 4), ("PAID_RENEWALS", 2), ("REFUNDED_RENEWALS", 1)):
+        assert len(await behind(market, measure)) == number, measure
+    assert len(await behind(market, "RENEWALS", listing=f"{SELLER}/listings/gym")) == 2
+    assert len(await behind(market, "RENEWALS", currency_code="JPY")) == 0
+    (back,) = await behind(market, "REFUNDED_RENEWALS")
+    assert (back.total, back.paid_value, back.refunded_value) == (euro(30), euro(30), euro(10))
+    assert back.payment.startswith(f"{online}/payments/")
+    assert back.order == f"orders/{online.removeprefix('subscriptions/')}"
+    # Folded, and added up anew, they are the same.
+    asked: list[dict[str, Any]] = [{}, {"listing": f"{SELLER}/listings/club"}, {"period": Ask.PERIOD_WEEK}]
+    fresh = [await sales(market, **fields) for fields in asked]
+    await fold(market)
+    assert [await sales(market, **fields) for fields in asked] == fresh
+    await market.rows("UPDATE sales_quarter SET renewals = renewals + 7 RETURNING 1")
+    await market.rows("DELETE FROM sales_day RETURNING 1")
+    assert "1 sellers" in await rebuild(market, repository)
+    assert [await sales(market, **fields) for fields in asked] == fresh
+    # The seller was not paid after all.
+    (owed, _) = await payments(market, offline, ACME)
+    await market.stub(ACME).UnmarkSubscriptionPaymentPaid(
+        methods.UnmarkSubscriptionPaymentPaidRequest(name=owed.name)
+    )
+    (euros,) = (await sales(market)).totals
+    assert (euros.renewals, euros.paid_renewals, euros.paid_renewal_value) == (4, 1, euro(30))
 
 
 @pytest.mark.covers("X22")

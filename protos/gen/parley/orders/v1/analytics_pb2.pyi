@@ -28,6 +28,9 @@ class SalesAnalytics(_message.Message):
     paid, refunded) counts there too: so no share exceeds 1, and the figures of a period that is over change only by what
     happens to its own orders. Amounts of different currencies are never added. Every number can be counted from the orders
     themselves: ListSalesOrders names those behind it.
+
+    What subscriptions bring after that is counted beside the orders, in `renewals`: the charges of their periods and of changes of
+    their plans, each in the moment in which it became due.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -111,6 +114,12 @@ class SalesFigures(_message.Message):
     PAID_VALUE_FIELD_NUMBER: _builtins.int
     REFUNDED_ORDERS_FIELD_NUMBER: _builtins.int
     REFUNDED_VALUE_FIELD_NUMBER: _builtins.int
+    RENEWALS_FIELD_NUMBER: _builtins.int
+    RENEWAL_VALUE_FIELD_NUMBER: _builtins.int
+    PAID_RENEWALS_FIELD_NUMBER: _builtins.int
+    PAID_RENEWAL_VALUE_FIELD_NUMBER: _builtins.int
+    REFUNDED_RENEWALS_FIELD_NUMBER: _builtins.int
+    REFUNDED_RENEWAL_VALUE_FIELD_NUMBER: _builtins.int
     currency_code: _builtins.str
     """ISO 4217."""
     orders: _builtins.int
@@ -125,6 +134,14 @@ class SalesFigures(_message.Message):
     """Those of `orders` whose money was received."""
     refunded_orders: _builtins.int
     """Those of `paid_orders` of which something was given back."""
+    renewals: _builtins.int
+    """Charges of subscriptions that became due: of their periods, the first included, and of changes of their plans. What the balance
+    of a buyer covered is no charge, and one that was called off before anything was taken does not count.
+    """
+    paid_renewals: _builtins.int
+    """Those of `renewals` whose money was received."""
+    refunded_renewals: _builtins.int
+    """Those of `paid_renewals` of which something was given back."""
     @_builtins.property
     def confirmed_value(self) -> _money_pb2.Money:
         """Revenue as agreed: the totals of `orders`."""
@@ -145,6 +162,18 @@ class SalesFigures(_message.Message):
     def refunded_value(self) -> _money_pb2.Money:
         """What was given back of `paid_value`."""
 
+    @_builtins.property
+    def renewal_value(self) -> _money_pb2.Money:
+        """What was due for `renewals`. Not part of `confirmed_value`."""
+
+    @_builtins.property
+    def paid_renewal_value(self) -> _money_pb2.Money:
+        """What was taken for `paid_renewals`, refunds not deducted. Not part of `paid_value`."""
+
+    @_builtins.property
+    def refunded_renewal_value(self) -> _money_pb2.Money:
+        """What was given back of `paid_renewal_value`."""
+
     def __init__(
         self,
         *,
@@ -159,10 +188,16 @@ class SalesFigures(_message.Message):
         paid_value: _money_pb2.Money | None = ...,
         refunded_orders: _builtins.int = ...,
         refunded_value: _money_pb2.Money | None = ...,
+        renewals: _builtins.int = ...,
+        renewal_value: _money_pb2.Money | None = ...,
+        paid_renewals: _builtins.int = ...,
+        paid_renewal_value: _money_pb2.Money | None = ...,
+        refunded_renewals: _builtins.int = ...,
+        refunded_renewal_value: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cancellation_rate", b"_cancellation_rate", "average_order_value", b"average_order_value", "cancellation_rate", b"cancellation_rate", "cancelled_value", b"cancelled_value", "confirmed_value", b"confirmed_value", "paid_value", b"paid_value", "refunded_value", b"refunded_value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cancellation_rate", b"_cancellation_rate", "average_order_value", b"average_order_value", "cancellation_rate", b"cancellation_rate", "cancelled_value", b"cancelled_value", "confirmed_value", b"confirmed_value", "paid_renewal_value", b"paid_renewal_value", "paid_value", b"paid_value", "refunded_renewal_value", b"refunded_renewal_value", "refunded_value", b"refunded_value", "renewal_value", b"renewal_value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cancellation_rate", b"_cancellation_rate", "average_order_value", b"average_order_value", "cancellation_rate", b"cancellation_rate", "cancelled_orders", b"cancelled_orders", "cancelled_value", b"cancelled_value", "confirmed_value", b"confirmed_value", "currency_code", b"currency_code", "orders", b"orders", "paid_orders", b"paid_orders", "paid_value", b"paid_value", "refunded_orders", b"refunded_orders", "refunded_value", b"refunded_value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cancellation_rate", b"_cancellation_rate", "average_order_value", b"average_order_value", "cancellation_rate", b"cancellation_rate", "cancelled_orders", b"cancelled_orders", "cancelled_value", b"cancelled_value", "confirmed_value", b"confirmed_value", "currency_code", b"currency_code", "orders", b"orders", "paid_orders", b"paid_orders", "paid_renewal_value", b"paid_renewal_value", "paid_renewals", b"paid_renewals", "paid_value", b"paid_value", "refunded_orders", b"refunded_orders", "refunded_renewal_value", b"refunded_renewal_value", "refunded_renewals", b"refunded_renewals", "refunded_value", b"refunded_value", "renewal_value", b"renewal_value", "renewals", b"renewals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cancellation_rate: _TypeAlias = _typing.Literal["cancellation_rate"]  # noqa: Y015
     _WhichOneofArgType__cancellation_rate: _TypeAlias = _typing.Literal["_cancellation_rate", b"_cancellation_rate"]  # noqa: Y015
@@ -303,7 +338,7 @@ Global___SalesExclusion: _TypeAlias = SalesExclusion  # noqa: Y015
 
 @_typing.final
 class SalesOrder(_message.Message):
-    """An order behind the figures."""
+    """An order behind the figures, or a charge of the subscription that it led to."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -315,6 +350,7 @@ class SalesOrder(_message.Message):
     PAID_VALUE_FIELD_NUMBER: _builtins.int
     REFUNDED_VALUE_FIELD_NUMBER: _builtins.int
     EXCLUSION_REASON_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
     order: _builtins.str
     """`orders/{order}`."""
     listing: _builtins.str
@@ -323,13 +359,15 @@ class SalesOrder(_message.Message):
     """Whether it was cancelled after its confirmation."""
     exclusion_reason: Global___SalesExclusion.Reason.ValueType
     """Why it is left out; unspecified where it counts."""
+    payment: _builtins.str
+    """The charge, `subscriptions/{subscription}/payments/{payment}`; empty for the order itself."""
     @_builtins.property
     def count_time(self) -> _timestamp_pb2.Timestamp:
-        """When it counts: its confirmation, or its placement where it was never confirmed."""
+        """When it counts: its confirmation, or its placement where it was never confirmed; of a charge, when it became due."""
 
     @_builtins.property
     def total(self) -> _money_pb2.Money:
-        """Its total."""
+        """Its total; of a charge, its amount."""
 
     @_builtins.property
     def paid_value(self) -> _money_pb2.Money:
@@ -350,10 +388,11 @@ class SalesOrder(_message.Message):
         paid_value: _money_pb2.Money | None = ...,
         refunded_value: _money_pb2.Money | None = ...,
         exclusion_reason: Global___SalesExclusion.Reason.ValueType = ...,
+        payment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["count_time", b"count_time", "paid_value", b"paid_value", "refunded_value", b"refunded_value", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "count_time", b"count_time", "exclusion_reason", b"exclusion_reason", "listing", b"listing", "order", b"order", "paid_value", b"paid_value", "refunded_value", b"refunded_value", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "count_time", b"count_time", "exclusion_reason", b"exclusion_reason", "listing", b"listing", "order", b"order", "paid_value", b"paid_value", "payment", b"payment", "refunded_value", b"refunded_value", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -480,6 +519,12 @@ class ListSalesOrdersRequest(_message.Message):
         """`refunded_orders`."""
         MEASURE_EXCLUDED: ListSalesOrdersRequest._Measure.ValueType  # 5
         """The exclusions."""
+        MEASURE_RENEWALS: ListSalesOrdersRequest._Measure.ValueType  # 6
+        """`renewals`."""
+        MEASURE_PAID_RENEWALS: ListSalesOrdersRequest._Measure.ValueType  # 7
+        """`paid_renewals`."""
+        MEASURE_REFUNDED_RENEWALS: ListSalesOrdersRequest._Measure.ValueType  # 8
+        """`refunded_renewals`."""
 
     class Measure(_Measure, metaclass=_MeasureEnumTypeWrapper):
         """Which number shall be explained."""
@@ -496,6 +541,12 @@ class ListSalesOrdersRequest(_message.Message):
     """`refunded_orders`."""
     MEASURE_EXCLUDED: ListSalesOrdersRequest.Measure.ValueType  # 5
     """The exclusions."""
+    MEASURE_RENEWALS: ListSalesOrdersRequest.Measure.ValueType  # 6
+    """`renewals`."""
+    MEASURE_PAID_RENEWALS: ListSalesOrdersRequest.Measure.ValueType  # 7
+    """`paid_renewals`."""
+    MEASURE_REFUNDED_RENEWALS: ListSalesOrdersRequest.Measure.ValueType  # 8
+    """`refunded_renewals`."""
 
     PARENT_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
