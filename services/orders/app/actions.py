@@ -9,7 +9,7 @@ from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.refusal import not_found, stale_etag
 from services.orders.app.charges import ChargeErrand
-from services.orders.app.errands import schedule_look
+from services.orders.app.errand import schedule_look
 from services.orders.app.loading import order_of
 from services.orders.app.ports import Repository
 from services.orders.app.views import PaymentView

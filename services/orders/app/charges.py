@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from chassis.db import Transaction
 from chassis.kernel.machine import Actor
-from services.orders.app.errands import Errand
+from services.orders.app.errand import Errand
 from services.orders.app.ports import PaymentOwner, PaymentProvider, Repository
 from services.orders.domain import actions, ledger
 from services.orders.domain import payment as payments

@@ -16,22 +16,20 @@ provider at once. It takes in what it finds and concludes nothing from finding n
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, Generic
 
 from chassis import telemetry
 from chassis.db import Database, DueTimer, Transaction
 from chassis.kernel.clock import Clock
 from chassis.timers import Handler
+from services.orders.app.errand import Answer, Errand
 from services.orders.app.loading import load_all_owned, load_owned
 from services.orders.app.ports import PaymentOwner, PaymentOwners, PaymentProvider, Repository
-from services.orders.domain.payment import Payment, next_enquiry
-
-Answer = TypeVar("Answer")
+from services.orders.domain.payment import next_enquiry
 
 _log = telemetry.logger("orders.payments")
 
@@ -45,104 +43,6 @@ class Patience:
 
     answer: timedelta
     first_enquiry: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Errand(ABC, Generic[Answer]):
-    """What the provider is asked about `payment`: its attempt, or its refund, of that `number`."""
-
-    payment: Payment
-    number: int
-
-    subject: ClassVar[str]
-    """What its log lines begin with."""
-    submit_kind: ClassVar[str]
-    """The timer that asks for the first time."""
-    enquire_kind: ClassVar[str]
-    """The timer that finds out what became of it."""
-    look_kind: ClassVar[str]
-    """The timer that looks for news."""
-
-    @classmethod
-    @abstractmethod
-    def of(cls, payment: Payment, payload: Mapping[str, Any]) -> Self:
-        """The one that a timer with this payload is about."""
-
-    @property
-    @abstractmethod
-    def key(self) -> str:
-        """The key of the timers that ask what became of it: of this very attempt or refund."""
-
-    @property
-    @abstractmethod
-    def payload(self) -> Mapping[str, Any]:
-        """What its timers carry."""
-
-    @property
-    @abstractmethod
-    def is_waiting(self) -> bool:
-        """Whether the provider was not asked yet."""
-
-    @property
-    @abstractmethod
-    def is_open(self) -> bool:
-        """Whether the provider was asked, and its answer is not known."""
-
-    @abstractmethod
-    def is_owed(self, owner: PaymentOwner) -> bool:
-        """Whether what the provider never saw is still to be submitted."""
-
-    @abstractmethod
-    def submitted(self, now: datetime) -> Self:
-        """About to be asked."""
-
-    @abstractmethod
-    def resubmitted(self, now: datetime) -> Self:
-        """About to be asked again, by the same key."""
-
-    @abstractmethod
-    def lost(self, now: datetime) -> Self:
-        """The answer was lost: the same payment where that, or the answer, is known."""
-
-    @abstractmethod
-    def resolved(self, answer: Answer, now: datetime) -> Self:
-        """The answer came: the same payment where it is known."""
-
-    @abstractmethod
-    async def ask(self, provider: PaymentProvider) -> Answer:
-        """Has the provider do it; an exception means that nothing is known."""
-
-    @abstractmethod
-    async def look_up(self, provider: PaymentProvider) -> Answer | None:
-        """What became of it; None where the provider never saw it."""
-
-    def is_pending(self, answer: Answer) -> bool:
-        """Whether the provider waits for the buyer."""
-        del answer
-        return False
-
-    def waits_until(self, owner: PaymentOwner, now: datetime) -> datetime | None:
-        """Until when the buyer may act: now where nobody may any more; None where nothing waits for him."""
-        del owner, now
-        return None
-
-    async def call_off(self, provider: PaymentProvider, answer: Answer) -> Answer:
-        """Ends what waits for the buyer; what became of it."""
-        raise NotImplementedError(f"{self.subject}s wait for nobody")
-
-    @abstractmethod
-    async def save(self, repository: Repository, tx: Transaction, *, before: Payment) -> None:
-        """Replaces the payment at the version of `before`."""
-
-    @abstractmethod
-    async def book(self, repository: Repository, tx: Transaction, owner: PaymentOwner, now: datetime) -> None:
-        """Books what moved, and tells the owner of the payment. It is resolved."""
-
-    @abstractmethod
-    async def give_up(
-        self, repository: Repository, tx: Transaction, owner: PaymentOwner, now: datetime
-    ) -> None:
-        """The provider never saw it, and shall not: it is not owed any more."""
 
 
 class ErrandTimers(Generic[Answer]):
@@ -295,12 +195,16 @@ class ErrandTimers(Generic[Answer]):
 
     async def ask(self, errands: Sequence[Errand[Answer]]) -> None:
         """Asks the provider, outside of any transaction, and keeps its answers. Those that came while others
-        were being kept are kept together.
+        were being kept are kept together. Where an answer cannot be kept, the others are all the same, and
+        then the first error is raised: what is missing is asked for again.
         """
+        errors: list[Exception] = []
         open_calls = {asyncio.create_task(self._ask(one)) for one in errands}
         while open_calls:
             done, open_calls = await asyncio.wait(open_calls, return_when=asyncio.FIRST_COMPLETED)
-            await self._keep([one.result() for one in done])
+            errors += await self._keep([one.result() for one in done])
+        if errors:
+            raise errors[0]
 
     async def _ask(self, errand: Errand[Answer]) -> tuple[Errand[Answer], Answer | None]:
         """None where nothing is known."""
@@ -312,20 +216,25 @@ class ErrandTimers(Generic[Answer]):
             _log.warning("payment_provider_failed", payment=errand.payment.name, error_type=kind)
             return errand, None
 
-    async def _keep(self, answers: Sequence[tuple[Errand[Answer], Answer | None]]) -> None:
-        for errand, answer in answers:
-            if answer is None:
-                await self._database.transact(partial(self._lose, asked=errand))
+    async def _keep(self, answers: Sequence[tuple[Errand[Answer], Answer | None]]) -> list[Exception]:
         known = [(errand, answer) for errand, answer in answers if answer is not None]
-        if len(known) > 1:
-            try:
-                await self._database.transact(partial(self._answered, answers=known))
-            except Exception as error:  # noqa: BLE001 - whose fault it was is told by doing each alone
-                _log.warning("answers_kept_singly", count=len(known), error_type=type(error).__name__)
-            else:
-                return
-        for one in known:
-            await self._database.transact(partial(self._answered, answers=[one]))
+        works: list[Callable[[Transaction], Awaitable[object]]] = [
+            partial(self._lose, asked=errand) for errand, answer in answers if answer is None
+        ]
+        if len(known) > 1 and await self._done(partial(self._answered, answers=known)) is None:
+            known = []
+        # Whose fault it was, if they did not work together, is told by doing each alone.
+        works += [partial(self._answered, answers=[one]) for one in known]
+        found = [await self._done(work) for work in works]
+        return [error for error in found if error is not None]
+
+    async def _done(self, work: Callable[[Transaction], Awaitable[object]]) -> Exception | None:
+        try:
+            await self._database.transact(work)
+        except Exception as error:  # noqa: BLE001 - raised when the other answers are kept
+            _log.warning("answers_not_kept", error_type=type(error).__name__)
+            return error
+        return None
 
     async def _answered(self, tx: Transaction, answers: Sequence[tuple[Errand[Answer], Answer]]) -> None:
         # First the timers, then the owners: a timer that fires takes its locks in this order.
@@ -387,13 +296,3 @@ class ErrandTimers(Generic[Answer]):
 
 async def _nothing(_: Transaction) -> None:
     return
-
-
-def schedule_look(tx: Transaction, errand: Errand[Any], now: datetime, *, end: bool = False) -> None:
-    """Has the provider asked as soon as the running transaction is committed; with `end` the buyer will not
-    act. The key of the latter is its own, so that none of them takes the place of the other.
-    """
-    key, payload = errand.key, dict(errand.payload)
-    if end:
-        key, payload = f"{key}-end", {**payload, "end": True}
-    tx.schedule(errand.look_kind, key, now, payload)

@@ -12,7 +12,7 @@ from chassis.db import Database, DueTimer, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
 from services.orders.app.charges import ChargeErrand
-from services.orders.app.errands import schedule_look
+from services.orders.app.errand import schedule_look
 from services.orders.app.loading import ChangeOrder, load_for_change
 from services.orders.app.ports import Repository
 from services.orders.app.subscription_book import SubscriptionBook

@@ -17,7 +17,7 @@ from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.refusal import Refusal, not_found
 from services.orders.app.charges import ChargeErrand
-from services.orders.app.errands import Errand, schedule_look
+from services.orders.app.errand import Errand, schedule_look
 from services.orders.app.ports import ProviderEventReader, Repository
 from services.orders.app.refunds import RefundErrand
 

@@ -14,7 +14,7 @@ from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.money import Money
 from chassis.kernel.refusal import stale_etag
-from services.orders.app.errands import Errand
+from services.orders.app.errand import Errand
 from services.orders.app.loading import load_owned, order_of
 from services.orders.app.ports import PaymentOwner, PaymentOwners, PaymentProvider, Repository
 from services.orders.app.views import PaymentView

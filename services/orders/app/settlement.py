@@ -12,7 +12,7 @@ from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.refusal import stale_etag
 from services.orders.app.charges import ChargeErrand
-from services.orders.app.errands import Errand
+from services.orders.app.errand import Errand
 from services.orders.app.loading import load_owned, order_of
 from services.orders.app.ports import PaymentOwners, Repository
 from services.orders.app.refunds import RefundErrand

@@ -17,7 +17,7 @@ from chassis.db import Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
 from services.orders.app.charges import ChargeErrand, schedule_charge
-from services.orders.app.errands import schedule_look
+from services.orders.app.errand import schedule_look
 from services.orders.app.ports import Repository
 from services.orders.app.subscription_ports import Subscriptions
 from services.orders.domain import offline
