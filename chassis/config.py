@@ -165,6 +165,9 @@ class ServiceConfig(StorageConfig):
         shape="the path of an Ed25519 private key in PEM whose public half is in the JWKS",
         must_exist=True,
     )
+    support_contact: str = setting(
+        "support@parley.example", shape="an address or URL that the answer to an unknown failure names"
+    )
     otlp_endpoint: str = setting("", shape="http://host:4317, or nothing to switch tracing off")
     maximum_concurrent_calls: int = setting(256, minimum=1, maximum=100_000)
     maximum_open_streams: int = setting(1_000, minimum=0, maximum=100_000)

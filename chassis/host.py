@@ -224,6 +224,7 @@ class Host(Generic[C]):
             calls=Limit("concurrent_calls", config.maximum_concurrent_calls),
             streams=Limit("open_streams", config.maximum_open_streams),
             log_reads=config.log_level == "debug",
+            support=config.support_contact,
         )
         self.server: Server = make_server(
             self.chain, config.grpc_address, self.service.add_servicers, self.health

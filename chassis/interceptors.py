@@ -75,13 +75,21 @@ class Chain:
     """Wraps the handlers of one server."""
 
     def __init__(
-        self, service: str, verifier: Verifier, *, calls: Limit, streams: Limit, log_reads: bool = False
+        self,
+        service: str,
+        verifier: Verifier,
+        *,
+        calls: Limit,
+        streams: Limit,
+        log_reads: bool = False,
+        support: str = "",
     ) -> None:
         self.service = service
         self.calls = calls
         self.streams = streams
         self._verifier = verifier
         self._log_reads = log_reads
+        self._support = support
         self._streaming_tasks: set[asyncio.Task[Any]] = set()
         self._draining = False
 
@@ -306,7 +314,7 @@ class Chain:
             return status.refused(outage, self.service)
         # The text of the exception stays here: it may quote rows or statements.
         _log.error("fault", error=type(error).__name__, exc_info=error)
-        return status.fault()
+        return status.fault(self._support)
 
 
 # -------------------------------------------------------------------------------- deadline, context

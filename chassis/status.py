@@ -113,9 +113,10 @@ def refused(refusal: Refusal, service: str) -> Failure:
     return _failure(code, refusal.message, refusal.reason, details)
 
 
-def fault() -> Failure:
-    """The answer for a defect of ours: it says nothing about its cause."""
-    info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=SHARED_DOMAIN)
+def fault(support: str = "") -> Failure:
+    """The answer for a defect of ours: it says nothing about its cause, and whom to ask (`support`)."""
+    metadata = {"support": support[:VALUE_LIMIT_CHARACTERS]} if support else {}
+    info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=SHARED_DOMAIN, metadata=metadata)
     return _failure(grpc.StatusCode.INTERNAL, "internal error", "INTERNAL", [info])
 
 

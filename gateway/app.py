@@ -48,12 +48,16 @@ class App:
         *,
         cors: Cors | None = None,
         log_reads: bool = False,
+        support: str = "",
     ) -> None:
-        """`pages` are answered for GET at their exact path; `log_reads` logs successful reads, too."""
+        """`pages` are answered for GET at their exact path; `log_reads` logs successful reads, too; `support`
+        is whom the answer to a defect names.
+        """
         self._routes = routes
         self._pages = pages
         self._cors = cors or Cors()
         self._log_reads = log_reads
+        self._support = support
         self.open_requests = 0
         self.idle = asyncio.Event()
         """Set while no request is open."""
@@ -95,7 +99,7 @@ class App:
         # A defect in one method must neither end the process nor leave the caller without an answer.
         except Exception:  # noqa: BLE001
             _log.exception("request_failed")
-            problem = errors.fault()
+            problem = errors.fault(self._support)
         return problem.response(exchange.path, exchange.trace_id), problem.reason
 
     def _handler(self, exchange: Exchange) -> Callable[[Exchange], Awaitable[Response | None]]:

@@ -39,6 +39,9 @@ class GatewayConfig:
     maximum_connections: int = setting(4_096, minimum=1, maximum=100_000)
     shutdown_seconds: float = setting(20.0, minimum=0, maximum=300)
     log_level: str = setting("info", shape="debug, info, warning or error")
+    support_contact: str = setting(
+        "support@parley.example", shape="an address or URL that the answer to an unknown failure names"
+    )
     otlp_endpoint: str = setting("", shape="http://host:4318, or nothing to switch tracing off")
 
     def targets(self) -> Mapping[str, str]:

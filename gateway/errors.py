@@ -183,9 +183,9 @@ def overloaded(limit: str) -> Problem:
     return Problem(429, "OVERLOADED", "too many calls at once", extras)
 
 
-def fault() -> Problem:
-    """A defect of ours; it says nothing about its cause."""
-    return Problem(500, *_FAULT)
+def fault(support: str = "") -> Problem:
+    """A defect of ours; it says nothing about its cause, and whom to ask (`support`)."""
+    return Problem(500, *_FAULT, Extras(metadata={"support": support} if support else {}))
 
 
 def upstream_problem(error: grpc.aio.AioRpcError, service: str) -> Problem:

@@ -70,6 +70,7 @@ class Gateway:
             fixed_pages(self.readiness, document=document, reference=lambda: reference_page(document())),
             cors=Cors(config.cors_origins),
             log_reads=config.log_level == "debug",
+            support=config.support_contact,
         )
 
     async def serve(self, stop: asyncio.Event) -> None:

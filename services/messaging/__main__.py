@@ -44,6 +44,7 @@ from services.messaging.app.mail_ports import Transport
 from services.messaging.app.messages import MessageCommands
 from services.messaging.app.notifications import COMPOSE, DIGEST, SEND, MailTimers, Notifier
 from services.messaging.app.outcomes import OutcomeQueries, OutcomeReactions
+from services.messaging.app.pace import Pace
 from services.messaging.app.participants import ParticipantCommands
 from services.messaging.app.profiles import ProfileCommands, ProfileQueries
 from services.messaging.app.reactions import Reactions
@@ -81,11 +82,11 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     )
     config, held, files = runtime.config, AttachmentRepository(), ObjectFileStore(runtime.config.files_at)
     sweeper = AttachmentSweeper(database, held, files, clock)
-    people = ProfileRepository()
+    people, pace = ProfileRepository(), Pace(config.messages_per_minute, clock)
     outcomes, ratings = OutcomeRepository(), RatingRepository()
     servicer = MessagingServicer(
         conversations=ConversationRooms(
-            InquiryCommands(database, store, timelines, feed, clock=clock, ids=ids),
+            InquiryCommands(database, store, timelines, feed, pace=pace, clock=clock, ids=ids),
             ConversationQueries(database, store, clock),
             LifecycleCommands(database, store, timelines, feed, clock=clock, ids=ids),
             OutcomeQueries(database, outcomes),
@@ -96,7 +97,9 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
             RatingQueries(database, ratings, clock),
         ),
         messages=MessageRooms(
-            MessageCommands(database, store, timelines, feed, attachments=held, clock=clock, ids=ids),
+            MessageCommands(
+                database, store, timelines, feed, attachments=held, pace=pace, clock=clock, ids=ids
+            ),
             TimelineQueries(database, store, timelines, feed),
         ),
         participants=ParticipantCommands(database, store, timelines, feed, clock=clock, ids=ids),

@@ -30,6 +30,9 @@ class MessagingConfig(ServiceConfig):
 
     grpc_address: Address = setting(Address("127.0.0.1", 9104))
     metrics_address: Address = setting(Address("127.0.0.1", 9204))
+    messages_per_minute: int = setting(
+        300, minimum=1, maximum=1_000_000, shape="how many messages one person may send a minute"
+    )
     public_url: str = setting(
         "http://127.0.0.1:8080", shape="https://host, the site to which the links in mails lead"
     )

@@ -10,6 +10,7 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.machine import Actor
 from services.messaging.app.conversations import check_etag
+from services.messaging.app.pace import Pace
 from services.messaging.app.ports import Conversations, LiveFeed, Timelines
 from services.messaging.app.seats import seat_of
 from services.messaging.app.views import ConversationView
@@ -60,9 +61,11 @@ class InquiryCommands:
         timelines: Timelines,
         feed: LiveFeed,
         *,
+        pace: Pace,
         clock: Clock,
         ids: Ids,
     ) -> None:
+        self._pace = pace
         self._database = database
         self._store = store
         self._timelines = timelines
@@ -71,7 +74,9 @@ class InquiryCommands:
         self._ids = ids
 
     async def create_inquiry(self, call: Call, command: CreateInquiry) -> StartedInquiry:
-        """Begins a conversation. Refusals: EMPTY_BODY, OWN_LISTING, PARTICIPANT_BLOCKED."""
+        """Begins a conversation. Refusals: EMPTY_BODY, OWN_LISTING, PARTICIPANT_BLOCKED,
+        MESSAGE_LIMIT_REACHED.
+        """
         seller = command.question.seller
         if call.caller.role_in(seller) is not None:
             raise refusals.own_listing(seller)
@@ -82,6 +87,7 @@ class InquiryCommands:
                 command.question, conversation_id=self._ids.new(), buyer=call.principal, now=now
             )
             seat = begun.seat(Actor.BUYER, call.principal)
+            self._pace.take(call.principal)
             if await self._store.blocks(tx, seller=seller, buyer=call.principal):
                 raise refusals.participant_blocked(seller)
             await self._store.add(tx, begun)

@@ -12,6 +12,7 @@ from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import not_found
 from services.messaging.app.attachment_ports import Attachments
 from services.messaging.app.attachments import Sending, sent_with
+from services.messaging.app.pace import Pace
 from services.messaging.app.ports import Conversations, LiveFeed, Timelines
 from services.messaging.app.seats import seat_of
 from services.messaging.app.views import ConversationView
@@ -50,10 +51,12 @@ class MessageCommands:
         feed: LiveFeed,
         *,
         attachments: Attachments,
+        pace: Pace,
         clock: Clock,
         ids: Ids,
     ) -> None:
         self._attachments = attachments
+        self._pace = pace
         self._database = database
         self._store = store
         self._timelines = timelines
@@ -63,12 +66,13 @@ class MessageCommands:
 
     async def send_message(self, call: Call, command: SendMessage) -> Message:
         """Says something. Refusals: NOT_FOUND, EMPTY_BODY, CONVERSATION_CLOSED, PARTICIPANT_BLOCKED,
-        INTERNAL_NOTE_FORBIDDEN, ATTACHMENT_ALREADY_SENT.
+        INTERNAL_NOTE_FORBIDDEN, ATTACHMENT_ALREADY_SENT, MESSAGE_LIMIT_REACHED.
         """
 
         async def work(tx: Transaction) -> Message:
             found = await self._store.load_for_update(tx, command.conversation)
             seat = seat_of(call, found)
+            self._pace.take(call.principal)
             # Made first: of two entries at the same instant the older id stands first.
             opening, message_id, now = self._ids.new(), self._ids.new(), self._clock.now()
             changed, message, event = messages.send(

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     WEBHOOK_URL_INVALID = "WEBHOOK_URL_INVALID"
     TOO_MANY_WEBHOOK_ENDPOINTS = "TOO_MANY_WEBHOOK_ENDPOINTS"
     WEBHOOK_ENDPOINT_DISABLED = "WEBHOOK_ENDPOINT_DISABLED"
+    MESSAGE_LIMIT_REACHED = "MESSAGE_LIMIT_REACHED"
 
 
 def empty_body(field: str) -> Refusal:
@@ -121,3 +122,14 @@ def no_phone(name: str) -> Refusal:
 def feedback_exists(name: str) -> Refusal:
     """Feedback is left once."""
     return exists(Reason.FEEDBACK_EXISTS, f"{name} has feedback already", resource=name)
+
+
+def message_limit_reached(limit_per_minute: int, wait_seconds: float) -> Refusal:
+    """Somebody writes faster than people do."""
+    return Refusal(
+        Kind.EXHAUSTED,
+        Reason.MESSAGE_LIMIT_REACHED,
+        f"more than {limit_per_minute} messages a minute",
+        metadata={"limit_per_minute": str(limit_per_minute)},
+        retry_after_seconds=wait_seconds,
+    )

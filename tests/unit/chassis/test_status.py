@@ -80,6 +80,14 @@ def test_a_fault_says_nothing() -> None:
     assert details(failure)["ErrorInfo"] == error_details_pb2.ErrorInfo(reason="INTERNAL", domain="parley")
 
 
+@pytest.mark.covers("V40")
+def test_a_fault_names_whom_to_ask() -> None:
+    found = details(status.fault("help@example.org"))["ErrorInfo"]
+    assert found == error_details_pb2.ErrorInfo(
+        reason="INTERNAL", domain="parley", metadata={"support": "help@example.org"}
+    )
+
+
 def test_what_a_peer_refused_comes_back_whole() -> None:
     sent = Refusal(
         Kind.PRECONDITION, "OPEN_OFFER_EXISTS", "no", metadata={"offer": "offers/1"}, retry_after_seconds=2.0

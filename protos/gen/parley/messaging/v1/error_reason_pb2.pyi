@@ -120,6 +120,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The endpoint answered 410 and is not told any more.
     Metadata: `{"resource": "sellers/acme/webhookEndpoints/0198…"}`.
     """
+    ERROR_REASON_MESSAGE_LIMIT_REACHED: _ErrorReason.ValueType  # 11
+    """RESOURCE_EXHAUSTED. The caller has sent as much as he may for now. RetryInfo says when the next one may be.
+    Metadata: `{"limit_per_minute": "300"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the messaging service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -223,5 +227,9 @@ Metadata: `{"resource": "sellers/acme", "maximum": "5"}`.
 ERROR_REASON_WEBHOOK_ENDPOINT_DISABLED: ErrorReason.ValueType  # 42
 """FAILED_PRECONDITION. The endpoint answered 410 and is not told any more.
 Metadata: `{"resource": "sellers/acme/webhookEndpoints/0198…"}`.
+"""
+ERROR_REASON_MESSAGE_LIMIT_REACHED: ErrorReason.ValueType  # 11
+"""RESOURCE_EXHAUSTED. The caller has sent as much as he may for now. RetryInfo says when the next one may be.
+Metadata: `{"limit_per_minute": "300"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -109,8 +109,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: `{"method": "PUT", "allowed": "GET, PATCH"}`.
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 22
-    """INTERNAL. A fault of ours. It is logged under the trace id; the answer carries no text of it.
-    Metadata: `{}`.
+    """INTERNAL. A fault of ours. It is logged under the trace id; the answer carries no text of it, and names whom to ask.
+    Metadata: `{"support": "support@parley.example"}`.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -205,7 +205,7 @@ ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 21
 Metadata: `{"method": "PUT", "allowed": "GET, PATCH"}`.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 22
-"""INTERNAL. A fault of ours. It is logged under the trace id; the answer carries no text of it.
-Metadata: `{}`.
+"""INTERNAL. A fault of ours. It is logged under the trace id; the answer carries no text of it, and names whom to ask.
+Metadata: `{"support": "support@parley.example"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
