@@ -18,7 +18,7 @@ from gateway import errors
 from gateway.auth import TokenVerifier, is_public
 from gateway.errors import upstream_problem
 from gateway.events import StreamLimit, disconnected
-from gateway.exchange import DISCARD_LIMIT_BYTES, ClientGone, Exchange, request_of
+from gateway.exchange import ClientGone, Exchange, request_of
 from gateway.response import Response
 from gateway.transcode import Endpoint
 from gateway.unary import Limits, json_response
@@ -26,6 +26,8 @@ from gateway.upstream import Upstreams, short_name
 
 PIECE_BYTES = 256 * 1024
 """Of one request to the service: far below what gRPC takes as a message."""
+DISCARD_LIMIT_BYTES = 64 * 1024 * 1024
+"""Of what a client still writes after a refusal: several times the files that people send by mistake."""
 
 
 class UploadHandler:
