@@ -25,7 +25,7 @@ from services.offers.adapters import tables
 from services.offers.domain.listing import Intake, Listing, ListingKind, ListingState
 from services.offers.domain.search import BY_PRICE, ListingOrder, ListingSearch
 
-CANDIDATES_LIMIT: Final = 1_000
+CANDIDATES_LIMIT: Final = 500
 """How many listings are looked at for a page of a search by price; at least twice as many as it has.
 
 Of several words it is twice as many in any case: those of the word that leads lie far apart already.
