@@ -28,9 +28,16 @@ _TYPES: Mapping[type[Any], EventType] = {
     events.SubscriptionResumed: EventType.SUBSCRIPTION_RESUMED,
     events.SubscriptionEnded: EventType.SUBSCRIPTION_ENDED,
     events.SubscriptionRefunded: EventType.SUBSCRIPTION_REFUNDED,
+    events.SubscriptionCancellationRevoked: EventType.SUBSCRIPTION_CANCELLATION_REVOKED,
+    events.SubscriptionPaymentMeansChanged: EventType.SUBSCRIPTION_PAYMENT_MEANS_CHANGED,
+    events.SubscriptionPaymentUnmarked: EventType.SUBSCRIPTION_PAYMENT_UNMARKED,
 }
 _SIDES = {events.SUBSCRIPTION_ACTOR_BUYER: Side.BUYER, events.SUBSCRIPTION_ACTOR_SELLER: Side.SELLER}
-_BY_THE_SELLER = (events.SubscriptionPlanChanged, events.SubscriptionPlanChangeScheduled)
+_BY_THE_SELLER = (
+    events.SubscriptionPlanChanged,
+    events.SubscriptionPlanChangeScheduled,
+    events.SubscriptionPaymentUnmarked,
+)
 SUBSCRIPTION_EVENTS = tuple(_TYPES)
 """The events of subscriptions that stand in a timeline."""
 

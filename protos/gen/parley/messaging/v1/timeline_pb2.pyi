@@ -240,6 +240,12 @@ class TimelineEvent(_message.Message):
         """Money of a payment of the subscription went back to the buyer; `amount` says how much."""
         TYPE_SUBSCRIPTION_REFUND_FAILED: TimelineEvent._Type.ValueType  # 86
         """The provider refused to give money of the subscription back; `amount` says how much was to go back."""
+        TYPE_SUBSCRIPTION_CANCELLATION_REVOKED: TimelineEvent._Type.ValueType  # 87
+        """The scheduled cancellation of the subscription was taken back."""
+        TYPE_SUBSCRIPTION_PAYMENT_MEANS_CHANGED: TimelineEvent._Type.ValueType  # 88
+        """Later charges of the subscription are made by other means."""
+        TYPE_SUBSCRIPTION_PAYMENT_UNMARKED: TimelineEvent._Type.ValueType  # 89
+        """The seller took back that he was paid for the subscription; `amount` says how much."""
         TYPE_INQUIRY_DECLINED: TimelineEvent._Type.ValueType  # 90
         """The seller declined the inquiry."""
         TYPE_CONVERSATION_CLOSED: TimelineEvent._Type.ValueType  # 91
@@ -382,6 +388,12 @@ class TimelineEvent(_message.Message):
     """Money of a payment of the subscription went back to the buyer; `amount` says how much."""
     TYPE_SUBSCRIPTION_REFUND_FAILED: TimelineEvent.Type.ValueType  # 86
     """The provider refused to give money of the subscription back; `amount` says how much was to go back."""
+    TYPE_SUBSCRIPTION_CANCELLATION_REVOKED: TimelineEvent.Type.ValueType  # 87
+    """The scheduled cancellation of the subscription was taken back."""
+    TYPE_SUBSCRIPTION_PAYMENT_MEANS_CHANGED: TimelineEvent.Type.ValueType  # 88
+    """Later charges of the subscription are made by other means."""
+    TYPE_SUBSCRIPTION_PAYMENT_UNMARKED: TimelineEvent.Type.ValueType  # 89
+    """The seller took back that he was paid for the subscription; `amount` says how much."""
     TYPE_INQUIRY_DECLINED: TimelineEvent.Type.ValueType  # 90
     """The seller declined the inquiry."""
     TYPE_CONVERSATION_CLOSED: TimelineEvent.Type.ValueType  # 91
