@@ -197,7 +197,8 @@ def _body(response: httpx.Response, call: str) -> Json:
     try:
         found = response.json()
     except ValueError:
-        found = {"reason": "", "detail": response.text[:500]}
+        # A file, or what stands in front of the gateway.
+        found = {"reason": "", "detail": response.text if response.is_success else response.text[:500]}
     body: Json = found if isinstance(found, dict) else {"detail": str(found)}
     if response.is_error:
         raise Refused(response.status_code, body, call)
