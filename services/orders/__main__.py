@@ -42,7 +42,7 @@ from services.orders.app.receipts import ReceiptQueries
 from services.orders.app.refunds import RefundCommands, RefundErrand
 from services.orders.app.settlement import SettlementCommands
 from services.orders.app.subscription_book import DUE, SubscriptionBook
-from services.orders.app.subscription_receipts import ReceiptCommands
+from services.orders.app.subscription_offline import SubscriptionOfflineCommands
 from services.orders.app.subscription_timers import SubscriptionOwners, SubscriptionTimers
 from services.orders.app.subscriptions import SubscriptionCommands, SubscriptionQueries
 from services.orders.config import OrdersConfig, Provider
@@ -158,7 +158,7 @@ def _subscription_rooms(
     database, clock = runtime.database, runtime.clock
     return SubscriptionRooms(
         SubscriptionCommands(database, repository, subscribed, book, clock=clock, ids=runtime.ids),
-        ReceiptCommands(database, repository, subscribed, book, clock=clock),
+        SubscriptionOfflineCommands(database, repository, subscribed, book, clock=clock),
         SubscriptionQueries(database, repository, subscribed, clock),
     )
 

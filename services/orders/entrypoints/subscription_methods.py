@@ -8,7 +8,7 @@ from typing import Any
 from chassis.server import respond
 from parley.orders.v1 import orders_service_pb2, orders_service_pb2_grpc
 from parley.orders.v1 import subscription_methods_pb2 as pb
-from services.orders.app.subscription_receipts import ReceiptCommands
+from services.orders.app.subscription_offline import SubscriptionOfflineCommands
 from services.orders.app.subscriptions import SubscriptionCommands, SubscriptionQueries
 from services.orders.wire import subscriptions as wire
 
@@ -18,7 +18,7 @@ class SubscriptionRooms:
     """What the methods about subscriptions call."""
 
     commands: SubscriptionCommands
-    receipts: ReceiptCommands
+    offline: SubscriptionOfflineCommands
     queries: SubscriptionQueries
 
 
@@ -98,13 +98,13 @@ class SubscriptionMethods(orders_service_pb2_grpc.OrdersServiceServicer):
         self, request: pb.MarkSubscriptionPaymentPaidRequest, context: Any
     ) -> pb.MarkSubscriptionPaymentPaidResponse:
         command = wire.mark_paid_command(request)
-        return await respond(context, command, self._subscriptions.receipts.mark, wire.mark_paid_response)
+        return await respond(context, command, self._subscriptions.offline.mark, wire.mark_paid_response)
 
     async def UnmarkSubscriptionPaymentPaid(
         self, request: pb.UnmarkSubscriptionPaymentPaidRequest, context: Any
     ) -> pb.UnmarkSubscriptionPaymentPaidResponse:
         command = wire.unmark_paid_command(request)
-        return await respond(context, command, self._subscriptions.receipts.unmark, wire.unmark_paid_response)
+        return await respond(context, command, self._subscriptions.offline.unmark, wire.unmark_paid_response)
 
     async def PauseSubscription(
         self, request: pb.PauseSubscriptionRequest, context: Any

@@ -12,7 +12,7 @@ from chassis.paging import next_page_token, page_request
 from chassis.wire import optional_instant, optional_timestamp, timestamp, wire_money, write_actions
 from parley.orders.v1 import orders_service_pb2, payment_pb2, subscription_pb2
 from parley.orders.v1 import subscription_methods_pb2 as pb
-from services.orders.app.subscription_receipts import (
+from services.orders.app.subscription_offline import (
     MarkSubscriptionPaymentPaid,
     UnmarkSubscriptionPaymentPaid,
 )

@@ -12,7 +12,7 @@ from services.orders.domain import refusals
 from services.orders.domain.attempt import Outcome
 from services.orders.domain.commerce import PaymentMethod
 from services.orders.domain.payment import Payment
-from services.orders.domain.subscription import events, receipts
+from services.orders.domain.subscription import events, offline
 from services.orders.domain.subscription.facts import MACHINE, Subscription, next_version, require
 from services.orders.domain.subscription.lifecycle import Move
 
@@ -115,7 +115,7 @@ def explain_payment(subscription: Subscription, payment: Payment, actor: Actor) 
     if actor not in (Actor.BUYER, Actor.SELLER):
         return others
     if subscription.payment_method is PaymentMethod.OFFLINE:
-        return (*receipts.explain(payment, actor), *others)
+        return (*offline.explain(payment, actor), *others)
     allowed = _can_retry(subscription, payment, actor)
     return (ActionState("retry", allowed, "" if allowed else "TRANSITION_FORBIDDEN"), *others)
 

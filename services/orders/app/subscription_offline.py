@@ -18,7 +18,7 @@ from services.orders.domain import ledger
 from services.orders.domain.ledger import LedgerTransaction
 from services.orders.domain.offline import Means
 from services.orders.domain.payment import Payment
-from services.orders.domain.subscription import receipts
+from services.orders.domain.subscription import offline
 from services.orders.domain.subscription.facts import Subscription
 from services.orders.domain.subscription.lifecycle import Move
 
@@ -42,7 +42,7 @@ class UnmarkSubscriptionPaymentPaid:
     etag: str = ""
 
 
-class ReceiptCommands:
+class SubscriptionOfflineCommands:
     """The seller says that he was paid for a period, or takes that back."""
 
     def __init__(
@@ -66,7 +66,7 @@ class ReceiptCommands:
             call,
             command.name,
             command.etag,
-            lambda one, payment, now: receipts.mark(one, payment, means=command.means, now=now),
+            lambda one, payment, now: offline.mark(one, payment, means=command.means, now=now),
             ledger.received,
         )
 
@@ -76,7 +76,7 @@ class ReceiptCommands:
             call,
             command.name,
             command.etag,
-            lambda one, payment, now: receipts.unmark(one, payment, now=now),
+            lambda one, payment, now: offline.unmark(one, payment, now=now),
             ledger.taken_back,
         )
 
