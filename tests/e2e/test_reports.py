@@ -1,4 +1,4 @@
-"""What a seller can have written down: sales, the record of changes, and the table of orders, over HTTP."""
+"""What can be written down, over HTTP: sales, the record of changes, the table of orders, and receipts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 
 from stack.demo.api import Api, Party
-from tests.e2e.shop import Shop, order_body, paid
+from tests.e2e.shop import Shop, fresh, order_body, paid
 
 
 async def test_a_sale_is_counted_recorded_and_exported(shop: Shop, ana: Party, api: Api) -> None:
@@ -31,3 +31,23 @@ async def test_a_sale_is_counted_recorded_and_exported(shop: Shop, ana: Party, a
     assert response.headers["content-disposition"] == 'attachment; filename="orders.csv"'
     (line,) = csv.DictReader(io.StringIO(response.text, newline=""))
     assert (line["order"], line["payment_state"]) == (order["name"], "PAID")
+
+
+async def test_what_was_paid_has_a_receipt_for_both_and_nobody_else(shop: Shop, ana: Party, api: Api) -> None:
+    order = (await ana.post("orders", order_body(shop.basic)))["order"]
+    await paid(ana, order["name"])
+    (payment,) = (await ana.get(f"{order['name']}/payments"))["payments"]
+    name = f"{payment['name']}/receipt"
+
+    receipt = (await ana.get(name))["receipt"]
+    assert receipt == (await shop.owner.get(name))["receipt"]
+    assert receipt["name"] == name
+    headers = {"authorization": f"Bearer {ana.token}"}
+    page = await api.http.get(f"/v1/{name}:download", headers=headers)
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["content-disposition"].startswith("attachment")
+    assert receipt["number"] in page.text
+
+    stranger = {"authorization": f"Bearer {api.buyer(fresh('ben')).token}"}
+    for path in (name, f"{name}:download"):
+        assert (await api.http.get(f"/v1/{path}", headers=stranger)).status_code == 404
