@@ -39,12 +39,17 @@ _PAGE: Final = """<!doctype html>
 <title>Receipt {number}</title>
 <style>
 body {{ font: 1rem/1.5 sans-serif; max-width: 45rem; margin: 2rem auto; padding: 0 1rem; }}
+dl {{ display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 1rem; }}
 dt {{ font-weight: bold; }}
+dd {{ margin: 0; overflow-wrap: anywhere; }}
 table {{ border-collapse: collapse; width: 100%; margin: 1rem 0; }}
 caption {{ text-align: left; font-weight: bold; }}
 th, td {{ border-bottom: 1px solid; padding: 0.25rem 0.5rem; text-align: left; vertical-align: top;
   overflow-wrap: anywhere; }}
-.amount {{ text-align: right; white-space: nowrap; }}
+tr > :last-child, .sums tr > :not(:first-child) {{ text-align: right; white-space: nowrap; }}
+tr:last-child td {{ font-weight: bold; }}
+th:first-child {{ min-width: 4.5rem; }}
+@media (max-width: 30rem) {{ th, td {{ font-size: 0.8125rem; padding: 0.25rem; }} }}
 </style>
 </head>
 <body>
@@ -129,31 +134,25 @@ def _tables(receipt: Receipt) -> Iterable[str]:
         for item in receipt.line_items
     ]
     total = ("Total", "", "", str(receipt.total))
-    yield _table("Positions", ("Title", "Quantity", "Price", "Amount"), [*items, total])
+    yield _table("Positions", ("Title", "Quantity", "Price", "Amount"), [*items, total], kind="sums")
     if receipt.refunds:
         back = [
             (_time(one.resolve_time), one.reason.value.replace("_", " ").lower(), str(one.amount))
             for one in receipt.refunds
         ]
-        left = ("Paid without what was given back", "", str(receipt.net_total))
-        yield _table("Given back", ("When", "Why", "Amount"), [*back, left])
+        left = ("Paid after refunds", "", str(receipt.net_total))
+        yield _table("Refunds", ("When", "Why", "Amount"), [*back, left])
 
 
 def _fact(name: str, *lines: str) -> str:
     return f"<dt>{escape(name)}</dt><dd>{'<br>'.join(escape(line) for line in lines)}</dd>"
 
 
-def _table(caption: str, heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
+def _table(caption: str, heads: Iterable[str], rows: Iterable[tuple[str, ...]], *, kind: str = "") -> str:
     head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
-    body = "\n".join(f"<tr>{''.join(_cells(row))}</tr>" for row in rows)
-    return f"<table>\n<caption>{escape(caption)}</caption>\n<tr>{head}</tr>\n{body}\n</table>"
-
-
-def _cells(row: tuple[str, ...]) -> Iterable[str]:
-    *first, amount = row
-    for one in first:
-        yield f"<td>{escape(one)}</td>"
-    yield f'<td class="amount">{escape(amount)}</td>'
+    cells = ("".join(f"<td>{escape(one)}</td>" for one in row) for row in rows)
+    body = "\n".join(f"<tr>{row}</tr>" for row in cells)
+    return f'<table class="{kind}">\n<caption>{escape(caption)}</caption>\n<tr>{head}</tr>\n{body}\n</table>'
 
 
 def _time(instant: datetime | None) -> str:
