@@ -154,7 +154,8 @@ class Database:
         """A whole command in one statement and one round trip: request id, inserts, events, timers, answer.
 
         For hot paths whose effect needs no row read first: everything is decided, ids included, before this
-        is called. Raises what `command` raises, and ConstraintError when an insert collides.
+        is called. Those that come at the same time share a commit. Raises what `command` raises, and
+        ConstraintError when an insert collides.
         """
         key = call.idempotency
         answer = b"" if key is None else call.answer(single.result).SerializeToString()
@@ -165,9 +166,9 @@ class Database:
         )
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with self.connection() as connection:
-                    happened = await connection.fetchval(text, *arguments)
-                    if not happened and key is not None:
+                (row,) = await self._batches.fetch(text, *arguments)
+                if not row[0] and key is not None:
+                    async with self.connection() as connection:
                         await idempotency.replay(connection, key)
             except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, ConstraintError) as error:
                 await self._back_off(error, attempt)

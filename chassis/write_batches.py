@@ -18,8 +18,8 @@ BATCH: Final = 64
 
 
 class WriteBatches:
-    """Stands in for a connection. Each statement has to answer exactly one row, and to do no harm when it is
-    repeated.
+    """Stands in for a connection. Each statement has to answer exactly one row. One that fails undoes the
+    others of its trip, which are then done again.
     """
 
     def __init__(self, connection: Callable[[], AbstractAsyncContextManager[Any]]) -> None:

@@ -200,6 +200,24 @@ async def test_one_statement_does_the_same_as_a_transaction(database: Database, 
     assert await database.command_single(call(), single("accounts/c")) == 1
 
 
+async def test_commands_of_one_statement_share_commits_and_fail_alone(database: Database) -> None:
+    await database.command_single(call("taken"), single("accounts/3"))
+    done = await asyncio.gather(
+        *(database.command_single(call(f"k{number}"), single(f"accounts/{number}")) for number in range(20)),
+        return_exceptions=True,
+    )
+    failed = {number: each for number, each in enumerate(done) if isinstance(each, BaseException)}
+    assert {number: type(each) for number, each in failed.items()} == {3: ConstraintError}
+    for table in (account, schema.outbox, schema.timer, schema.idempotency):
+        assert await count(database, table) == 20
+    more = [single(f"accounts/{number}") for number in range(20, 60)]
+    await asyncio.gather(*(database.command_single(call(str(n)), each) for n, each in enumerate(more)))
+    commits = sa.text(
+        "SELECT count(DISTINCT xmin::text) FROM account WHERE right(name, 2) BETWEEN '20' AND '59'"
+    )
+    assert await database.read(lambda tx: tx.scalar(commits)) == 1
+
+
 @pytest.mark.parametrize("code", ["40001", "40P01"])
 async def test_contention_is_worked_out_again_from_the_start(database: Database, code: str) -> None:
     attempts = 0
