@@ -125,3 +125,16 @@ def test_no_page_keeps_the_marks_of_a_merge(repository: Path) -> None:
     ]
     mark = re.compile(r"^(<{7}|>{7}|\|{7}) ", re.MULTILINE)
     assert [page.name for page in pages if mark.search(page.read_text(encoding="utf-8"))] == []
+
+
+def test_no_member_of_an_enum_is_an_empty_tuple(repository: Path) -> None:
+    """The first releases of Python 3.11 take it for the arguments of a value: it becomes a bare object."""
+    empty = [
+        f"{path.relative_to(repository)}:{node.lineno}"
+        for path in sources(repository)
+        for kind in ast.walk(parsed(path))
+        if isinstance(kind, ast.ClassDef) and any("Enum" in ast.unparse(base) for base in kind.bases)
+        for node in kind.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.value) == "()"
+    ]
+    assert empty == []

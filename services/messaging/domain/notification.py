@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 from chassis.kernel.money import Money
@@ -23,14 +23,25 @@ DIGEST_HOUR: Final = 8
 """When digests go out, in the recipient's zone."""
 
 
-class Audience(Enum):
+class Audience(StrEnum):
     """Which sides are told."""
 
-    BUYER = (Side.BUYER,)
-    SELLER = (Side.SELLER,)
-    BOTH = (Side.BUYER, Side.SELLER)
-    OTHER = ()
+    BUYER = "buyer"
+    SELLER = "seller"
+    BOTH = "both"
+    OTHER = "other"
     """The side that did not do it; both where neither did."""
+
+    def sides(self, author: Side) -> tuple[Side, ...]:
+        """Those that are told of what `author` did."""
+        match self:
+            case Audience.BUYER:
+                return (Side.BUYER,)
+            case Audience.SELLER:
+                return (Side.SELLER,)
+            case Audience.OTHER if author is not Side.SYSTEM:
+                return (other(author),)
+        return (Side.BUYER, Side.SELLER)
 
 
 _REQUEST, _OFFER, _ORDER = NoticeKind.REQUEST, NoticeKind.OFFER, NoticeKind.ORDER
@@ -147,7 +158,7 @@ def _of_happening(entry: Entry, happening: Happening) -> tuple[Notice, ...]:
     if told is None:
         return ()
     kind, audience = told
-    sides = audience.value or _others(happening.side)
+    sides = audience.sides(happening.side)
     amount = happening.amount if happening.amount is not None and happening.amount.amount else None
     return (
         Notice(
@@ -162,10 +173,6 @@ def _of_happening(entry: Entry, happening: Happening) -> tuple[Notice, ...]:
             direct_only=happening.type is EventType.ORDER_PLACED,
         ),
     )
-
-
-def _others(side: Side) -> tuple[Side, ...]:
-    return Audience.BOTH.value if side is Side.SYSTEM else (other(side),)
 
 
 def mail_due(notice: Notice, *, last_mail: datetime | None, now: datetime) -> datetime:
