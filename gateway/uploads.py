@@ -10,6 +10,7 @@ thrown away.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import grpc
@@ -28,6 +29,8 @@ PIECE_BYTES = 256 * 1024
 """Of one request to the service: far below what gRPC takes as a message."""
 DISCARD_LIMIT_BYTES = 64 * 1024 * 1024
 """Of what a client still writes after a refusal: several times the files that people send by mistake."""
+_MADE_UP_BY_GRPC = "Internal error from Core"
+"""The details of the status that stands for a failed write."""
 
 
 class UploadHandler:
@@ -62,13 +65,14 @@ class UploadHandler:
         first = request_of(self.endpoint, exchange, None)
         with self._streams.opened():
             call = self._call(timeout=seconds, metadata=exchange.metadata())
+            ended = _Ended(call)
             answer = asyncio.ensure_future(_answer(call))
             try:
                 body = _Body(exchange)
                 await self._forward(call, answer, first, body)
                 message = await self._answered(exchange, answer, body)
             except grpc.aio.AioRpcError as error:
-                raise upstream_problem(error, self._service) from None
+                raise upstream_problem(ended.error or error, self._service) from None
             finally:
                 # Whoever leaves before the end ends the call: half a file is no file.
                 call.cancel()
@@ -146,6 +150,36 @@ class _Body:
         finally:
             if self._pending is not None:
                 self._pending.cancel()
+
+
+class _Ended:
+    """With which error a call was ended by the other side.
+
+    A write that meets the end of the call fails, and grpc.aio then puts INTERNAL in the place of the status
+    that had already arrived (grpc/grpc#36066). Each status is told to the callbacks at once: the one that the
+    library did not make up is kept.
+    """
+
+    __slots__ = ("error",)
+
+    def __init__(self, call: Any) -> None:
+        self.error: grpc.aio.AioRpcError | None = None
+        call.add_done_callback(self._keep)
+
+    def _keep(self, call: Any) -> None:
+        code, details = _ready(call.code()), _ready(call.details())
+        if code is not grpc.StatusCode.OK and details != _MADE_UP_BY_GRPC:
+            trailing = _ready(call.trailing_metadata())
+            self.error = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing, details)
+
+
+def _ready(value: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that has nothing to wait for, as those of a call that is done."""
+    try:
+        value.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError
 
 
 async def _answer(call: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import hashlib
 import socket
@@ -174,6 +175,17 @@ async def test_a_refusal_in_the_middle_reaches_the_client(
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert "secret" not in answer.text
+
+
+async def test_a_refusal_is_never_lost_to_a_write_that_meets_it(stage: Stage) -> None:
+    """Which of the two the client library handles first is chance: many uploads meet both orders."""
+    told = collections.Counter[int]()
+    for place in range(160):
+        after = place % 8 * MEGABYTE // 4
+        stage.upstream.answers["PutPicture"] = refusing(after, grpc.StatusCode.INVALID_ARGUMENT)
+        answer = await stage.client.post(PATH, content=b"x" * 4 * MEGABYTE, headers=stage.ana)
+        told[answer.status_code] += 1
+    assert told == {400: 160}
 
 
 async def test_a_body_without_end_is_not_read_to_its_end(stage: Stage) -> None:
