@@ -24,7 +24,7 @@ from services.messaging.adapters.outcome_repository import OutcomeRepository
 from services.messaging.adapters.pdf_inspection import PdfInspector, TemporaryFiles
 from services.messaging.adapters.profile_repository import ProfileRepository
 from services.messaging.adapters.rating_repository import RatingRepository
-from services.messaging.adapters.told_timelines import ToldTimelines
+from services.messaging.adapters.timeline_repository import TimelineRepository
 from services.messaging.adapters.webhook_repository import WebhookRepository
 from services.messaging.adapters.webhook_transport import HttpWebhookTransport
 from services.messaging.app.attachments import (
@@ -77,7 +77,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     notifier = Notifier(NotificationRepository(), clock)
     store, timelines, feed = (
         ConversationRepository(),
-        ToldTimelines(notifier.tell, WebhookTeller(hooks, clock).tell),
+        TimelineRepository(tell_people=notifier.tell, tell_endpoints=WebhookTeller(hooks, clock).tell),
         BroadcastFeed(runtime.bus),
     )
     config, held, files = runtime.config, AttachmentRepository(), ObjectFileStore(runtime.config.files_at)

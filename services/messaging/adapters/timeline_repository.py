@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, text, tuple_, update
 
 from chassis.db import Transaction
 from chassis.kernel.ids import is_id
@@ -21,16 +22,34 @@ from services.messaging.domain.message import Kind, Message
 from services.messaging.domain.side import Seat, Side, other
 from services.messaging.domain.timeline import FOR_THE_TEAM, Entry, EventType, Happening
 
-_COUNT_ENTRY = (
-    update(conversations)
-    .where(conversations.c.id == bindparam("key"))
-    .values(
-        entry_count=conversations.c.entry_count + 1,
-        last_entry_time=func.greatest(conversations.c.last_entry_time, bindparam("entry_time")),
-    )
-    .returning(conversations.c.entry_count)
+# One round trip for an entry: what happens to anybody ends here. It also says whether anybody may have to be
+# told, so that nothing more is asked where nobody is.
+_APPEND = text("""
+WITH counted AS (
+  UPDATE conversation SET entry_count = entry_count + 1,
+    last_entry_time = greatest(last_entry_time, CAST(:shown_time AS timestamptz))
+  WHERE id = :conversation RETURNING id, entry_count, buyer, seller, copies
+), added AS (
+  INSERT INTO timeline_entry (conversation_id, position, id, create_time, side, kind, author, text,
+    recipients, documents, event_type, resource, revision, currency, amount, address)
+  SELECT id, entry_count, CAST(:id AS uuid), CAST(:create_time AS timestamptz), :side, :kind, :author,
+    :text, CAST(:recipients AS text[]), CAST(:documents AS jsonb), :event_type, :resource,
+    CAST(:revision AS integer), :currency, CAST(:amount AS bigint), :address
+  FROM counted
 )
-_APPEND = insert(entries)
+SELECT
+  copies <> '[]' OR EXISTS (
+    SELECT 1 FROM profile WHERE profile.email_state = 'verified' AND profile.id IN (buyer, :author)
+  ) OR EXISTS (
+    SELECT 1 FROM team_member JOIN profile ON profile.id = team_member.member
+    WHERE team_member.seller = counted.seller AND profile.email_state = 'verified'
+  ) AS people,
+  EXISTS (
+    SELECT 1 FROM webhook_endpoint
+    WHERE webhook_endpoint.seller = counted.seller AND webhook_endpoint.state = 'enabled'
+  ) AS endpoints
+FROM counted
+""")
 _MESSAGE = select(entries).where(
     entries.c.conversation_id == bindparam("conversation"),
     entries.c.id == bindparam("id"),
@@ -72,17 +91,32 @@ _MARK_READ = (
 )
 
 
-class TimelineRepository:
-    """Implements `app.ports.Timelines`."""
+Tell = Callable[[Transaction, Entry], Awaitable[None]]
+"""Keeps what is to be told of an entry, in the transaction that adds it."""
 
-    async def append(self, tx: Transaction, entry: Entry) -> None:
-        """Adds an entry; its position is the next one of the conversation."""
-        key = key_of(entry.conversation)
+
+class TimelineRepository:
+    """Implements `app.ports.Timelines`. Whoever adds an entry need not think of those who are told of it, and
+    cannot forget them.
+    """
+
+    def __init__(self, *, tell_people: Tell, tell_endpoints: Tell) -> None:
+        self._tell_people = tell_people
+        self._tell_endpoints = tell_endpoints
+
+    async def append(self, tx: Transaction, entry: Entry) -> bool:
+        """Adds an entry and has it told; its position is the next one of the conversation."""
         # What one side does not see moves the conversation for neither: its time would tell of it.
         shown_time = entry.create_time if entry.news else None
-        position = await tx.scalar(_COUNT_ENTRY, {"key": key, "entry_time": shown_time})
-        values = {"conversation_id": key, "position": position, **_entry_columns(entry)}
-        await tx.execute(_APPEND, values)
+        values = {"conversation": key_of(entry.conversation), "shown_time": shown_time}
+        may_hear = await tx.fetch_one(_APPEND, _NO_COLUMNS | _entry_columns(entry) | values)
+        if may_hear is None:
+            return False
+        if may_hear.people:
+            await self._tell_people(tx, entry)
+        if may_hear.endpoints:
+            await self._tell_endpoints(tx, entry)
+        return True
 
     async def timeline(
         self, tx: Transaction, *, conversation: str, seat: Seat, newest_first: bool, page: PageRequest
@@ -153,26 +187,43 @@ def _seen_from(seat: Seat, query: Select[Any]) -> Select[Any]:
     return query
 
 
+_NO_COLUMNS: Final[dict[str, Any]] = dict.fromkeys(
+    (
+        "kind",
+        "author",
+        "text",
+        "recipients",
+        "documents",
+        "event_type",
+        "resource",
+        "revision",
+        "currency",
+        "amount",
+        "address",
+    )
+)
+
+
 def _entry_columns(entry: Entry) -> dict[str, Any]:
     content = entry.content
     columns: dict[str, Any] = {"id": entry.id, "create_time": entry.create_time, "side": content.side.value}
     if isinstance(content, Message):
-        columns |= {
+        sent = documents(content.attachments)
+        return columns | {
             "kind": content.kind.value,
             "author": content.author,
             "text": content.text,
             "recipients": list(content.recipients),
+            "documents": json.dumps(sent) if sent else None,
         }
-        return columns | {"documents": documents(content.attachments)} if content.attachments else columns
     columns |= {
         "event_type": content.type.value,
         "resource": content.resource,
         "revision": content.revision,
+        "address": content.address or None,
     }
     if content.amount is not None:
         columns |= {"currency": content.amount.currency, "amount": content.amount.amount}
-    if content.address:
-        columns["address"] = content.address
     return columns
 
 

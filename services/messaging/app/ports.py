@@ -93,8 +93,10 @@ class Conversations(Protocol):
 class Timelines(Protocol):
     """Keeps the entries of conversations."""
 
-    async def append(self, tx: Transaction, entry: Entry) -> None:
-        """Adds an entry to the timeline of a locked conversation."""
+    async def append(self, tx: Transaction, entry: Entry) -> bool:
+        """Adds an entry to the timeline of a conversation, which is locked from then on. False where that
+        does not exist.
+        """
         ...
 
     async def timeline(

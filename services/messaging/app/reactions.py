@@ -35,13 +35,12 @@ class Reactions:
         touched: list[str] = []
 
         async def work(tx: Transaction) -> None:
+            # Locks are taken in the order of the names, so that two reactions never wait for each other.
+            ordered = sorted(report.subjects, key=lambda subject: subject.name.rpartition("/")[2])
             # Contention runs this again from the start.
-            touched.clear()
-            for name in await self._conversations_of(tx, delivery, report):
-                await self._timelines.append(
-                    tx, Entry(name, delivery.event_id, delivery.time, report.happening)
-                )
-                touched.append(name)
+            touched[:] = [await self._note_at(tx, delivery, report, subject) for subject in ordered]
+            if report.inquiry and await self._append(tx, delivery, report, report.inquiry):
+                touched.append(report.inquiry)
             if report.sale_of and report.sale_time is not None:
                 await self._outcomes.sold(tx, report.sale_of, time=report.sale_time)
             if report.rating is not None:
@@ -51,15 +50,7 @@ class Reactions:
         for name in touched:
             self._feed.announce(name)
 
-    async def _conversations_of(self, tx: Transaction, delivery: Delivery, report: Report) -> list[str]:
-        # Locks are taken in the order of the names, so that two reactions never wait for each other.
-        ordered = sorted(report.subjects, key=lambda subject: subject.name.rpartition("/")[2])
-        names = [await self._begun(tx, delivery, report, subject) for subject in ordered]
-        if report.inquiry and await self._store.find_for_update(tx, report.inquiry) is not None:
-            names.append(report.inquiry)
-        return names
-
-    async def _begun(self, tx: Transaction, delivery: Delivery, report: Report, subject: Subject) -> str:
+    async def _note_at(self, tx: Transaction, delivery: Delivery, report: Report, subject: Subject) -> str:
         begun = conversations.about(
             subject=subject.name,
             origin=subject.origin,
@@ -67,8 +58,13 @@ class Reactions:
             buyer=report.buyer,
             now=delivery.time,
         )
-        if await self._store.add(tx, begun):
-            tx.record(conversations.started(begun))
-        else:
-            await self._store.find_for_update(tx, begun.name)
+        if not await self._append(tx, delivery, report, begun.name):
+            if await self._store.add(tx, begun):
+                tx.record(conversations.started(begun))
+            await self._append(tx, delivery, report, begun.name)
         return begun.name
+
+    async def _append(self, tx: Transaction, delivery: Delivery, report: Report, name: str) -> bool:
+        return await self._timelines.append(
+            tx, Entry(name, delivery.event_id, delivery.time, report.happening)
+        )
