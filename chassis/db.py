@@ -150,6 +150,14 @@ class Database:
         assert found
         return found[0]
 
+    async def replay(self, call: Call) -> None:
+        """Raises what `command` raises for a request id that was answered before, for calls that do something
+        outside of the transaction first; returns for any other.
+        """
+        if call.idempotency is not None:
+            async with self.connection() as connection:
+                await idempotency.replay_answered(connection, call.idempotency)
+
     async def command_single(self, call: Call, single: Single[T]) -> T:
         """A whole command in one statement and one round trip: request id, inserts, events, timers, answer.
 

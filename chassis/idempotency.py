@@ -60,15 +60,21 @@ async def claim(connection: Any, key: IdempotencyKey, now: datetime) -> None:
 
 async def replay(connection: Any, key: IdempotencyKey) -> None:
     """Raises the stored answer of a key as Replay, or Refusal INVALID when its request was another one."""
+    await replay_answered(connection, key)
+    # The answer passed its retention between two statements: the caller may simply ask again.
+    raise Refusal(
+        Kind.UNAVAILABLE,
+        "STORAGE_UNAVAILABLE",
+        "the stored answer has just expired",
+        retry_after_seconds=0.1,
+    )
+
+
+async def replay_answered(connection: Any, key: IdempotencyKey) -> None:
+    """Raises what `replay` raises for a key that was answered; returns for one that was not."""
     row = await connection.fetchrow(_FIND, key.principal, key.method, key.key)
     if row is None:
-        # The answer passed its retention between two statements: the caller may simply ask again.
-        raise Refusal(
-            Kind.UNAVAILABLE,
-            "STORAGE_UNAVAILABLE",
-            "the stored answer has just expired",
-            retry_after_seconds=0.1,
-        )
+        return
     if row["fingerprint"] != key.fingerprint:
         raise Refusal(
             Kind.INVALID,

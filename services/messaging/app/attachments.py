@@ -96,8 +96,9 @@ class AttachmentCommands:
                 intake.take(piece)
                 file.write(piece)
             content = intake.finish()
-            await self._examination.passed(file)
             call.once(command.request_id, _fingerprint(command, content))
+            await self._database.replay(call)
+            await self._examination.passed(file)
             made = Attachment(
                 conversation=command.conversation,
                 id=self._ids.new(),
@@ -117,6 +118,8 @@ class AttachmentCommands:
         """
 
         async def begin(tx: Transaction) -> None:
+            # Uploads to one conversation are counted one after another.
+            await self._store.load_for_update(tx, made.conversation)
             unsent = await self._held.count_unsent(tx, conversation=made.conversation, author=made.author)
             if unsent >= attachments.UNSENT_LIMIT:
                 raise refusals.too_many_attachments(made.conversation, attachments.UNSENT_LIMIT)
