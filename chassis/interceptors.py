@@ -32,6 +32,7 @@ from chassis.call import Call
 from chassis.idempotency import Replay
 from chassis.kernel.caller import ANONYMOUS, Relation
 from chassis.kernel.refusal import Kind, Refusal
+from chassis.uploads import discard
 
 # Somewhat larger messages are still read, so that their refusal can name the limit.
 TRANSPORT_LIMIT_BYTES = 2 * MESSAGE_LIMIT_BYTES
@@ -167,11 +168,16 @@ class Chain:
             try:
                 if limit.open > limit.maximum:
                     raise limit.exceeded()
-                with telemetry.span(call, "server"):
-                    incoming = self._admit_stream(method, call, token, requests)
-                    response = await _within(own_limit, inner(incoming, context))
-                    if not call.decided:
-                        raise NotAuthorized(method.path)
+                try:
+                    with telemetry.span(call, "server"):
+                        incoming = self._admit_stream(method, call, token, requests)
+                        response = await _within(own_limit, inner(incoming, context))
+                        if not call.decided:
+                            raise NotAuthorized(method.path)
+                except Exception:
+                    assert call.deadline is not None
+                    await discard(requests, deadline=call.deadline)
+                    raise
             except Replay as replay:
                 response = replay.body
             except BaseException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import hashlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -196,6 +197,19 @@ async def test_uploads_that_are_refused_keep_nothing(
     # Whoever repeats what was answered gets the answer, and no refusal.
     assert await upload(scene, ANA, name, content, request_id="k1") == first
     await upload(scene, OTTO, name, content)
+
+
+async def test_the_reason_reaches_clients_that_still_write(scene: Scene) -> None:
+    """Which of the two the client library handles first is chance: many uploads meet both orders."""
+    name = (await scene.inquiry()).conversation.name
+    large = b"%PDF-1.4\n" + bytes(documents.LIMIT_BYTES + 4 * PIECE_BYTES)
+    told = collections.Counter[str]()
+    for content, times in ((b"Hello" + bytes(1024 * 1024), 150), (large, 10)):
+        for _ in range(times):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await upload(scene, ANA, name, content)
+            told[caught.value.code().name] += 1
+    assert told == {"INVALID_ARGUMENT": 160}
 
 
 async def test_a_message_takes_only_what_its_author_has(scene: Scene) -> None:
