@@ -60,8 +60,12 @@ _DELIVERY = _OF_ENDPOINT.where(
     deliveries.c.id == bindparam("id"),
     endpoints.c.seller == bindparam("seller"),
 )
+_FIRST_LOCKED = _FIRST.with_for_update(of=deliveries)
+_DELIVERY_LOCKED = _DELIVERY.with_for_update(of=deliveries)
 _UPDATE = update(deliveries).where(
-    deliveries.c.endpoint_id == bindparam("endpoint"), deliveries.c.id == bindparam("found")
+    deliveries.c.endpoint_id == bindparam("endpoint"),
+    deliveries.c.id == bindparam("found"),
+    deliveries.c.state == bindparam("before"),
 )
 _GIVE_UP = (
     update(deliveries)
@@ -130,20 +134,22 @@ class WebhookRepository:
             for row in await tx.fetch_all(_QUEUE, values)
         ]
 
-    async def first(self, tx: Transaction, endpoint: str, conversation: str) -> Delivery | None:
+    async def first(
+        self, tx: Transaction, endpoint: str, conversation: str, *, locked: bool = False
+    ) -> Delivery | None:
         """The oldest that waits."""
         values = {"endpoint": _id(endpoint), "conversation": key_of(conversation)}
-        row = await tx.fetch_one(_FIRST, values)
+        row = await tx.fetch_one(_FIRST_LOCKED if locked else _FIRST, values)
         return None if row is None else _delivery(row)
 
-    async def delivery(self, tx: Transaction, name: str) -> Delivery | None:
+    async def delivery(self, tx: Transaction, name: str, *, locked: bool = False) -> Delivery | None:
         """The delivery of this name."""
         endpoint, _, delivery_id = name.partition("/deliveries/")
         seller, _, endpoint_id = endpoint.partition("/webhookEndpoints/")
         if not is_id(endpoint_id) or not is_id(delivery_id):
             return None
         values = {"endpoint": endpoint_id, "id": delivery_id, "seller": seller}
-        row = await tx.fetch_one(_DELIVERY, values)
+        row = await tx.fetch_one(_DELIVERY_LOCKED if locked else _DELIVERY, values)
         return None if row is None else _delivery(row)
 
     async def deliveries(self, tx: Transaction, endpoint: str, page: PageRequest) -> Page[Delivery]:
@@ -153,16 +159,17 @@ class WebhookRepository:
         found = [_delivery(row) for row in await tx.fetch_all(query)]
         return page_of(found, page, lambda last: cursor_of(last.create_time, last.id))
 
-    async def update(self, tx: Transaction, delivery: Delivery) -> None:
+    async def update(self, tx: Transaction, before: Delivery, after: Delivery) -> None:
         """What came of an attempt."""
         values = {
-            "endpoint": _id(delivery.endpoint),
-            "found": delivery.id,
-            "state": delivery.state.value,
-            "attempts": delivery.attempts,
-            "status": delivery.status,
-            "problem": delivery.problem,
-            "attempt_time": delivery.attempt_time,
+            "endpoint": _id(after.endpoint),
+            "found": after.id,
+            "before": before.state.value,
+            "state": after.state.value,
+            "attempts": after.attempts,
+            "status": after.status,
+            "problem": after.problem,
+            "attempt_time": after.attempt_time,
         }
         await tx.execute(_UPDATE, values)
 

@@ -44,11 +44,13 @@ class Webhooks(Protocol):
         """
         ...
 
-    async def first(self, tx: Transaction, endpoint: str, conversation: str) -> Delivery | None:
+    async def first(
+        self, tx: Transaction, endpoint: str, conversation: str, *, locked: bool = False
+    ) -> Delivery | None:
         """The delivery whose turn it is."""
         ...
 
-    async def delivery(self, tx: Transaction, name: str) -> Delivery | None:
+    async def delivery(self, tx: Transaction, name: str, *, locked: bool = False) -> Delivery | None:
         """The delivery of this name."""
         ...
 
@@ -56,8 +58,8 @@ class Webhooks(Protocol):
         """Those of an endpoint, the newest first."""
         ...
 
-    async def update(self, tx: Transaction, delivery: Delivery) -> None:
-        """Stores what came of an attempt."""
+    async def update(self, tx: Transaction, before: Delivery, after: Delivery) -> None:
+        """Stores what came of an attempt, unless the delivery left the state that it had before."""
         ...
 
     async def give_up(self, tx: Transaction, endpoint: str) -> None:

@@ -174,19 +174,17 @@ class WebhookTimers:
             await self._database.fire(timer, _nothing)
             return
         answer = await self._post(endpoint, found)
-        now = self._clock.now()
-        changed, due = webhook.attempted(found, answer, now)
 
         async def work(tx: Transaction) -> None:
-            # Whoever adds an entry meanwhile either sees what still waits, or is seen here.
-            await self._hooks.lock(tx, conversation)
-            await self._hooks.update(tx, changed)
-            if answer.status == webhook.GONE:
-                await self._disable(tx, name)
-            elif due is not None:
-                tx.schedule(DELIVER, timer.key, due)
-            elif await self._hooks.first(tx, name, conversation) is not None:
-                tx.schedule(DELIVER, timer.key, now)
+            await self._lock(tx, name, conversation, answer)
+            current, now = await self._hooks.first(tx, name, conversation, locked=True), self._clock.now()
+            if current is not None and current.id == found.id:
+                changed, due = webhook.attempted(current, answer, now)
+                await self._hooks.update(tx, current, changed)
+                if due is not None:
+                    tx.schedule(DELIVER, timer.key, due)
+                    return
+            await self._go_on(tx, name, conversation, answer)
 
         await self._database.fire(timer, work)
 
@@ -202,17 +200,34 @@ class WebhookTimers:
             await self._database.fire(timer, _nothing)
             return
         answer = await self._post(endpoint, found)
-        now = self._clock.now()
 
         async def work(tx: Transaction) -> None:
-            await self._hooks.lock(tx, found.conversation)
-            current = await self._hooks.delivery(tx, timer.key)
+            await self._lock(tx, name, found.conversation, answer)
+            head = await self._hooks.first(tx, name, found.conversation)
+            current = await self._hooks.delivery(tx, timer.key, locked=True)
             if current is not None:
-                await self._hooks.update(tx, webhook.again(current, answer, now))
-            if answer.status == webhook.GONE:
-                await self._disable(tx, name)
+                changed = webhook.again(current, answer, self._clock.now())
+                await self._hooks.update(tx, current, changed)
+            was_next = head is not None and head.id == found.id
+            if answer.status == webhook.GONE or (answer.taken and was_next):
+                await self._go_on(tx, name, found.conversation, answer)
 
         await self._database.fire(timer, work)
+
+    async def _lock(self, tx: Transaction, name: str, conversation: str, answer: webhook.Answer) -> None:
+        """Whoever adds an entry meanwhile either sees what still waits, or is seen. An endpoint that has gone
+        is locked before its deliveries: several of them learn it at the same time.
+        """
+        await self._hooks.lock(tx, conversation)
+        if answer.status == webhook.GONE:
+            await self._hooks.endpoint(tx, name, locked=True)
+
+    async def _go_on(self, tx: Transaction, name: str, conversation: str, answer: webhook.Answer) -> None:
+        """The next delivery has its turn; where the endpoint has gone, none has."""
+        if answer.status == webhook.GONE:
+            await self._disable(tx, name)
+        elif await self._hooks.first(tx, name, conversation) is not None:
+            tx.schedule(DELIVER, _queue(name, conversation), self._clock.now())
 
     async def _post(self, endpoint: Endpoint, delivery: Delivery) -> webhook.Answer:
         headers = webhook.headers(endpoint, delivery, self._clock.now())

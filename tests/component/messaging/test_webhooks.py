@@ -28,11 +28,15 @@ STATES = hooks.WebhookDelivery
 
 @dataclass
 class Receiver:
-    """A seller's own system. It answers with the first of `answers`, the last one for ever."""
+    """A seller's own system. It answers with the first of `answers`, the last one for ever; while `holding`
+    is set, what arrives waits for its answer in `held`.
+    """
 
     answers: list[int] = field(default_factory=lambda: [200])
     received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     url: str = ""
+    holding: bool = False
+    held: asyncio.Queue[asyncio.Future[int]] = field(default_factory=asyncio.Queue)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -41,7 +45,12 @@ class Receiver:
             for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:] if line)
         }
         self.received.append((headers, await reader.readexactly(int(headers["content-length"]))))
-        status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if self.holding:
+            answer = asyncio.get_running_loop().create_future()
+            self.held.put_nowait(answer)
+            status = await answer
+        else:
+            status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         location = "Location: http://127.0.0.1:1/\r\n" if status == 302 else ""
         writer.write(
             f"HTTP/1.1 {status} X\r\n{location}Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
@@ -176,6 +185,56 @@ async def test_what_is_not_taken_is_repeated_and_holds_up_its_conversation(
             scene.of(OTTO).RedeliverWebhook(hooks.RedeliverWebhookRequest(name=given_up.name))
         )
         assert (refusal.kind, refusal.reason) == (Kind.PRECONDITION, "WEBHOOK_ENDPOINT_DISABLED")
+
+
+async def test_attempts_that_meet_leave_what_is_right(backends: Backends, tmp_path: Path) -> None:
+    async with listening(backends, tmp_path) as (scene, receiver):
+        first, second = [(await scene.inquiry()).conversation.name for _ in range(2)]
+        endpoint = (await create(scene, receiver.url)).webhook_endpoint.name
+        scene.clock.advance(timedelta(seconds=1))
+
+        async def redeliver(number: int) -> None:
+            name = (await deliveries(scene, endpoint))[number].name
+            await scene.of(OTTO).RedeliverWebhook(hooks.RedeliverWebhookRequest(name=name))
+
+        async def states() -> list[tuple[int, int]]:
+            return [(one.state, one.attempts) for one in await deliveries(scene, endpoint)]
+
+        # What somebody asked for is taken: whatever waited behind it has its turn, and not before.
+        receiver.answers = [500, 200]
+        await scene.say(ANA, first, "One")
+        await scene.service.settle()
+        await scene.say(ANA, first, "Two")
+        await scene.service.settle()
+        assert len(receiver.received) == 1
+        await redeliver(1)
+        await scene.service.settle()
+        assert await states() == [(STATES.STATE_DELIVERED, 1), (STATES.STATE_DELIVERED, 2)]
+
+        # An attempt that ends after another one does not take back what that one reached.
+        receiver.holding = True
+        await scene.say(ANA, first, "Three")
+        slow = await receiver.held.get()
+        receiver.holding = False
+        await redeliver(0)
+        await scene.say(ANA, first, "Four")
+        while (await states())[1] != (STATES.STATE_DELIVERED, 1):
+            pass
+        slow.set_result(500)
+        await scene.service.settle()
+        assert (await states())[:2] == [(STATES.STATE_DELIVERED, 1)] * 2
+
+        # Nor does it revive what was given up together with its endpoint.
+        receiver.holding = True
+        await scene.say(ANA, first, "Five")
+        slow = await receiver.held.get()
+        await scene.say(ANA, second, "Six")
+        (await receiver.held.get()).set_result(410)
+        while (await states())[0][0] != STATES.STATE_FAILED:
+            pass
+        slow.set_result(500)
+        await scene.service.settle()
+        assert [state for state, _ in (await states())[:2]] == [STATES.STATE_FAILED] * 2
 
 
 async def test_webhooks_are_the_owners(scene: Scene) -> None:
