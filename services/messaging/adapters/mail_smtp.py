@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,13 @@ from services.messaging.domain.mail import Mail
 
 _LASTING: Final = 500
 _UNKNOWN_RECIPIENT: Final = frozenset({550, 551, 553, 556})
-"""What servers answer to RCPT when the address is the reason."""
+"""What servers answer to RCPT when the address is the reason, unless they say more (RFC 3463)."""
+_OF_THE_ADDRESS: Final = frozenset({"1.1", "1.2", "1.3", "1.4", "1.6", "1.10", "2.1"})
+"""Subject and detail of the enhanced codes that speak of the recipient's address. Others speak of policy, of
+the sender, of a full mailbox or of a system.
+"""
+_SAYS_NOTHING: Final = frozenset({"0.0", "1.0"})
+_ENHANCED: Final = re.compile(r"\s*5\.(\d{1,3}\.\d{1,3})(?!\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,19 @@ class SmtpServer:
     password: str = ""
     ca_file: Path | None = None
     timeout_seconds: float = 20.0
+
+
+def recipient_refused(code: int, text: str) -> TransportRefused:
+    """What an answer to RCPT means. The enhanced code counts where there is one: many servers answer 550
+    also to what has nothing to do with the address.
+    """
+    enhanced = _ENHANCED.match(text)
+    detail = "" if enhanced is None else enhanced.group(1)
+    is_address = (
+        detail in _OF_THE_ADDRESS if detail not in ("", *_SAYS_NOTHING) else code in _UNKNOWN_RECIPIENT
+    )
+    said = f"{code} 5.{detail}" if detail else str(code)
+    return TransportRefused(said, lasting=code >= _LASTING, recipient=code >= _LASTING and is_address)
 
 
 class SmtpTransport:
@@ -50,11 +70,7 @@ class SmtpTransport:
             async with self._client() as client:
                 await client.send_message(message, sender=self._sender, recipients=[mail.recipient.email])
         except aiosmtplib.SMTPRecipientsRefused as refused:
-            code = refused.recipients[0].code
-            is_lasting = code >= _LASTING
-            raise TransportRefused(
-                str(code), lasting=is_lasting, recipient=is_lasting and code in _UNKNOWN_RECIPIENT
-            ) from None
+            raise recipient_refused(refused.recipients[0].code, refused.recipients[0].message) from None
         except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as refused:
             raise TransportRefused(str(refused.code), lasting=refused.code >= _LASTING) from None
         except (aiosmtplib.SMTPException, OSError) as failure:

@@ -119,8 +119,15 @@ async def _refused_mails(scene: Scene, server: Server, name: str) -> None:
     assert len(server.taken) == taken
     await service.advance(HOUR)
     assert len(server.taken) == taken + 1
+    # What has nothing to do with the address says nothing about it.
+    for answer in ("550 5.7.1 not from here", "550 5.1.8 bad sender", "550 5.2.2 mailbox full"):
+        server.to_recipients = [answer]
+        await scene.say(OTTO, name, answer)
+        await service.advance(HOUR)
+        assert (await profile_of(scene, ANA)).email_state == VERIFIED
+    assert len(server.taken) == taken + 1
     # An address that nobody knows bounces, is shown as such, and gets nothing more until it is verified anew.
-    server.to_recipients = ["550 no such user"]
+    server.to_recipients = ["550 5.1.1 no such user"]
     await scene.say(OTTO, name, "Third")
     await service.advance(HOUR)
     bounced = await profile_of(scene, ANA)
@@ -133,7 +140,7 @@ async def _refused_mails(scene: Scene, server: Server, name: str) -> None:
     await service.advance(HOUR)
     assert (await verify(scene, ANA, token_in(read(server.taken[-1])))).email_state == VERIFIED
     asked = messaging.GetConversationRequest(name=name)
-    assert (await scene.of(ANA).GetConversation(asked)).conversation.unread_count == 4
+    assert (await scene.of(ANA).GetConversation(asked)).conversation.unread_count == 7
 
 
 @dataclass(frozen=True)
