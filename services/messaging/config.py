@@ -46,7 +46,8 @@ class MessagingConfig(ServiceConfig):
     smtp_ca_file: Path | None = setting(
         None, shape="the path of certificates to trust instead of the system's", must_exist=True
     )
-    smtp_timeout_seconds: float = setting(20.0, minimum=0.1, maximum=300)
+    # Timers are claimed for 30 seconds: a mail that takes longer would be sent again meanwhile.
+    smtp_timeout_seconds: float = setting(20.0, minimum=0.1, maximum=20)
 
     data_dir: Path = setting(Path(".parley"))
     attachments_url: str = setting(

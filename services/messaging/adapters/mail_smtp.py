@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from services.messaging.app.mail_ports import TransportRefused
 from services.messaging.config import SmtpTls
 from services.messaging.domain.mail import Mail
 
+QUIT_SECONDS: Final = 2.0
 _LASTING: Final = 500
 _UNKNOWN_RECIPIENT: Final = frozenset({550, 551, 553, 556})
 """What servers answer to RCPT when the address is the reason, unless they say more (RFC 3463)."""
@@ -28,7 +30,9 @@ _ENHANCED: Final = re.compile(r"\s*5\.(\d{1,3}\.\d{1,3})(?!\S)")
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """Where it is and how to speak to it. Without a user nobody logs in."""
+    """Where it is and how to speak to it. Without a user nobody logs in. `timeout_seconds` is for all that
+    happens until a mail is taken.
+    """
 
     host: str
     port: int
@@ -66,8 +70,10 @@ class SmtpTransport:
         answer may repeat the address, and stays out.
         """
         message = self._writer.write(mail)
+        client = self._client()
         try:
-            async with self._client() as client:
+            async with asyncio.timeout(self._server.timeout_seconds):
+                await client.connect()
                 await client.send_message(message, sender=self._sender, recipients=[mail.recipient.email])
         except aiosmtplib.SMTPRecipientsRefused as refused:
             raise recipient_refused(refused.recipients[0].code, refused.recipients[0].message) from None
@@ -76,6 +82,8 @@ class SmtpTransport:
         except (aiosmtplib.SMTPException, OSError) as failure:
             # A wrong password or an untrusted certificate is the operator's to mend: the mail waits for that.
             raise TransportRefused(type(failure).__name__, lasting=False) from None
+        finally:
+            await _leave(client)
 
     def _client(self) -> aiosmtplib.SMTP:
         server = self._server
@@ -90,3 +98,14 @@ class SmtpTransport:
             start_tls=server.tls is SmtpTls.STARTTLS,
             tls_context=None if server.tls is SmtpTls.NONE else self._context,
         )
+
+
+async def _leave(client: aiosmtplib.SMTP) -> None:
+    """Says good-bye; whatever comes of it, the mail was taken or not before."""
+    try:
+        if client.is_connected:
+            await client.quit(timeout=QUIT_SECONDS)
+    except (aiosmtplib.SMTPException, OSError):
+        pass
+    finally:
+        client.close()

@@ -124,7 +124,8 @@ class MailTimers:
             if bounced:
                 await self._bounce(tx, mail)
 
-        await self._database.fire(timer, work)
+        if not await self._database.fire(timer, work):
+            return
         _log.info(
             "mail_failed" if failure else "mail_sent",
             mail=mail.id,

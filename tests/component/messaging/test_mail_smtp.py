@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,8 +18,10 @@ from aiosmtpd.smtp import AuthResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import text
 
 from chassis.config import Address
+from chassis.db import Transaction
 from chassis.kernel.clock import ManualClock
 from chassis.testing import Backends, running
 from chassis.testing.producer import ForeignProducer
@@ -26,6 +29,7 @@ from chassis.testing.service import free_address
 from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.messaging.v1 import profile_pb2 as pb
 from services.messaging.__main__ import DEFINITION
+from services.messaging.adapters import mail_smtp
 from services.messaging.adapters.mail_smtp import SmtpServer, SmtpTransport
 from services.messaging.adapters.mail_writing import MailWriter
 from services.messaging.app.mail_ports import TransportRefused
@@ -47,6 +51,7 @@ class Server:
     taken: list[bytes] = field(default_factory=list)
     to_recipients: list[str] = field(default_factory=list)
     to_data: list[str] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _: Any) -> str:
         answer = self.to_recipients.pop(0) if self.to_recipients else "250 OK"
@@ -56,6 +61,7 @@ class Server:
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         self.taken.append(envelope.content)
+        self.meanwhile()
         return self.to_data.pop(0) if self.to_data else "250 OK"
 
 
@@ -187,7 +193,7 @@ async def hand_over(address: Address, tls: SmtpTls, **options: Any) -> str:
     writer = MailWriter(
         sender_name="Parley", sender="no-reply@parley.example", public_url="https://p.example"
     )
-    server = SmtpServer(address.host, address.port, tls, timeout_seconds=2.0, **options)
+    server = SmtpServer(address.host, address.port, tls, **{"timeout_seconds": 2.0, **options})
     person = Profile("users/ana", email="ana@mail.example", email_state=EmailState.UNVERIFIED)
     mail = Mail(
         "0190a000-0000-7000-8000-000000000001",
@@ -205,6 +211,70 @@ async def hand_over(address: Address, tls: SmtpTls, **options: Any) -> str:
 
 def knows(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
     return AuthResult(success=(data.login, data.password) == (b"parley", b"secret"))
+
+
+class SlowServer:
+    """Its every answer takes a while, and it never says good-bye."""
+
+    def __init__(self) -> None:
+        self.serving: list[asyncio.Task[Any]] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.serving.append(task)
+        writer.write(b"220 slow\r\n")
+        while (line := await reader.readline()) and not line.startswith(b"QUIT"):
+            await asyncio.sleep(0.2)
+            is_data = line.startswith(b"DATA")
+            writer.write(b"354 go\r\n" if is_data else b"250 OK\r\n")
+            if is_data:
+                await reader.readuntil(b"\r\n.\r\n")
+                writer.write(b"250 taken\r\n")
+        await reader.read()
+        writer.close()
+
+
+async def test_a_mail_has_one_limit_of_time_for_all_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer comes in time, all of them together do not; a good-bye does not count."""
+    monkeypatch.setattr(mail_smtp, "QUIT_SECONDS", 0.1, raising=False)
+    slow = SlowServer()
+    async with await asyncio.start_server(slow.serve, "127.0.0.1", 0) as server:
+        address = Address("127.0.0.1", server.sockets[0].getsockname()[1])
+        loop = asyncio.get_running_loop()
+        assert await hand_over(address, SmtpTls.NONE, timeout_seconds=0.5) == "TimeoutError"
+        before = loop.time()
+        assert await hand_over(address, SmtpTls.NONE, timeout_seconds=5.0) == ""
+        assert loop.time() - before < 5.0
+        await asyncio.gather(*slow.serving)
+
+
+async def test_a_mail_is_said_to_be_sent_by_whoever_records_it(
+    backends: Backends, clock: ManualClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server, address, loop = Server(), free_address(), asyncio.get_running_loop()
+    settings: dict[str, Any] = {"smtp_address": address, "smtp_tls": SmtpTls.NONE}
+    async with running(DEFINITION, backends, clock=clock, **settings) as service:
+        database = service.host.database
+
+        async def lapse(tx: Transaction) -> None:
+            row = await tx.fetch_one(text("SELECT key FROM timer WHERE kind = 'mail.send'"))
+            assert row is not None
+            tx.schedule("mail.send", row.key, clock.now() + HOUR)
+
+        def meanwhile() -> None:
+            asyncio.run_coroutine_threadsafe(database.transact(lapse), loop).result()
+
+        server.meanwhile = meanwhile
+        with serving(server, address):
+            scene = Scene(service, ForeignProducer(service.host.bus), clock)
+            await update(scene, ANA, email="ana@mail.example")
+            await service.settle()
+            assert capsys.readouterr().out.count("mail_sent") == 0
+            server.meanwhile = lambda: None
+            await service.advance(HOUR)
+            assert capsys.readouterr().out.count("mail_sent") == 1
+            assert len(server.taken) == 2
 
 
 async def test_starttls_is_demanded_and_the_certificate_is_checked(certificate: Certificate) -> None:
