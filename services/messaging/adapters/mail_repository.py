@@ -18,7 +18,7 @@ from services.messaging.adapters.profile_repository import ProfileRepository
 from services.messaging.adapters.profile_tables import profile
 from services.messaging.adapters.tables import conversation, timeline_entry
 from services.messaging.app.mail_ports import Told
-from services.messaging.domain.mail import ITEM_LIMIT, Item, Mail, Purpose, State
+from services.messaging.domain.mail import ITEM_LIMIT, NOT_ASKED_ANY_MORE, Item, Mail, Purpose, State
 from services.messaging.domain.notification import MESSAGE_SENT, Notice
 from services.messaging.domain.profile import MEMBERSHIP, Delivery
 from services.messaging.domain.side import Side
@@ -108,6 +108,16 @@ _END = (
     .where(mail.c.id == bindparam("mail"))
     .values(state=bindparam("outcome"), failure=bindparam("why"), end_time=bindparam("now"), token="")
 )
+_SUPERSEDE = (
+    update(mail)
+    .where(
+        mail.c.recipient == bindparam("person"),
+        mail.c.conversation_id == "",
+        mail.c.purpose == Purpose.VERIFICATION.value,
+        mail.c.state == State.QUEUED.value,
+    )
+    .values(state=State.FAILED.value, failure=NOT_ASKED_ANY_MORE, end_time=bindparam("now"), token="")
+)
 _VERIFICATION = (
     select(email_verification).where(email_verification.c.id == bindparam("user")).with_for_update()
 )
@@ -173,7 +183,8 @@ class MailRepository:
     async def add_verification(
         self, tx: Transaction, *, mail: str, recipient: str, token: str, now: datetime
     ) -> None:
-        """The token is in the row until the mail has left."""
+        """The token is in the row until the mail has left. Those before it work no more, and stay."""
+        await tx.execute(_SUPERSEDE, {"person": recipient, "now": now})
         await tx.execute(_MAKE, _mail_columns(mail, recipient, Purpose.VERIFICATION, now, token=token))
 
     async def load(self, tx: Transaction, mail: str) -> Mail | None:

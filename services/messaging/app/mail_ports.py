@@ -53,7 +53,7 @@ class Mails(Protocol):
     async def add_verification(
         self, tx: Transaction, *, mail: str, recipient: str, token: str, now: datetime
     ) -> None:
-        """A mail that asks for a proof."""
+        """A mail that asks for a proof, in the place of those that have not left yet."""
         ...
 
     async def load(self, tx: Transaction, mail: str) -> Mail | None:

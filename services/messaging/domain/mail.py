@@ -15,6 +15,8 @@ TRY_FOR: Final = timedelta(days=3)
 """How long a mail is tried while its server cannot take it."""
 ITEM_LIMIT: Final = 50
 """Notices that one mail spells out; of more it only says how many."""
+NOT_ASKED_ANY_MORE: Final = "NOT_ASKED_ANY_MORE"
+"""Why a mail that asks for a proof fails when another one was asked for, or none is needed."""
 
 
 class Purpose(StrEnum):
@@ -65,7 +67,7 @@ class Mail:
         if state is EmailState.NONE:
             return "NO_ADDRESS"
         if self.purpose is Purpose.VERIFICATION:
-            return "" if self.token and state is not EmailState.VERIFIED else "NOT_ASKED_ANY_MORE"
+            return "" if self.token and state is not EmailState.VERIFIED else NOT_ASKED_ANY_MORE
         return "" if state is EmailState.VERIFIED else "ADDRESS_NOT_VERIFIED"
 
     def is_overdue(self, now: datetime) -> bool:
