@@ -15,9 +15,9 @@ from bench.figures import Figure
 from bench.rig import STOP_SECONDS, Rig
 
 START_GOAL_SECONDS = 10.0
-MEMORY_GOAL_MEBIBYTES = 600
+MEMORY_GOAL_MEGABYTES = 600
 LONGEST_SECONDS = 90.0
-_MEBIBYTE = 1024 * 1024
+_MEGABYTE = 1_000_000
 _NEGOTIATED = re.compile(r"negotiated order")
 
 
@@ -58,7 +58,7 @@ def first_order() -> Figure:
 
 def memory(rig: Rig) -> Figure:
     """Resident memory of every Python process of the stack, after whatever ran before."""
-    rows = {name: row["rss_bytes"] / _MEBIBYTE for name, row in rig.processes().items() if row["python"]}
+    rows = {name: row["rss_bytes"] / _MEGABYTE for name, row in rig.processes().items() if row["python"]}
     total = sum(rows.values())
     bare = subprocess.check_output(
         [
@@ -68,12 +68,12 @@ def memory(rig: Rig) -> Figure:
             "print(psutil.Process().memory_info().rss)",
         ]
     )
-    floor = int(bare) / _MEBIBYTE
+    floor = int(bare) / _MEGABYTE
     return Figure(
-        name="memory of all Python processes, MiB",
+        name="memory of all Python processes, MB",
         measured=f"{total:.0f}",
         floor=f"{floor:.0f} for one process that only imports the libraries",
         result=", ".join(f"{name} {size:.0f}" for name, size in rows.items()),
-        goal=f"below {MEMORY_GOAL_MEBIBYTES}",
-        reached=total < MEMORY_GOAL_MEBIBYTES,
+        goal=f"below {MEMORY_GOAL_MEGABYTES}",
+        reached=total < MEMORY_GOAL_MEGABYTES,
     )
