@@ -16,6 +16,7 @@ COPY --from=build /opt/parley /opt/parley
 WORKDIR /app
 COPY LICENSE ./
 COPY chassis chassis
+COPY console console
 COPY gateway gateway
 COPY services services
 COPY protos/gen protos/gen

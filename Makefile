@@ -26,8 +26,8 @@ DEV_STAMP := $(VENV)/.dev-$(call digest,dev)
 # The tools of `dev` contain those of `stack`.
 RUN_STAMP := $(if $(wildcard $(DEV_STAMP)),$(DEV_STAMP),$(STACK_STAMP))
 
-CODE := $(wildcard chassis gateway services stack tests bench docs protos)
-TYPED := $(wildcard chassis gateway services stack tests bench docs protos/generate.py)
+CODE := $(wildcard chassis console gateway services stack tests bench docs protos)
+TYPED := $(wildcard chassis console gateway services stack tests bench docs protos/generate.py)
 
 ##@ Everyday
 

@@ -35,6 +35,9 @@ CLIENT_GONE = "CLIENT_GONE"
 
 PageHandler = Callable[[Exchange], Awaitable[Response]]
 
+# What to call a path in metrics, and who answers it; None where there is nothing.
+Files = Callable[[str], tuple[str, PageHandler] | None]
+
 _log = telemetry.logger("http")
 
 
@@ -46,15 +49,17 @@ class App:
         routes: RouteIndex[Handler],
         pages: Mapping[str, PageHandler],
         *,
+        files: Files | None = None,
         cors: Cors | None = None,
         log_reads: bool = False,
         support: str = "",
     ) -> None:
-        """`pages` are answered for GET at their exact path; `log_reads` logs successful reads, too; `support`
-        is whom the answer to a defect names.
+        """`pages` are answered for GET at their exact path, `files` where neither they nor the contract have
+        anything; `log_reads` logs successful reads, too; `support` is whom the answer to a defect names.
         """
         self._routes = routes
         self._pages = pages
+        self._files = files
         self._cors = cors or Cors()
         self._log_reads = log_reads
         self._support = support
@@ -118,6 +123,9 @@ class App:
         if handler is not None:
             exchange.operation = handler.endpoint.path
             return handler.answer
+        if not found and self._files is not None and (file := self._files(exchange.path)) is not None:
+            exchange.operation, answer = file
+            return self._page(exchange, answer, method)
         if not found or _is_unknown_verb(exchange, found):
             raise errors.route_not_found(exchange.path)
         return self._refuse_method(exchange, _allowed(found))
@@ -141,11 +149,10 @@ class App:
         return answered
 
     async def _send(self, exchange: Exchange, response: Response) -> None:
-        headers = [
-            *response.headers,
-            (b"content-length", str(len(response.body)).encode()),
-            (b"traceparent", exchange.traceparent.encode()),
-        ]
+        headers = [*response.headers, (b"traceparent", exchange.traceparent.encode())]
+        if response.status != 304:
+            # There it would have to be the length of what the client has already.
+            headers.append((b"content-length", str(len(response.body)).encode()))
         if self._cors.enabled:
             headers += self._cors.headers(exchange.headers)
         body = b"" if exchange.method == "HEAD" else response.body

@@ -42,6 +42,7 @@ class GatewayConfig:
     support_contact: str = setting(
         "support@parley.example", shape="an address or URL that the answer to an unknown failure names"
     )
+    console: bool = setting(True, shape="true to serve the page in which people work, false to leave it out")
     otlp_endpoint: str = setting("", shape="http://host:4318, or nothing to switch tracing off")
 
     def targets(self) -> Mapping[str, str]:

@@ -40,15 +40,21 @@ class Readiness:
 
 
 def fixed_pages(
-    readiness: Readiness, *, document: Callable[[], dict[str, Any]], reference: Callable[[], Page]
+    readiness: Readiness,
+    *,
+    document: Callable[[], dict[str, Any]],
+    reference: Callable[[], Page],
+    has_console: bool,
 ) -> dict[str, PageHandler]:
     """The pages by path. `document` and `reference` are made when they are first asked for, and kept."""
+    links = {**_CONSOLE_LINK, **_LINKS} if has_console else _LINKS
+    index_html, index_json = _index_html(links), _index_json(links)
     openapi = _once(lambda: Page(dumps(document()), JSON_TYPE[1]).response())
     docs = _once(lambda: reference().response())
 
     async def index(exchange: Exchange) -> Response:
         wants_html = b"text/html" in exchange.headers.get(b"accept", b"")
-        return _INDEX_HTML if wants_html else _INDEX_JSON
+        return index_html if wants_html else index_json
 
     async def live(_exchange: Exchange) -> Response:
         return _LIVE
@@ -83,33 +89,43 @@ def _json(value: Any, status: int = 200) -> Response:
     return Response(status, dumps(value), [JSON_TYPE, NO_STORE, *SECURITY_HEADERS])
 
 
+_CONSOLE_LINK = {"console": ("/console", "Read and answer conversations")}
 _LINKS = {
     "docs": ("/docs", "Reference of every method, field and error"),
     "openapi": ("/openapi.json", "The same for programs, OpenAPI 3.1"),
     "live": ("/healthz", "Whether this process works"),
     "ready": ("/readyz", "Whether every service behind it does"),
 }
-_INDEX_JSON = _json({"name": "parley", **{key: path for key, (path, _) in _LINKS.items()}})
 _LIVE = _json({"status": "live"})
-_ITEMS = "".join(f'<li><a href="{path}">{path}</a><span>{text}</span></li>' for path, text in _LINKS.values())
-_INDEX_HTML = Page(
-    f"""<!doctype html>
+_INDEX = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <title>Parley</title>
 <style>
-:root{{color-scheme:light dark;--ink:#1b1f24;--soft:#5b6470;--line:#dfe3e8;--link:#0b5cad;--page:#fff}}
-@media(prefers-color-scheme:dark){{:root{{--ink:#e6e9ed;--soft:#9aa4b0;--line:#2c333b;--link:#7db8f5;--page:#14181d}}}}
-body{{margin:12vh auto 0;max-width:34rem;padding:0 1.25rem;background:var(--page);color:var(--ink);
-font:16px/1.6 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}}
-h1{{font-size:1.75rem;margin:0}}p{{color:var(--soft);margin:.25rem 0 1.5rem}}
-ul{{list-style:none;margin:0;padding:0;border-top:1px solid var(--line)}}
-li{{display:flex;flex-wrap:wrap;gap:.25rem 1rem;padding:.7rem 0;border-bottom:1px solid var(--line)}}
-a{{color:var(--link);min-width:8rem;font-family:ui-monospace,SFMono-Regular,Menlo,monospace;font-size:.95rem}}
-span{{color:var(--soft)}}
+:root{color-scheme:light dark;--ink:#1b1f24;--soft:#5b6470;--line:#dfe3e8;--link:#0b5cad;--page:#fff}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e9ed;--soft:#9aa4b0;--line:#2c333b;--link:#7db8f5;--page:#14181d}}
+body{margin:12vh auto 0;max-width:34rem;padding:0 1.25rem;background:var(--page);color:var(--ink);
+font:16px/1.6 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+h1{font-size:1.75rem;margin:0}p{color:var(--soft);margin:.25rem 0 1.5rem}
+ul{list-style:none;margin:0;padding:0;border-top:1px solid var(--line)}
+li{display:flex;flex-wrap:wrap;gap:.25rem 1rem;padding:.7rem 0;border-bottom:1px solid var(--line)}
+a{color:var(--link);min-width:8rem;font-family:ui-monospace,SFMono-Regular,Menlo,monospace;font-size:.95rem}
+span{color:var(--soft)}
 </style>
 <h1>Parley</h1><p>Gated orders, versioned offers, conversations. This is the HTTP API.</p>
-<ul>{_ITEMS}</ul></html>
-""".encode(),
-    b"text/html; charset=utf-8",
-    b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-).response()
+<ul><!-- items --></ul></html>
+"""
+
+
+def _index_json(links: Mapping[str, tuple[str, str]]) -> Response:
+    return _json({"name": "parley", **{key: path for key, (path, _) in links.items()}})
+
+
+def _index_html(links: Mapping[str, tuple[str, str]]) -> Response:
+    items = "".join(
+        f'<li><a href="{path}">{path}</a><span>{text}</span></li>' for path, text in links.values()
+    )
+    return Page(
+        _INDEX.replace("<!-- items -->", items).encode(),
+        b"text/html; charset=utf-8",
+        b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    ).response()

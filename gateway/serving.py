@@ -17,9 +17,11 @@ from granian.server.embed import Server
 
 from chassis import telemetry
 from chassis.config import Address
+from console import read_site
 from gateway.app import App
 from gateway.auth import TokenVerifier
 from gateway.config import GatewayConfig
+from gateway.console import ConsoleFiles
 from gateway.cors import Cors
 from gateway.docs import reference_page
 from gateway.downloads import DownloadHandler
@@ -67,7 +69,13 @@ class Gateway:
         document = partial(openapi_document, endpoints)
         self.app = App(
             routes,
-            fixed_pages(self.readiness, document=document, reference=lambda: reference_page(document())),
+            fixed_pages(
+                self.readiness,
+                document=document,
+                reference=lambda: reference_page(document()),
+                has_console=config.console,
+            ),
+            files=ConsoleFiles(read_site()) if config.console else None,
             cors=Cors(config.cors_origins),
             log_reads=config.log_level == "debug",
             support=config.support_contact,

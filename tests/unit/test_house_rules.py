@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOMS = ("bench", "chassis", "docs", "gateway", "services", "stack", "tests")
+ROOMS = ("bench", "chassis", "console", "docs", "gateway", "services", "stack", "tests")
 MAXIMUM_FILE_LINES = 400
 MAXIMUM_FUNCTION_LINES = 70
 EMPTY_NAMES = {"common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}

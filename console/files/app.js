@@ -1,0 +1,148 @@
+// The page: which address shows what, who is signed in, and the bar above it all.
+
+import * as session from "./session.js";
+import { announce, button, el, icon, trouble } from "./dom.js";
+import { choose, say, speak } from "./words.js";
+
+// `keepsFragment`: what stands behind # is for the view and no token to sign in with. `isPublic`: needs nobody.
+const ROUTES = [
+  { pattern: /^\/console\/?$/, load: () => import("./desk.js") },
+  { pattern: /^\/conversations\/([A-Za-z0-9-]+)$/, load: () => import("./desk.js") },
+  { pattern: /^\/verify-email$/, load: () => import("./verify.js"), keepsFragment: true },
+];
+const LANGUAGE = "language";
+
+let shown = null;
+
+/** Goes to another page of the console without loading it anew. */
+export function go(path, { replace = false } = {}) {
+  history[replace ? "replaceState" : "pushState"](null, "", path);
+  return show();
+}
+
+/** Says in the title where the reader is. */
+export function entitle(text) {
+  document.title = text ? `${text} · Parley` : "Parley";
+}
+
+/** Takes over the language of the profile; true where the page has to be shown anew. */
+export async function follow(locale) {
+  if (!locale || session.recall(LANGUAGE) === locale) return false;
+  session.remember(LANGUAGE, locale);
+  await speak(languageWanted());
+  return true;
+}
+
+/** Shows the present address again, for example in another language. */
+export function again() {
+  shown?.controller.abort();
+  shown = null;
+  bar();
+  return show();
+}
+
+function languageWanted() {
+  return choose([session.recall(LANGUAGE), ...navigator.languages]);
+}
+
+function route() {
+  for (const each of ROUTES) {
+    const found = each.pattern.exec(location.pathname);
+    if (found) return { ...each, parameter: found[1] ?? "" };
+  }
+  return { pattern: null, load: () => import("./desk.js"), parameter: "" };
+}
+
+/** What stands behind # is taken once and removed at once: it stays in no history and in no screenshot. */
+function takeFragment(target) {
+  const values = new URLSearchParams(location.hash.slice(1));
+  if (!location.hash.includes("=")) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  if (target.keepsFragment) return values;
+  if (values.get("token") && !session.begin(values.get("token"))) session.end("expired");
+  return null;
+}
+
+async function show() {
+  const target = route();
+  const fragment = takeFragment(target) ?? (shown?.load === String(target.load) ? shown.fragment : null);
+  const isKnown = session.token() !== null;
+  const main = document.getElementById("main");
+  if (!target.isPublic && !isKnown) return signIn(main, target, fragment);
+  const view = await target.load();
+  const parameter = target.parameter;
+  if (shown?.view === view && view.move) return view.move(parameter);
+  shown?.controller.abort();
+  const controller = new AbortController();
+  shown = { view, controller, fragment, load: String(target.load) };
+  main.className = view.layout ?? "sheet";
+  main.replaceChildren();
+  bar();
+  entitle("");
+  await view.show({ main, parameter, fragment, signal: controller.signal });
+  return undefined;
+}
+
+async function signIn(main, target, fragment) {
+  const { ask } = await import("./signin.js");
+  shown?.controller.abort();
+  shown = { view: null, controller: new AbortController(), fragment, load: String(target.load) };
+  main.className = "sheet";
+  bar();
+  ask(main, () => { void guarded(start); });
+}
+
+function bar() {
+  const isKnown = session.token() !== null;
+  document.getElementById("skip").textContent = say("app.skip");
+  const home = el("a", { class: "home", href: "/console", "data-local": true }, el("b", {}, "Parley"));
+  const who = session.user().replace(/^users\//, "");
+  document.getElementById("bar").replaceChildren(
+    home,
+    ...(isKnown
+      ? [el("nav", { "aria-label": say("app.account") },
+        el("span", { class: "button" }, icon("person"), el("span", { class: "who" }, who)),
+        button(say("app.leave"), () => session.end("left"), { drawing: "exit", wordless: true }))]
+      : []),
+  );
+}
+
+async function guarded(work) {
+  try {
+    await work();
+  } catch (error) {
+    if (error?.name === "AbortError") return;
+    console.error(error);
+    const again = button(say("app.reload"), () => location.reload(), { kind: "primary" });
+    document.getElementById("main").replaceChildren(trouble(say("reason.PAGE"), again));
+  }
+}
+
+async function start() {
+  await speak(languageWanted());
+  bar();
+  await show();
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-local]");
+  if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  if (link.pathname !== location.pathname) void guarded(() => go(link.pathname));
+});
+window.addEventListener("popstate", () => { void guarded(show); });
+window.addEventListener("hashchange", () => { if (location.hash.includes("=")) void guarded(show); });
+session.onEnd((reason) => {
+  shown?.controller.abort();
+  shown = null;
+  entitle("");
+  announce(say(`signin.${reason}`));
+  void guarded(async () => {
+    const { ask } = await import("./signin.js");
+    document.getElementById("main").className = "sheet";
+    bar();
+    ask(document.getElementById("main"), () => { void guarded(start); }, reason);
+  });
+});
+
+void guarded(start);

@@ -1,0 +1,118 @@
+"""The files of the console: complete in every language, small, and found at paths that never go stale."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from console.site import ENTRY, LANGUAGES, POLICY, Site, modules, read_site, read_sources
+from parley.messaging.v1 import timeline_pb2
+
+SOURCES = read_sources()
+SCRIPTS = {name: body.decode() for name, body in SOURCES.items() if name.endswith(".js")}
+PARTS = sorted({name[2:] for name in SOURCES if re.fullmatch(r"[a-z]{2}(-[a-z]+)?\.json", name)})
+FIRST_VIEW_BYTES = 60_000
+MARK = re.compile(r"\{(\w+)\}")
+
+
+def texts(language: str, part: str) -> dict[str, str]:
+    return dict(json.loads(SOURCES[f"{language}{part}"]))
+
+
+def all_texts(language: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in PARTS:
+        mine = texts(language, part)
+        assert not mine.keys() & found.keys()
+        found |= mine
+    return found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_says_everything(language: str) -> None:
+    for part in PARTS:
+        english, mine = texts("en", part), texts(language, part)
+        assert list(mine) == list(english)
+        for key, text in mine.items():
+            assert text.strip() == text != "", key
+            assert sorted(MARK.findall(text)) == sorted(MARK.findall(english[key])), key
+            assert "<" not in text, key
+
+
+def test_every_sentence_that_a_script_asks_for_is_there() -> None:
+    english = all_texts("en")
+    asked = {key for script in SCRIPTS.values() for key in re.findall(r"\bsay\(\"([a-zA-Z.]+)\"", script)}
+    assert len(asked) > 20
+    assert asked <= english.keys()
+
+
+def test_whatever_happens_has_words() -> None:
+    types = timeline_pb2.TimelineEvent.Type.keys()
+    words = {key.removeprefix("event.") for key in all_texts("en") if key.startswith("event.")}
+    assert {name.removeprefix("TYPE_") for name in types} - {"UNSPECIFIED"} <= words
+
+
+@pytest.mark.parametrize("view", ["desk.js", "verify.js"])
+def test_the_first_view_is_small(view: str) -> None:
+    scripts = {*modules(SOURCES, ENTRY), *modules(SOURCES, view)}
+    words = max(len(SOURCES[f"{language}.json"]) for language in LANGUAGES)
+    total = sum(len(SOURCES[name]) for name in {*scripts, "shell.html", "console.css", "icon.svg"}) + words
+    assert total < FIRST_VIEW_BYTES
+
+
+def test_scripts_have_no_way_to_turn_text_into_markup() -> None:
+    forbidden = re.compile(
+        r"innerHTML|outerHTML|insertAdjacentHTML|setHTML|document\.write|DOMParser|eval\("
+        r"|new Function|srcdoc|javascript:"
+    )
+    assert [name for name, script in SCRIPTS.items() if forbidden.search(script)] == []
+    assert "'unsafe" not in POLICY
+    assert not re.search(r"<script>|<style|\son\w+=|style=", SOURCES["shell.html"].decode())
+
+
+def test_a_token_stays_in_the_tab() -> None:
+    assert [
+        name for name, script in SCRIPTS.items() if re.search(r"localStorage|document\.cookie", script)
+    ] == []
+
+
+def test_the_shell_is_served_at_every_page_and_names_its_files() -> None:
+    site = read_site()
+    pages = {
+        path: site.find(path) for path in ("/console", "/console/", "/conversations/0198-ab", "/verify-email")
+    }
+    assert {path: page.label for path, page in pages.items() if page} == {
+        "/console": "/console",
+        "/console/": "/console",
+        "/conversations/0198-ab": "/conversations/{conversation}",
+        "/verify-email": "/verify-email",
+    }
+    page = site.find("/console")
+    assert page is not None
+    assert not page.is_immutable
+    named = re.findall(r'(?:href|src)="(/[^"]+)"', page.body.decode())
+    assert site.path(ENTRY) in named
+    assert site.path("api.js") not in named
+    found = [site.find(path) for path in named]
+    assert all(asset is not None and asset.is_immutable for asset in found)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/consoles", "/conversations", "/conversations/", "/conversations/a/b", "/conversations/a:close",
+     "/console/000000000000/app.js", "/console/app.js", "/verify-email/x"],
+)  # fmt: skip
+def test_nothing_else_is_served(path: str) -> None:
+    assert read_site().find(path) is None
+
+
+def test_another_file_moves_all_of_them() -> None:
+    before = Site({"shell.html": b"{base}<!-- modules -->\n", ENTRY: b'import "./a.js";', "a.js": b"1;"})
+    after = Site({"shell.html": b"{base}<!-- modules -->\n", ENTRY: b'import "./a.js";', "a.js": b"2;"})
+    assert before.path(ENTRY) != after.path(ENTRY)
+    assert after.find(before.path(ENTRY)) is None
+    assert (asset := after.find(after.path("a.js"))) is not None
+    assert asset.body == b"2;"
+    assert after.find(f"/console/{after.version}/shell.html") is None
