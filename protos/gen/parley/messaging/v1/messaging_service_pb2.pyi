@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from parley.messaging.v1 import consent_pb2 as _consent_pb2
 from parley.messaging.v1 import conversation_pb2 as _conversation_pb2
 from parley.messaging.v1 import timeline_pb2 as _timeline_pb2
 import builtins as _builtins
@@ -86,6 +87,7 @@ class CreateInquiryRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     OBSERVER_FIELD_NUMBER: _builtins.int
+    CONSENTS_FIELD_NUMBER: _builtins.int
     seller: _builtins.str
     """`sellers/{seller}`."""
     title: _builtins.str
@@ -102,6 +104,10 @@ class CreateInquiryRequest(_message.Message):
     """Optional: `observers/{observer}`, for example the manufacturer behind a distributor, who shall learn whether contact was made
     and a sale closed. He never sees the conversation.
     """
+    @_builtins.property
+    def consents(self) -> _containers.RepeatedScalarFieldContainer[_consent_pb2.ConsentType.ValueType]:
+        """What the buyer allows this seller to do with his contact data, from now on; see SetConsent. Empty: nothing new."""
+
     def __init__(
         self,
         *,
@@ -112,10 +118,11 @@ class CreateInquiryRequest(_message.Message):
         request_id: _builtins.str = ...,
         summary: _builtins.str = ...,
         observer: _builtins.str = ...,
+        consents: _abc.Iterable[_consent_pb2.ConsentType.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["marketplace", b"marketplace", "observer", b"observer", "request_id", b"request_id", "seller", b"seller", "summary", b"summary", "text", b"text", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents", "marketplace", b"marketplace", "observer", b"observer", "request_id", b"request_id", "seller", b"seller", "summary", b"summary", "text", b"text", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,9 +5,11 @@ import warnings
 
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from parley.messaging.v1 import attachment_pb2 as parley_dot_messaging_dot_v1_dot_attachment__pb2
+from parley.messaging.v1 import consent_pb2 as parley_dot_messaging_dot_v1_dot_consent__pb2
 from parley.messaging.v1 import contact_methods_pb2 as parley_dot_messaging_dot_v1_dot_contact__methods__pb2
 from parley.messaging.v1 import conversation_methods_pb2 as parley_dot_messaging_dot_v1_dot_conversation__methods__pb2
 from parley.messaging.v1 import feedback_pb2 as parley_dot_messaging_dot_v1_dot_feedback__pb2
+from parley.messaging.v1 import lead_pb2 as parley_dot_messaging_dot_v1_dot_lead__pb2
 from parley.messaging.v1 import messaging_service_pb2 as parley_dot_messaging_dot_v1_dot_messaging__service__pb2
 from parley.messaging.v1 import outcome_pb2 as parley_dot_messaging_dot_v1_dot_outcome__pb2
 from parley.messaging.v1 import participant_methods_pb2 as parley_dot_messaging_dot_v1_dot_participant__methods__pb2
@@ -223,6 +225,31 @@ class MessagingServiceStub:
                 '/parley.messaging.v1.MessagingService/RedeliverWebhook',
                 request_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.RedeliverWebhookRequest.SerializeToString,
                 response_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.RedeliverWebhookResponse.FromString,
+                _registered_method=True)
+        self.ListLeads = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/ListLeads',
+                request_serializer=parley_dot_messaging_dot_v1_dot_lead__pb2.ListLeadsRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_lead__pb2.ListLeadsResponse.FromString,
+                _registered_method=True)
+        self.ExportLeads = channel.unary_stream(
+                '/parley.messaging.v1.MessagingService/ExportLeads',
+                request_serializer=parley_dot_messaging_dot_v1_dot_lead__pb2.ExportLeadsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.SetConsent = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/SetConsent',
+                request_serializer=parley_dot_messaging_dot_v1_dot_consent__pb2.SetConsentRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_consent__pb2.SetConsentResponse.FromString,
+                _registered_method=True)
+        self.ListConsents = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/ListConsents',
+                request_serializer=parley_dot_messaging_dot_v1_dot_consent__pb2.ListConsentsRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_consent__pb2.ListConsentsResponse.FromString,
+                _registered_method=True)
+        self.ListDisclosures = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/ListDisclosures',
+                request_serializer=parley_dot_messaging_dot_v1_dot_consent__pb2.ListDisclosuresRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_consent__pb2.ListDisclosuresResponse.FromString,
                 _registered_method=True)
 
 
@@ -507,6 +534,48 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLeads(self, request, context):
+        """The feed of a seller's leads: one item for each change of a lead, in the order in which the changes became visible, so that
+        whoever goes on from `next_since` gets each of them once. Contact data is shown as far as the buyer allows it now; that it was
+        shown is recorded, and the buyer can read it (ListDisclosures).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportLeads(self, request, context):
+        """A seller's leads as a table, CSV by RFC 4180: one line for each, as it is now, without those that were erased. Cells that a
+        spreadsheet would compute begin with an apostrophe.
+        buf:lint:ignore RPC_NO_SERVER_STREAMING
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetConsent(self, request, context):
+        """Gives a consent, or withdraws it; withdrawn, it holds for no reading any more. Deciding the same again changes nothing.
+        Somebody else's profile: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConsents(self, request, context):
+        """Lists what the caller decided, the newest first. Somebody else's profile: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDisclosures(self, request, context):
+        """Lists who was shown the caller's contact data, the newest first. Somebody else's profile: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -684,6 +753,31 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.RedeliverWebhook,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.RedeliverWebhookRequest.FromString,
                     response_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.RedeliverWebhookResponse.SerializeToString,
+            ),
+            'ListLeads': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLeads,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_lead__pb2.ListLeadsRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_lead__pb2.ListLeadsResponse.SerializeToString,
+            ),
+            'ExportLeads': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportLeads,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_lead__pb2.ExportLeadsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'SetConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetConsent,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_consent__pb2.SetConsentRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_consent__pb2.SetConsentResponse.SerializeToString,
+            ),
+            'ListConsents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConsents,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_consent__pb2.ListConsentsRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_consent__pb2.ListConsentsResponse.SerializeToString,
+            ),
+            'ListDisclosures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDisclosures,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_consent__pb2.ListDisclosuresRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_consent__pb2.ListDisclosuresResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1637,6 +1731,141 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/RedeliverWebhook',
             parley_dot_messaging_dot_v1_dot_webhook__pb2.RedeliverWebhookRequest.SerializeToString,
             parley_dot_messaging_dot_v1_dot_webhook__pb2.RedeliverWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLeads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ListLeads',
+            parley_dot_messaging_dot_v1_dot_lead__pb2.ListLeadsRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_lead__pb2.ListLeadsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportLeads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ExportLeads',
+            parley_dot_messaging_dot_v1_dot_lead__pb2.ExportLeadsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/SetConsent',
+            parley_dot_messaging_dot_v1_dot_consent__pb2.SetConsentRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_consent__pb2.SetConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConsents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ListConsents',
+            parley_dot_messaging_dot_v1_dot_consent__pb2.ListConsentsRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_consent__pb2.ListConsentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDisclosures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ListDisclosures',
+            parley_dot_messaging_dot_v1_dot_consent__pb2.ListDisclosuresRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_consent__pb2.ListDisclosuresResponse.FromString,
             options,
             channel_credentials,
             insecure,

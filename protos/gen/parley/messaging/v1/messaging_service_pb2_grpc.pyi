@@ -7,9 +7,11 @@ from collections import abc as _abc
 from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 from parley.messaging.v1 import attachment_pb2 as _attachment_pb2
+from parley.messaging.v1 import consent_pb2 as _consent_pb2
 from parley.messaging.v1 import contact_methods_pb2 as _contact_methods_pb2
 from parley.messaging.v1 import conversation_methods_pb2 as _conversation_methods_pb2
 from parley.messaging.v1 import feedback_pb2 as _feedback_pb2
+from parley.messaging.v1 import lead_pb2 as _lead_pb2
 from parley.messaging.v1 import messaging_service_pb2 as _messaging_service_pb2
 from parley.messaging.v1 import outcome_pb2 as _outcome_pb2
 from parley.messaging.v1 import participant_methods_pb2 as _participant_methods_pb2
@@ -163,6 +165,26 @@ class MessagingServiceStub:
     """Lists what was, is and will be told to an address."""
     RedeliverWebhook: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.RedeliverWebhookRequest, _webhook_pb2.RedeliverWebhookResponse]
     """Tries a delivery once more at once, beside the order of the others. Errors: WEBHOOK_ENDPOINT_DISABLED."""
+    ListLeads: _grpc.UnaryUnaryMultiCallable[_lead_pb2.ListLeadsRequest, _lead_pb2.ListLeadsResponse]
+    """The feed of a seller's leads: one item for each change of a lead, in the order in which the changes became visible, so that
+    whoever goes on from `next_since` gets each of them once. Contact data is shown as far as the buyer allows it now; that it was
+    shown is recorded, and the buyer can read it (ListDisclosures).
+    """
+    ExportLeads: _grpc.UnaryStreamMultiCallable[_lead_pb2.ExportLeadsRequest, _httpbody_pb2.HttpBody]
+    """A seller's leads as a table, CSV by RFC 4180: one line for each, as it is now, without those that were erased. Cells that a
+    spreadsheet would compute begin with an apostrophe.
+    buf:lint:ignore RPC_NO_SERVER_STREAMING
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
+    SetConsent: _grpc.UnaryUnaryMultiCallable[_consent_pb2.SetConsentRequest, _consent_pb2.SetConsentResponse]
+    """Gives a consent, or withdraws it; withdrawn, it holds for no reading any more. Deciding the same again changes nothing.
+    Somebody else's profile: NOT_FOUND.
+    """
+    ListConsents: _grpc.UnaryUnaryMultiCallable[_consent_pb2.ListConsentsRequest, _consent_pb2.ListConsentsResponse]
+    """Lists what the caller decided, the newest first. Somebody else's profile: NOT_FOUND."""
+    ListDisclosures: _grpc.UnaryUnaryMultiCallable[_consent_pb2.ListDisclosuresRequest, _consent_pb2.ListDisclosuresResponse]
+    """Lists who was shown the caller's contact data, the newest first. Somebody else's profile: NOT_FOUND."""
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -290,6 +312,26 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     """Lists what was, is and will be told to an address."""
     RedeliverWebhook: _aio.UnaryUnaryMultiCallable[_webhook_pb2.RedeliverWebhookRequest, _webhook_pb2.RedeliverWebhookResponse]  # type: ignore[assignment]
     """Tries a delivery once more at once, beside the order of the others. Errors: WEBHOOK_ENDPOINT_DISABLED."""
+    ListLeads: _aio.UnaryUnaryMultiCallable[_lead_pb2.ListLeadsRequest, _lead_pb2.ListLeadsResponse]  # type: ignore[assignment]
+    """The feed of a seller's leads: one item for each change of a lead, in the order in which the changes became visible, so that
+    whoever goes on from `next_since` gets each of them once. Contact data is shown as far as the buyer allows it now; that it was
+    shown is recorded, and the buyer can read it (ListDisclosures).
+    """
+    ExportLeads: _aio.UnaryStreamMultiCallable[_lead_pb2.ExportLeadsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """A seller's leads as a table, CSV by RFC 4180: one line for each, as it is now, without those that were erased. Cells that a
+    spreadsheet would compute begin with an apostrophe.
+    buf:lint:ignore RPC_NO_SERVER_STREAMING
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
+    SetConsent: _aio.UnaryUnaryMultiCallable[_consent_pb2.SetConsentRequest, _consent_pb2.SetConsentResponse]  # type: ignore[assignment]
+    """Gives a consent, or withdraws it; withdrawn, it holds for no reading any more. Deciding the same again changes nothing.
+    Somebody else's profile: NOT_FOUND.
+    """
+    ListConsents: _aio.UnaryUnaryMultiCallable[_consent_pb2.ListConsentsRequest, _consent_pb2.ListConsentsResponse]  # type: ignore[assignment]
+    """Lists what the caller decided, the newest first. Somebody else's profile: NOT_FOUND."""
+    ListDisclosures: _aio.UnaryUnaryMultiCallable[_consent_pb2.ListDisclosuresRequest, _consent_pb2.ListDisclosuresResponse]  # type: ignore[assignment]
+    """Lists who was shown the caller's contact data, the newest first. Somebody else's profile: NOT_FOUND."""
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Conversations between buyers and sellers: messages, read receipts, and the timeline in which they stand beside what
@@ -624,5 +666,55 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_pb2.RedeliverWebhookResponse, _abc.Awaitable[_webhook_pb2.RedeliverWebhookResponse]]:
         """Tries a delivery once more at once, beside the order of the others. Errors: WEBHOOK_ENDPOINT_DISABLED."""
+
+    @_abc_1.abstractmethod
+    def ListLeads(
+        self,
+        request: _lead_pb2.ListLeadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lead_pb2.ListLeadsResponse, _abc.Awaitable[_lead_pb2.ListLeadsResponse]]:
+        """The feed of a seller's leads: one item for each change of a lead, in the order in which the changes became visible, so that
+        whoever goes on from `next_since` gets each of them once. Contact data is shown as far as the buyer allows it now; that it was
+        shown is recorded, and the buyer can read it (ListDisclosures).
+        """
+
+    @_abc_1.abstractmethod
+    def ExportLeads(
+        self,
+        request: _lead_pb2.ExportLeadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """A seller's leads as a table, CSV by RFC 4180: one line for each, as it is now, without those that were erased. Cells that a
+        spreadsheet would compute begin with an apostrophe.
+        buf:lint:ignore RPC_NO_SERVER_STREAMING
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+
+    @_abc_1.abstractmethod
+    def SetConsent(
+        self,
+        request: _consent_pb2.SetConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_pb2.SetConsentResponse, _abc.Awaitable[_consent_pb2.SetConsentResponse]]:
+        """Gives a consent, or withdraws it; withdrawn, it holds for no reading any more. Deciding the same again changes nothing.
+        Somebody else's profile: NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListConsents(
+        self,
+        request: _consent_pb2.ListConsentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_pb2.ListConsentsResponse, _abc.Awaitable[_consent_pb2.ListConsentsResponse]]:
+        """Lists what the caller decided, the newest first. Somebody else's profile: NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def ListDisclosures(
+        self,
+        request: _consent_pb2.ListDisclosuresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_pb2.ListDisclosuresResponse, _abc.Awaitable[_consent_pb2.ListDisclosuresResponse]]:
+        """Lists who was shown the caller's contact data, the newest first. Somebody else's profile: NOT_FOUND."""
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
