@@ -72,6 +72,16 @@ def cursor_of(*values: datetime | int | str) -> Cursor:
     return tuple(value.isoformat() if isinstance(value, datetime) else str(value) for value in values)
 
 
+def position_of(cursor: Cursor | None) -> int:
+    """The number that a cursor of a single number holds; 0 without a cursor. Refusal PAGE_TOKEN_INVALID."""
+    if cursor is None:
+        return 0
+    if len(cursor) != 1:
+        raise _token_invalid()
+    number: int = _value(cursor[0], int)
+    return number
+
+
 def keyset(
     statement: sa.Select[Any],
     columns: Sequence[sa.ColumnElement[Any]],

@@ -10,8 +10,10 @@ from chassis.timers import Handler
 from parley.messaging.v1.messaging_service_pb2_grpc import add_MessagingServiceServicer_to_server
 from services.messaging.adapters.attachment_repository import AttachmentRepository
 from services.messaging.adapters.clamav import scanner_at
+from services.messaging.adapters.consent_repository import ConsentRepository, DisclosureRepository
 from services.messaging.adapters.conversation_repository import ConversationRepository
 from services.messaging.adapters.file_store import ObjectFileStore
+from services.messaging.adapters.lead_repository import LeadRepository
 from services.messaging.adapters.live_feed import BROADCASTS, BroadcastFeed
 from services.messaging.adapters.mail_folder import FolderTransport, NoTransport
 from services.messaging.adapters.mail_repository import (
@@ -25,6 +27,7 @@ from services.messaging.adapters.pdf_inspection import PdfInspector, TemporaryFi
 from services.messaging.adapters.profile_repository import ProfileRepository
 from services.messaging.adapters.rating_repository import RatingRepository
 from services.messaging.adapters.timeline_repository import TimelineRepository
+from services.messaging.adapters.told_profiles import ToldProfiles
 from services.messaging.adapters.webhook_repository import WebhookRepository
 from services.messaging.adapters.webhook_transport import HttpWebhookTransport
 from services.messaging.app.attachments import (
@@ -35,10 +38,12 @@ from services.messaging.app.attachments import (
     AttachmentSweeper,
     Examination,
 )
+from services.messaging.app.consents import ConsentCommands, PrivacyQueries
 from services.messaging.app.contact import ContactCommands
 from services.messaging.app.conversations import ConversationQueries
 from services.messaging.app.feedback import FeedbackCommands, RatingQueries, RatingReactions
 from services.messaging.app.inquiries import InquiryCommands
+from services.messaging.app.leads import LeadBook, LeadQueries
 from services.messaging.app.lifecycle import LifecycleCommands
 from services.messaging.app.mail_ports import Transport
 from services.messaging.app.messages import MessageCommands
@@ -64,6 +69,7 @@ from services.messaging.entrypoints.conversation_methods import ConversationRoom
 from services.messaging.entrypoints.events import subscriptions
 from services.messaging.entrypoints.feedback_methods import FeedbackRooms
 from services.messaging.entrypoints.grpc import MessagingServicer
+from services.messaging.entrypoints.lead_methods import LeadRooms
 from services.messaging.entrypoints.message_methods import MessageRooms
 from services.messaging.entrypoints.profile_methods import ProfileRooms
 from services.messaging.entrypoints.webhook_methods import WebhookRooms
@@ -83,16 +89,17 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     config, held, files = runtime.config, AttachmentRepository(), ObjectFileStore(runtime.config.files_at)
     sweeper = AttachmentSweeper(database, held, files, clock)
     people, pace = ProfileRepository(), Pace(config.messages_per_minute, clock)
+    leads = _lead_book(runtime)
     outcomes, ratings = OutcomeRepository(), RatingRepository()
     servicer = MessagingServicer(
         conversations=ConversationRooms(
-            InquiryCommands(database, store, timelines, feed, pace=pace, clock=clock, ids=ids),
+            InquiryCommands(database, store, timelines, feed, leads=leads, pace=pace, clock=clock, ids=ids),
             ConversationQueries(database, store, clock),
             LifecycleCommands(database, store, timelines, feed, clock=clock, ids=ids),
             OutcomeQueries(database, outcomes),
         ),
         feedback=FeedbackRooms(
-            ContactCommands(database, store, timelines, people, feed, clock=clock, ids=ids),
+            ContactCommands(database, store, timelines, people, feed, leads=leads, clock=clock, ids=ids),
             FeedbackCommands(database, store, timelines, feed, clock=clock, ids=ids),
             RatingQueries(database, ratings, clock),
         ),
@@ -104,6 +111,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         ),
         participants=ParticipantCommands(database, store, timelines, feed, clock=clock, ids=ids),
         profiles=_profile_rooms(runtime),
+        leads=_lead_rooms(runtime, leads),
         webhooks=_webhook_rooms(runtime, hooks),
         attachments=AttachmentRooms(
             AttachmentCommands(database, store, held, files, _examination(config), clock=clock, ids=ids),
@@ -113,7 +121,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     return Service(
         add_servicers=partial(add_MessagingServiceServicer_to_server, servicer),
         subscriptions=subscriptions(
-            Reactions(database, store, timelines, feed, outcomes=outcomes, ratings=ratings),
+            Reactions(database, store, timelines, feed, outcomes=outcomes, ratings=ratings, leads=leads),
             OutcomeReactions(database, outcomes, ratings),
             RatingReactions(database, ratings),
         ),
@@ -133,6 +141,28 @@ def _examination(config: MessagingConfig) -> Examination:
     return Examination(TemporaryFiles(), PdfInspector(), scanner)
 
 
+def _lead_book(runtime: Runtime[MessagingConfig]) -> LeadBook:
+    # Its own profiles tell nobody: it changes none.
+    return LeadBook(
+        LeadRepository(),
+        ConsentRepository(),
+        DisclosureRepository(runtime.ids),
+        ProfileRepository(),
+        clock=runtime.clock,
+        ids=runtime.ids,
+    )
+
+
+def _lead_rooms(runtime: Runtime[MessagingConfig], book: LeadBook) -> LeadRooms:
+    database, clock = runtime.database, runtime.clock
+    consents, disclosures = ConsentRepository(), DisclosureRepository(runtime.ids)
+    return LeadRooms(
+        LeadQueries(database, LeadRepository(), disclosures, clock),
+        ConsentCommands(database, book, ProfileRepository(), clock),
+        PrivacyQueries(database, consents, disclosures),
+    )
+
+
 def _webhook_rooms(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) -> WebhookRooms:
     database, local = runtime.database, runtime.config.webhooks_local
     return WebhookRooms(
@@ -148,7 +178,8 @@ def _webhook_timers(runtime: Runtime[MessagingConfig], hooks: WebhookRepository)
 
 
 def _profile_rooms(runtime: Runtime[MessagingConfig]) -> ProfileRooms:
-    database, clock, people = runtime.database, runtime.clock, ProfileRepository()
+    database, clock = runtime.database, runtime.clock
+    people = ToldProfiles(_lead_book(runtime).profile_saved)
     proofs = EmailProofs(VerificationRepository(), MailRepository(people), clock=clock, ids=runtime.ids)
     return ProfileRooms(
         ProfileCommands(database, people, proofs, clock),
@@ -158,7 +189,7 @@ def _profile_rooms(runtime: Runtime[MessagingConfig]) -> ProfileRooms:
 
 
 def _mail_timers(runtime: Runtime[MessagingConfig]) -> dict[str, Handler]:
-    people = ProfileRepository()
+    people = ToldProfiles(_lead_book(runtime).profile_saved)
     timers = MailTimers(
         runtime.database,
         notifications=NotificationRepository(),

@@ -36,6 +36,7 @@ from parley.orders.v1 import orders_service_pb2 as orders
 from parley.orders.v1 import payment_methods_pb2 as money
 from parley.orders.v1 import subscription_methods_pb2 as subscribing
 from parley.type.v1 import commerce_pb2
+from tests.e2e.privacy_rows import PRIVACY
 from tests.e2e.rows import DENIED, MISSING, OK, UNSIGNED, Foreign, Row, euro
 from tests.e2e.selling_rows import GATING, OFFERS
 from tests.e2e.webhook_rows import WEBHOOKS
@@ -165,6 +166,7 @@ MESSAGING: Mapping[str, Row] = {
     "WatchConversation": Row(lambda f: messaging.WatchConversationRequest(name=f.conversation)),
     "SendMessage": Row(lambda f: messaging.SendMessageRequest(parent=f.conversation, text="Psst.")),
     **WEBHOOKS,
+    **PRIVACY,
     "UploadAttachment": Row(
         lambda f: attachment_pb2.UploadAttachmentRequest(parent=f.conversation, filename="a.pdf")
     ),

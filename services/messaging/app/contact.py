@@ -9,6 +9,7 @@ from chassis.call import Call
 from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
+from services.messaging.app.leads import LeadBook
 from services.messaging.app.ports import Conversations, LiveFeed, Timelines
 from services.messaging.app.seats import seat_of
 from services.messaging.app.views import ConversationView
@@ -43,6 +44,7 @@ class ContactCommands:
         phones: Phones,
         feed: LiveFeed,
         *,
+        leads: LeadBook,
         clock: Clock,
         ids: Ids,
     ) -> None:
@@ -51,6 +53,7 @@ class ContactCommands:
         self._timelines = timelines
         self._phones = phones
         self._feed = feed
+        self._leads = leads
         self._clock = clock
         self._ids = ids
 
@@ -67,6 +70,7 @@ class ContactCommands:
             await self._store.save(tx, changed, expected=found.version)
             tx.record(event)
             phone = await self._phones.phone_of(tx, found.buyer)
+            await self._leads.revealed(tx, found, reader=seat.user)
             return Revealed(ConversationView(changed, seat, now), phone)
 
         revealed = await self._database.command(call, work)

@@ -10,6 +10,7 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.machine import Actor
 from services.messaging.app.conversations import check_etag
+from services.messaging.app.leads import LeadBook
 from services.messaging.app.pace import Pace
 from services.messaging.app.ports import Conversations, LiveFeed, Timelines
 from services.messaging.app.seats import seat_of
@@ -18,6 +19,7 @@ from services.messaging.domain import conversation as conversations
 from services.messaging.domain import inquiry as inquiries
 from services.messaging.domain import message as messages
 from services.messaging.domain import refusals
+from services.messaging.domain.consent import ConsentType
 from services.messaging.domain.conversation import Conversation, DeclineReason
 from services.messaging.domain.inquiry import Question
 from services.messaging.domain.message import Kind, Message
@@ -31,6 +33,7 @@ class CreateInquiry:
 
     question: Question
     text: str
+    consents: tuple[ConsentType, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,12 @@ class InquiryCommands:
         timelines: Timelines,
         feed: LiveFeed,
         *,
+        leads: LeadBook,
         pace: Pace,
         clock: Clock,
         ids: Ids,
     ) -> None:
+        self._leads = leads
         self._pace = pace
         self._database = database
         self._store = store
@@ -94,6 +99,7 @@ class InquiryCommands:
             await self._happened(tx, begun, EventType.INQUIRY_STARTED, Side.BUYER)
             tx.record(conversations.started(begun))
             changed, message = await self._say(tx, begun, seat, command.text)
+            await self._leads.contacted(tx, begun, command.consents)
             return StartedInquiry(ConversationView(changed, seat, now), message)
 
         return await self._database.command(call, work)

@@ -7,6 +7,7 @@ from services.messaging.app.participants import ParticipantCommands
 from services.messaging.entrypoints.attachment_methods import AttachmentMethods, AttachmentRooms
 from services.messaging.entrypoints.conversation_methods import ConversationMethods, ConversationRooms
 from services.messaging.entrypoints.feedback_methods import FeedbackMethods, FeedbackRooms
+from services.messaging.entrypoints.lead_methods import LeadMethods, LeadRooms
 from services.messaging.entrypoints.message_methods import MessageMethods, MessageRooms
 from services.messaging.entrypoints.participant_methods import ParticipantMethods
 from services.messaging.entrypoints.profile_methods import ProfileMethods, ProfileRooms
@@ -17,6 +18,7 @@ class MessagingServicer(
     AttachmentMethods,
     ConversationMethods,
     FeedbackMethods,
+    LeadMethods,
     MessageMethods,
     ParticipantMethods,
     ProfileMethods,
@@ -35,7 +37,9 @@ class MessagingServicer(
         profiles: ProfileRooms,
         attachments: AttachmentRooms,
         webhooks: WebhookRooms,
+        leads: LeadRooms,
     ) -> None:
+        self._leads = leads
         self._webhooks = webhooks
         self._participants = participants
         self._feedback = feedback

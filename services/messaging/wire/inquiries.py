@@ -7,6 +7,7 @@ from parley.messaging.v1 import messaging_service_pb2
 from services.messaging.app.inquiries import CreateInquiry, DeclineInquiry, StartedInquiry
 from services.messaging.app.views import ConversationView
 from services.messaging.domain.inquiry import Question
+from services.messaging.wire.consents import CONSENTS_SENT
 from services.messaging.wire.conversations import wire_conversation
 from services.messaging.wire.messages import wire_message
 from services.messaging.wire.values import DECLINE_REASONS_SENT
@@ -15,7 +16,7 @@ from services.messaging.wire.values import DECLINE_REASONS_SENT
 def create_inquiry_command(request: messaging_service_pb2.CreateInquiryRequest) -> CreateInquiry:
     """Decodes CreateInquiry."""
     question = Question(request.seller, request.title, request.summary, request.marketplace, request.observer)
-    return CreateInquiry(question, request.text)
+    return CreateInquiry(question, request.text, tuple(CONSENTS_SENT[kind] for kind in request.consents))
 
 
 def decline_inquiry_command(request: pb.DeclineInquiryRequest) -> DeclineInquiry:

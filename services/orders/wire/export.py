@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Final
 
 from google.api.httpbody_pb2 import HttpBody
-from google.protobuf.any_pb2 import Any as AnyMessage
 
+from chassis import spreadsheet
 from chassis.kernel.money import Money
+from chassis.spreadsheet import time_cell
 from chassis.wire import optional_instant
 from parley.orders.v1 import export_pb2, order_pb2
-from parley.type.v1.download_pb2 import Download
 from services.orders.app.export import ExportedOrder, ExportOrders, Piece
 from services.orders.domain.order import State
 
-CONTENT_TYPE: Final = "text/csv; charset=utf-8; header=present"
 FILENAME: Final = "orders.csv"
 
 _STATES = {order_pb2.Order.State.Value(f"STATE_{one.value}"): one for one in State}
-# Spreadsheets compute cells that begin like this, and titles are anybody's words.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def export_orders_query(request: export_pb2.ExportOrdersRequest) -> ExportOrders:
@@ -38,26 +32,10 @@ def export_orders_query(request: export_pb2.ExportOrdersRequest) -> ExportOrders
 
 def table_piece(piece: Piece) -> HttpBody:
     """Some lines; the first piece has the headings and says how the file is called."""
-    text = io.StringIO(newline="")
-    lines = csv.writer(text, lineterminator="\r\n")
+    lines = [[cell(order) for cell in COLUMNS.values()] for order in piece.orders]
     if piece.is_first:
-        lines.writerow(COLUMNS)
-    for order in piece.orders:
-        lines.writerow([_safe(cell(order)) for cell in COLUMNS.values()])
-    body = HttpBody(content_type=CONTENT_TYPE, data=text.getvalue().encode())
-    if piece.is_first:
-        named = AnyMessage()
-        named.Pack(Download(filename=FILENAME))
-        body.extensions.append(named)
-    return body
-
-
-def _safe(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def _time(instant: datetime | None) -> str:
-    return "" if instant is None else instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return spreadsheet.first_piece(FILENAME, tuple(COLUMNS), lines)
+    return spreadsheet.piece(lines)
 
 
 def _amount(money: Money) -> str:
@@ -75,18 +53,18 @@ COLUMNS: Final[Mapping[str, Callable[[ExportedOrder], str]]] = {
     "items": _items,
     "intake": lambda order: order.intake,
     "state": lambda order: order.state,
-    "place_time": lambda order: _time(order.create_time),
-    "confirm_time": lambda order: _time(order.confirm_time),
+    "place_time": lambda order: time_cell(order.create_time),
+    "confirm_time": lambda order: time_cell(order.confirm_time),
     "currency": lambda order: order.total.currency,
     "total": lambda order: _amount(order.total),
     "payment_method": lambda order: order.payment_method,
     "payment_state": lambda order: order.payment_state,
     "refunded": lambda order: _amount(order.refunded),
     "price_agreed_elsewhere": lambda order: str(order.price_agreed_elsewhere).lower(),
-    "start_time": lambda order: _time(order.start_time),
-    "delivery_due_time": lambda order: _time(order.delivery_due_time),
-    "complete_time": lambda order: _time(order.complete_time),
-    "cancel_time": lambda order: _time(order.cancel_time),
+    "start_time": lambda order: time_cell(order.start_time),
+    "delivery_due_time": lambda order: time_cell(order.delivery_due_time),
+    "complete_time": lambda order: time_cell(order.complete_time),
+    "cancel_time": lambda order: time_cell(order.cancel_time),
     "cancel_reason": lambda order: order.cancel_reason,
     "cancelled_by": lambda order: order.cancelled_by,
     "decline_reason": lambda order: order.decline_reason,

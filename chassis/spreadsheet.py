@@ -1,0 +1,44 @@
+"""Tables for spreadsheets: CSV by RFC 4180, in pieces that are answered as `google.api.HttpBody`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.any_pb2 import Any as AnyMessage
+
+from parley.type.v1.download_pb2 import Download
+
+CONTENT_TYPE: Final = "text/csv; charset=utf-8; header=present"
+# Spreadsheets compute cells that begin like this, and what stands in them are anybody's words.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def first_piece(filename: str, headings: Sequence[str], lines: Iterable[Sequence[str]]) -> HttpBody:
+    """The headings and some lines; it says how the file is called."""
+    body = HttpBody(content_type=CONTENT_TYPE, data=_written([headings]) + piece(lines).data)
+    named = AnyMessage()
+    named.Pack(Download(filename=filename))
+    body.extensions.append(named)
+    return body
+
+
+def piece(lines: Iterable[Sequence[str]]) -> HttpBody:
+    """Some more lines. A cell that would be computed begins with an apostrophe."""
+    safe = ([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in line] for line in lines)
+    return HttpBody(content_type=CONTENT_TYPE, data=_written(safe))
+
+
+def time_cell(instant: datetime | None) -> str:
+    """An instant in UTC; empty for none."""
+    return "" if instant is None else instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _written(lines: Iterable[Sequence[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(lines)
+    return text.getvalue().encode()

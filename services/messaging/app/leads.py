@@ -1,0 +1,202 @@
+"""Leads: who is in contact with a seller, and what he may know of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from chassis.call import Call
+from chassis.db import Database, Transaction
+from chassis.kernel.clock import Clock
+from chassis.kernel.ids import Ids
+from chassis.kernel.page import Cursor, Page, PageRequest
+from services.messaging.app.lead_ports import Consents, Disclosures, LeadChange, Leads
+from services.messaging.app.profiles import Profiles
+from services.messaging.domain.consent import ConsentType, Decision, given, holding
+from services.messaging.domain.conversation import Conversation
+from services.messaging.domain.lead import Change, Disclosure, FeedItem, Means, ShownLead
+from services.messaging.domain.profile import EmailState, Profile
+
+PAGE_ROWS: Final = 500
+"""Leads that the table reads at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListLeads:
+    """The feed of `seller` behind the position `after`."""
+
+    seller: str
+    consent: ConsentType | None
+    after: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeadsPage:
+    """Items, and whether there are more behind them. `end`: the position where the page ends."""
+
+    items: tuple[FeedItem, ...]
+    end: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExportLeads:
+    """The leads of `seller` that hold a consent; None: all."""
+
+    seller: str
+    consent: ConsentType | None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some lines of the table; the first piece has the headings."""
+
+    leads: tuple[ShownLead, ...]
+    is_first: bool
+
+
+class LeadBook:
+    """Keeps the feeds in step with what happens. Every feed is locked last, after conversations and profiles:
+    so nobody waits in a circle.
+    """
+
+    def __init__(
+        self,
+        leads: Leads,
+        consents: Consents,
+        disclosures: Disclosures,
+        people: Profiles,
+        *,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._leads = leads
+        self._consents = consents
+        self._disclosures = disclosures
+        self._people = people
+        self._clock = clock
+        self._ids = ids
+
+    async def contacted(
+        self, tx: Transaction, begun: Conversation, consents: tuple[ConsentType, ...] = ()
+    ) -> None:
+        """A conversation began, with these consents for its seller."""
+        await self._people.load_for_update(tx, begun.buyer)
+        for kind in consents:
+            decision = Decision(begun.buyer, begun.seller, kind, True, begun.create_time, begun.name)
+            await self._consents.add(tx, decision)
+        await self._leads.contacted(tx, begun, lead_id=self._ids.new())
+        await self._append(tx, begun, Change.CONTACTED, begun.create_time)
+
+    async def revealed(self, tx: Transaction, about: Conversation, *, reader: str) -> None:
+        """Somebody of the team looked at the buyer's number."""
+        now = self._clock.now()
+        await self._people.load_for_update(tx, about.buyer)
+        shown = Disclosure(self._ids.new(), Means.PHONE_REVEALED, about.seller, reader, about.name, now)
+        await self._disclosures.add(tx, about.buyer, shown)
+        await self._append(tx, about, Change.PHONE_REVEALED, now)
+
+    async def _append(self, tx: Transaction, about: Conversation, change: Change, time: datetime) -> None:
+        held = given(await self._consents.decisions(tx, about.buyer), about.seller)
+        entry = LeadChange(about.seller, about.buyer, change, tuple(held), time, about.name)
+        await self._leads.append(tx, [entry])
+
+    async def profile_saved(self, tx: Transaction, before: Profile, after: Profile) -> None:
+        """Tells the sellers who are allowed to see what changed."""
+        if _contact(before) == _contact(after):
+            return
+        decisions = await self._consents.decisions(tx, after.user)
+        if not any(each.granted for each in decisions):
+            return
+        now = self._clock.now()
+        changes = []
+        for seller in await self._leads.sellers_of(tx, after.user):
+            held = given(decisions, seller)
+            if held:
+                change = Change.CONTACT_DATA_CHANGED
+                changes.append(LeadChange(seller, after.user, change, tuple(held), now))
+        await self._leads.append(tx, changes)
+
+    async def decided(self, tx: Transaction, user: str, decision: Decision) -> None:
+        """Keeps a decision of a person whose profile is locked, and tells the sellers for whom it changes
+        something.
+        """
+        before = await self._consents.decisions(tx, user)
+        await self._consents.add(tx, decision)
+        after = await self._consents.decisions(tx, user)
+        change = Change.CONSENT_GIVEN if decision.granted else Change.CONSENT_WITHDRAWN
+        changes = []
+        for seller in await self._leads.sellers_of(tx, user):
+            held, holds = given(before, seller), given(after, seller)
+            if held.keys() != holds.keys():
+                consents = held.keys() | holds.keys()
+                changes.append(
+                    LeadChange(seller, user, change, consents, decision.time, decision.conversation)
+                )
+        await self._leads.append(tx, changes)
+
+    async def standing(self, tx: Transaction, user: str, seller: str, kind: ConsentType) -> Decision | None:
+        """The decision that holds for a seller, or (empty) for all of them alike; None where none does."""
+        decisions = await self._consents.decisions(tx, user)
+        if not seller and any(each.seller and each.type is kind for each in decisions):
+            newest = max((each for each in decisions if each.type is kind), key=lambda each: each.position)
+            return newest if not newest.seller else None
+        return holding(decisions, seller).get(kind)
+
+
+class LeadQueries:
+    """Reading leads. That contact data was shown is recorded before it leaves."""
+
+    def __init__(self, database: Database, leads: Leads, disclosures: Disclosures, clock: Clock) -> None:
+        self._database = database
+        self._leads = leads
+        self._disclosures = disclosures
+        self._clock = clock
+
+    async def list(self, call: Call, query: ListLeads) -> LeadsPage:
+        """A part of the feed."""
+
+        async def work(tx: Transaction) -> LeadsPage:
+            found = await self._leads.feed(
+                tx, query.seller, consent=query.consent, after=query.after, limit=query.size + 1
+            )
+            items = tuple(found[: query.size])
+            await self._record(tx, call, tuple(each.shown for each in items), Means.LEADS_LISTED)
+            end = items[-1].position if items else query.after
+            return LeadsPage(items, end, len(found) > query.size)
+
+        return await self._database.transact(work)
+
+    async def export(self, call: Call, query: ExportLeads) -> AsyncIterator[Piece]:
+        """The leads as they are, piece by piece."""
+        return self._pieces(call, query)
+
+    async def _pieces(self, call: Call, query: ExportLeads) -> AsyncIterator[Piece]:
+        cursor: Cursor | None = None
+        is_first = True
+        while is_first or cursor is not None:
+            page = await self._page(call, query, PageRequest(PAGE_ROWS, cursor))
+            yield Piece(page.items, is_first)
+            cursor, is_first = page.next_cursor, False
+
+    async def _page(self, call: Call, query: ExportLeads, request: PageRequest) -> Page[ShownLead]:
+        async def work(tx: Transaction) -> Page[ShownLead]:
+            page = await self._leads.table(tx, query.seller, consent=query.consent, page=request)
+            await self._record(tx, call, page.items, Means.LEADS_EXPORTED)
+            return page
+
+        return await self._database.transact(work)
+
+    async def _record(self, tx: Transaction, call: Call, leads: tuple[ShownLead, ...], means: Means) -> None:
+        await self._disclosures.add_daily(
+            tx, leads, reader=call.principal, means=means, now=self._clock.now()
+        )
+
+
+def _contact(profile: Profile) -> tuple[str, str, str]:
+    """What a consent shows of a profile."""
+    proved = profile.email_state is EmailState.VERIFIED
+    return profile.display_name, profile.email if proved else "", profile.phone
