@@ -28,7 +28,7 @@ from chassis.metrics import MetricsServer
 from chassis.outbox import Relay
 from chassis.reconciler import Reconciler
 from chassis.server import AddressTaken, Health, Server, make_server
-from chassis.timers import GroupHandler, Handler, TimerRunner
+from chassis.timers import GroupHandler, Handler, LaneHandler, TimerRunner
 
 START_SECONDS = 60.0
 START_PAUSE_SECONDS = 0.25
@@ -68,7 +68,7 @@ class Service:
     """Registers the servicers, by the generated `add_..._to_server` functions."""
     subscriptions: Mapping[str, Sequence[Subscription]] = field(default_factory=dict)
     """Reactions by producer (`offers`)."""
-    timers: Mapping[str, Handler | GroupHandler] = field(default_factory=dict)
+    timers: Mapping[str, Handler | LaneHandler | GroupHandler] = field(default_factory=dict)
     """Handlers by kind of timer."""
     broadcasts: Mapping[str, Callable[[str, bytes], Awaitable[None]]] = field(default_factory=dict)
     """Best-effort listeners by subject; each is given the subject and the body."""

@@ -6,7 +6,7 @@ from functools import partial
 
 from chassis import serve
 from chassis.host import Definition, Runtime, Service
-from chassis.timers import Handler
+from chassis.timers import Handler, LaneHandler
 from parley.messaging.v1.messaging_service_pb2_grpc import add_MessagingServiceServicer_to_server
 from services.messaging.adapters.attachment_repository import AttachmentRepository
 from services.messaging.adapters.clamav import scanner_at
@@ -62,6 +62,7 @@ from services.messaging.app.webhooks import (
     WebhookQueries,
     WebhookTeller,
     WebhookTimers,
+    endpoint_of,
 )
 from services.messaging.config import MessagingConfig
 from services.messaging.entrypoints.attachment_methods import AttachmentRooms
@@ -171,10 +172,13 @@ def _webhook_rooms(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) 
     )
 
 
-def _webhook_timers(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) -> dict[str, Handler]:
+def _webhook_timers(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) -> dict[str, LaneHandler]:
     transport = HttpWebhookTransport(local=runtime.config.webhooks_local)
     timers = WebhookTimers(runtime.database, hooks, transport, runtime.clock)
-    return {DELIVER: timers.deliver, AGAIN: timers.again}
+    return {
+        kind: LaneHandler(handle, "webhooks", endpoint_of)
+        for kind, handle in ((DELIVER, timers.deliver), (AGAIN, timers.again))
+    }
 
 
 def _profile_rooms(runtime: Runtime[MessagingConfig]) -> ProfileRooms:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from chassis.telemetry import logger
@@ -18,6 +19,7 @@ from services.messaging.domain.webhook import Answer, is_public
 
 ANSWER_SECONDS: Final = 10.0
 """Far below the time for which a timer is claimed."""
+LOOKUP_THREADS: Final = 16
 NOT_PUBLIC: Final = "ADDRESS_NOT_PUBLIC"
 UNREACHABLE: Final = "UNREACHABLE"
 TIMEOUT: Final = "TIMEOUT"
@@ -30,6 +32,7 @@ class HttpWebhookTransport:
 
     def __init__(self, *, local: bool, verify: Any = True) -> None:
         self._local = local
+        self._lookups = _Lookups()
         self._verify = verify
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -50,7 +53,7 @@ class HttpWebhookTransport:
 
         host = url.host
         port = url.port or (443 if url.scheme == "https" else 80)
-        addresses = await _addresses(host, port)
+        addresses = await self._lookups.addresses(host, port)
         if not self._local and not all(_public(address) for address in addresses):
             return Answer(problem=NOT_PUBLIC)
         netloc = url.netloc.decode("ascii")
@@ -69,10 +72,35 @@ class HttpWebhookTransport:
             return Answer(status=response.status_code)
 
 
-async def _addresses(host: str, port: int) -> list[str]:
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(each[4][0]) for each in found]
+class _Lookups:
+    """Looks names up in threads of its own: nothing else waits for a name server that does not answer, and
+    the endpoints of one host have one thread among them.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(LOOKUP_THREADS, "webhook-lookups")
+        self._running: dict[tuple[str, int], asyncio.Future[list[str]]] = {}
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """Where a host is now. OSError, UnicodeError."""
+        key = (host, port)
+        found = self._running.get(key)
+        if found is None:
+            found = asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port)
+            self._running[key] = found
+            found.add_done_callback(lambda done: self._ended(key, done))
+        # Whoever stops waiting leaves it to the others.
+        return await asyncio.shield(found)
+
+    def _ended(self, key: tuple[str, int], done: asyncio.Future[list[str]]) -> None:
+        del self._running[key]
+        if not done.cancelled():
+            # Seen, also where nobody waits for it any more.
+            done.exception()
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    return [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def _public(address: str) -> bool:

@@ -190,7 +190,7 @@ class WebhookTimers:
 
     async def again(self, timer: DueTimer) -> None:
         """Tries a delivery once, beside the order of the others."""
-        name = timer.key.partition("/deliveries/")[0]
+        name = endpoint_of(timer.key)
 
         async def look(tx: Transaction) -> tuple[Endpoint | None, Delivery | None]:
             return await self._hooks.endpoint(tx, name), await self._hooks.delivery(tx, timer.key)
@@ -238,6 +238,11 @@ class WebhookTimers:
         if endpoint is not None:
             await self._hooks.save(tx, webhook.disabled(endpoint))
             await self._hooks.give_up(tx, name)
+
+
+def endpoint_of(key: str) -> str:
+    """The endpoint of a timer."""
+    return key.partition(" ")[0].partition("/deliveries/")[0]
 
 
 def _queue(endpoint: str, conversation: str) -> str:

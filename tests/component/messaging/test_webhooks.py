@@ -16,12 +16,14 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from chassis.kernel.clock import ManualClock, SystemClock
 from chassis.kernel.refusal import Kind
-from chassis.testing import Backends, refused, running
+from chassis.testing import Backends, refused, running, seller
 from chassis.testing.producer import ForeignProducer
+from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.messaging.v1 import webhook_pb2 as hooks
 from services.messaging.__main__ import DEFINITION
 from services.messaging.domain.webhook import JITTER, PAUSES
 from tests.component.messaging.conftest import ANA, OLGA, OTTO, RIVAL, Scene
+from tests.component.messaging.mailbox import Mailbox, update
 
 STATES = hooks.WebhookDelivery
 
@@ -63,14 +65,16 @@ class Receiver:
 
 
 @asynccontextmanager
-async def listening(backends: Backends, tmp_path: Path) -> AsyncIterator[tuple[Scene, Receiver]]:
+async def listening(
+    backends: Backends, tmp_path: Path, **settings: Any
+) -> AsyncIterator[tuple[Scene, Receiver]]:
     """Messaging that may reach this machine, on a clock that stands at the present: receivers look at it."""
     receiver, clock = Receiver(), ManualClock(SystemClock().now())
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
     receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
     files = (tmp_path / "files").as_uri()
     async with running(
-        DEFINITION, backends, clock=clock, attachments_url=files, webhooks_local=True
+        DEFINITION, backends, clock=clock, attachments_url=files, webhooks_local=True, **settings
     ) as service:
         yield Scene(service, ForeignProducer(service.host.bus), clock), receiver
     server.close()
@@ -235,6 +239,34 @@ async def test_attempts_that_meet_leave_what_is_right(backends: Backends, tmp_pa
         slow.set_result(500)
         await scene.service.settle()
         assert [state for state, _ in (await states())[:2]] == [STATES.STATE_FAILED] * 2
+
+
+async def test_endpoints_that_hang_hold_up_nobody_else(backends: Backends, tmp_path: Path) -> None:
+    async with listening(backends, tmp_path, mail_folder=tmp_path / "mail") as (scene, receiver):
+        told = Receiver()
+        async with await asyncio.start_server(told.serve, "127.0.0.1", 0) as other:
+            told.url = f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}/hook"
+            receiver.holding = True
+            names = [f"sellers/s{number}" for number in range(20)]
+            for name in names:
+                owner = scene.of(seller(name.partition("/")[2]))
+                made = hooks.CreateWebhookEndpointRequest(parent=name, url=receiver.url)
+                await owner.CreateWebhookEndpoint(made)
+            made = hooks.CreateWebhookEndpointRequest(parent="sellers/acme", url=told.url)
+            await scene.of(OTTO).CreateWebhookEndpoint(made)
+            scene.clock.advance(timedelta(seconds=1))
+            for name in names:
+                await scene.of(ANA).CreateInquiry(pb.CreateInquiryRequest(seller=name, title="A", text="B"))
+            async with asyncio.timeout(8):
+                held = [await receiver.held.get() for _ in names]
+                await scene.inquiry()
+                await update(scene, ANA, email="ana@mail.example")
+                while not Mailbox(tmp_path / "mail").all() or not told.received:
+                    await scene.names(ANA)
+            receiver.holding = False
+            for answer in held:
+                answer.set_result(200)
+            await scene.service.settle()
 
 
 async def test_webhooks_are_the_owners(scene: Scene) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from chassis import schema
 from chassis.db import Database, DueTimer, Transaction
 from chassis.kernel.clock import ManualClock
-from chassis.timers import CONCURRENCY, LEASE, TimerRunner
+from chassis.timers import CONCURRENCY, LEASE, SHARE, LaneHandler, TimerRunner
 from tests.integration.chassis.conftest import balance_of, change, count
 
 HOUR = timedelta(hours=1)
@@ -239,6 +240,42 @@ async def test_a_slow_handler_holds_up_nobody_else(database: Database, clock: Ma
         release.set()
         runner.stop()
         await running
+
+
+async def test_who_never_answers_takes_the_places_of_nobody_else(
+    database: Database, clock: ManualClock
+) -> None:
+    release, at_work, fired = asyncio.Event(), Counter[str](), asyncio.Event()
+
+    def owner(key: str) -> str:
+        return key.partition("/")[0]
+
+    async def post(timer: DueTimer) -> None:
+        at_work[owner(timer.key)] += 1
+        if owner(timer.key) == "quick":
+            await database.fire(timer, _nothing)
+            fired.set()
+            return
+        await release.wait()
+        await database.fire(timer, _nothing)
+
+    async def work(tx: Transaction) -> None:
+        for number in range(3 * CONCURRENCY):
+            tx.schedule("post", f"s%_\\low/{number}", clock.now() - HOUR)
+        tx.schedule("post", "quick/1", clock.now())
+
+    await database.transact(work)
+    runner = TimerRunner(database, clock, {"post": LaneHandler(post, "posts", owner)})
+    running = asyncio.create_task(runner.run())
+    async with asyncio.timeout(10):
+        await fired.wait()
+        assert at_work == {"s%_\\low": SHARE, "quick": 1}
+        release.set()
+        while await count(database, schema.timer):
+            await runner.run_due()
+        runner.stop()
+        await running
+    assert at_work == {"s%_\\low": 3 * CONCURRENCY, "quick": 1}
 
 
 async def test_no_more_timers_run_at_once_than_there_are_places(
