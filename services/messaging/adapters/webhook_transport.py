@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -30,10 +31,11 @@ _log = logger("webhooks")
 class HttpWebhookTransport:
     """Implements `app.webhook_ports.WebhookTransport`. `local` allows this machine and its networks."""
 
-    def __init__(self, *, local: bool, verify: Any = True) -> None:
+    def __init__(self, *, local: bool) -> None:
         self._local = local
         self._lookups = _Lookups()
-        self._verify = verify
+        self._making = asyncio.Lock()
+        self._trust: ssl.SSLContext | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """What the endpoint said within `ANSWER_SECONDS`."""
@@ -56,10 +58,10 @@ class HttpWebhookTransport:
         addresses = await self._lookups.addresses(host, port)
         if not self._local and not all(_public(address) for address in addresses):
             return Answer(problem=NOT_PUBLIC)
-        netloc = url.netloc.decode("ascii")
+        netloc, trust = url.netloc.decode("ascii"), await self._trusted()
         async with (
             httpx.AsyncClient(
-                verify=self._verify, trust_env=False, follow_redirects=False, timeout=ANSWER_SECONDS
+                verify=trust, trust_env=False, follow_redirects=False, timeout=ANSWER_SECONDS
             ) as client,
             client.stream(
                 "POST",
@@ -70,6 +72,17 @@ class HttpWebhookTransport:
             ) as response,
         ):
             return Answer(status=response.status_code)
+
+    async def _trusted(self) -> ssl.SSLContext:
+        """The authorities of the web: reading them takes as long as many posts, so it is done once, beside
+        the loop.
+        """
+        import httpx
+
+        async with self._making:
+            if self._trust is None:
+                self._trust = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
+            return self._trust
 
 
 class _Lookups:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+import threading
+from typing import Any
 
 import pytest
 
@@ -47,6 +50,22 @@ async def test_no_connection_is_made_to_anything_that_is_not_public() -> None:
     assert set(problems.values()) <= {"ADDRESS_NOT_PUBLIC", "UNREACHABLE"}
     assert sum(problem == "ADDRESS_NOT_PUBLIC" for problem in problems.values()) >= 40
     assert connected == 0
+
+
+async def test_the_authorities_are_read_once_and_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    make = ssl.create_default_context
+
+    def noted(*arguments: Any, **named: Any) -> ssl.SSLContext:
+        made.append(threading.get_ident())
+        return make(*arguments, **named)
+
+    monkeypatch.setattr(ssl, "create_default_context", noted)
+    transport = HttpWebhookTransport(local=True)
+    posts = (transport.post("https://127.0.0.1:1/hook", b"{}", {}) for _ in range(3))
+    assert {answer.problem for answer in await asyncio.gather(*posts)} == {"UNREACHABLE"}
+    assert len(made) == 1
+    assert made[0] != threading.get_ident()
 
 
 def test_public_addresses_are_public() -> None:
