@@ -53,7 +53,8 @@ class HttpWebhookTransport:
     async def _post(self, url: Any, body: bytes, headers: Mapping[str, str]) -> Answer:
         import httpx
 
-        host = url.host
+        # As the request spells it: `host` is Unicode, which Python's lookups turn into another name for some.
+        host = url.raw_host.decode("ascii")
         port = url.port or (443 if url.scheme == "https" else 80)
         addresses = await self._lookups.addresses(host, port)
         if not self._local and not all(_public(address) for address in addresses):

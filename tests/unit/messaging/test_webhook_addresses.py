@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import threading
 from typing import Any
@@ -50,6 +51,19 @@ async def test_no_connection_is_made_to_anything_that_is_not_public() -> None:
     assert set(problems.values()) <= {"ADDRESS_NOT_PUBLIC", "UNREACHABLE"}
     assert sum(problem == "ADDRESS_NOT_PUBLIC" for problem in problems.values()) >= 40
     assert connected == 0
+
+
+async def test_the_host_that_is_looked_up_is_the_one_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`faß.de` is `xn--fa-hia.de`, and `fass.de` where names are spelled by the rules of 2003."""
+    asked: list[Any] = []
+
+    def noted(host: Any, *_: Any, **__: Any) -> list[Any]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", noted)
+    answer = await HttpWebhookTransport(local=False).post("https://xn--fa-hia.de/hook", b"{}", {})
+    assert (answer.problem, asked) == ("ADDRESS_NOT_PUBLIC", ["xn--fa-hia.de"])
 
 
 async def test_the_authorities_are_read_once_and_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
