@@ -139,11 +139,37 @@ stream_state = sa.Table(
 )
 
 
+_WAITING = sa.text("published_at IS NULL")
+
+
 def create(op: Any) -> None:
-    """Creates every table of this module; for the first migration of a service (`op` is alembic's)."""
+    """Creates every table of this module; for the first migration of a service (`op` is alembic's). What came
+    later has a function each, for a later migration.
+    """
     METADATA.create_all(op.get_bind(), checkfirst=False)
 
 
 def drop(op: Any) -> None:
     """Removes what `create` made."""
     METADATA.drop_all(op.get_bind(), checkfirst=False)
+
+
+def find_waiting_by_aggregate(op: Any) -> None:
+    """Lets the relay find what waits of one aggregate without reading what waits of all. The second condition
+    of the other index is explained in `chassis.outbox`.
+    """
+    op.create_index("ix_outbox_waiting", "outbox", ["aggregate", "version"], postgresql_where=_WAITING)
+    op.drop_index("ix_outbox_unpublished", "outbox")
+    op.create_index(
+        "ix_outbox_unpublished",
+        "outbox",
+        ["event_id"],
+        postgresql_where=sa.text("published_at IS NULL AND event_id > ''"),
+    )
+
+
+def find_waiting_by_time_alone(op: Any) -> None:
+    """Takes `find_waiting_by_aggregate` back."""
+    op.drop_index("ix_outbox_unpublished", "outbox")
+    op.create_index("ix_outbox_unpublished", "outbox", ["event_id"], postgresql_where=_WAITING)
+    op.drop_index("ix_outbox_waiting", "outbox")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from google.protobuf.wrappers_pb2 import StringValue
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -104,10 +106,16 @@ def producer() -> str:
     return f"test{next(_producers)}"
 
 
+def _create(connection: sa.Connection) -> None:
+    op = Operations(MigrationContext.configure(connection))
+    schema.create(op)
+    schema.find_waiting_by_aggregate(op)
+
+
 async def _migrate(dsn: str) -> None:
     engine = create_async_engine(dsn.replace("postgresql://", "postgresql+asyncpg://"))
     async with engine.begin() as connection:
-        await connection.run_sync(schema.METADATA.create_all)
+        await connection.run_sync(_create)
         await connection.run_sync(TABLES.create_all)
     await engine.dispose()
 

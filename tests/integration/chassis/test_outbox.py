@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from chassis.db import Database
 from chassis.envelope import Headers
 from chassis.kernel.clock import ManualClock
 from chassis.kernel.ids import SequentialIds
-from chassis.outbox import LEASE, STREAM_CHECK_SECONDS, Relay
+from chassis.outbox import AGGREGATES, BATCH, CLAIM, LEASE, STREAM_CHECK_SECONDS, Relay
 from chassis.testing import NatsServer
 from tests.integration.chassis.conftest import change, count
 
@@ -276,3 +277,37 @@ async def _published(database: Database) -> None:
     async with asyncio.timeout(20):
         while await count(database, schema.outbox, UNPUBLISHED):
             pass
+
+
+@pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
+async def test_a_backlog_is_not_read_again_for_each_event(database: Database, plans: str) -> None:
+    """However wrong the planner is about how many rows wait: after a day on which all were published at once,
+    its figures say none.
+    """
+    made = (
+        "INSERT INTO outbox SELECT $1 || a || '-' || v, 'accounts/' || $1 || a, v, 'type', 'subject', now(), "
+        "'', '', $2 FROM generate_series(1, $3) AS a, generate_series(1, $4) AS v"
+    )
+    waiting = 1_200
+    async with database.connection() as connection:
+        await connection.execute(made, "published", database.clock.now(), 1_000, 3)
+        await connection.execute("VACUUM (ANALYZE) outbox")
+        await connection.execute(made, "waiting", None, waiting // 3, 3)
+        await connection.execute(made, "long", None, 1, waiting)
+        await connection.execute(f"SET plan_cache_mode = {plans}")
+        [plan] = await connection.fetchval(
+            f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) {CLAIM}", AGGREGATES, BATCH
+        )
+        await connection.execute("RESET plan_cache_mode")
+    assert plan["Plan"]["Actual Rows"] == BATCH
+    # The oldest are looked for among all that wait, once; the rest is a few rows for each event.
+    assert rows_read(plan["Plan"]) < 2 * waiting + 6 * BATCH
+
+
+def rows_read(node: dict[str, Any]) -> float:
+    """By a plan, in all its loops: what its scans found and what they threw away."""
+    found = sum(rows_read(each) for each in node.get("Plans", ()))
+    if "Relation Name" in node or node["Node Type"] == "Bitmap Index Scan":
+        removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+        found += (node["Actual Rows"] + removed) * node["Actual Loops"]
+    return float(found)
