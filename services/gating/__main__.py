@@ -10,9 +10,11 @@ from typing import Any
 from chassis.envelope import EventRecord
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
+from chassis.personal_data import PersonalRecords
 from chassis.serve import Definition, Runtime, Service, UpkeepCommand, main
 from parley.gating.v1.gating_service_pb2_grpc import add_GatingServiceServicer_to_server
 from services.gating.adapters.offers_client import OffersClient
+from services.gating.adapters.personal_data import KINDS
 from services.gating.adapters.repository.calendars import CalendarsRepository
 from services.gating.adapters.repository.changes import ChangeLogRepository
 from services.gating.adapters.repository.metrics import (
@@ -80,6 +82,7 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
         metrics=Metrics(
             database, record=record, journal=JournalRepository(), gate=gate, clock=clock, ids=runtime.ids
         ),
+        personal=PersonalRecords(database, KINDS),
         simulations=Simulations(database, sellers=sellers, placements=PlacementsRepository(), clock=clock),
     )
     reactions = Reactions(

@@ -8,6 +8,7 @@ from chassis import serve
 from chassis.host import Definition, Runtime, Service
 from chassis.timers import Handler, LaneHandler
 from parley.messaging.v1.messaging_service_pb2_grpc import add_MessagingServiceServicer_to_server
+from services.messaging.adapters.archive import ZipArchive
 from services.messaging.adapters.attachment_repository import AttachmentRepository
 from services.messaging.adapters.clamav import scanner_at
 from services.messaging.adapters.consent_repository import ConsentRepository, DisclosureRepository
@@ -26,6 +27,7 @@ from services.messaging.adapters.outcome_repository import OutcomeRepository
 from services.messaging.adapters.pdf_inspection import PdfInspector, TemporaryFiles
 from services.messaging.adapters.profile_repository import ProfileRepository
 from services.messaging.adapters.rating_repository import RatingRepository
+from services.messaging.adapters.record_sources import OwnRecords, peer_sources
 from services.messaging.adapters.timeline_repository import TimelineRepository
 from services.messaging.adapters.told_profiles import ToldProfiles
 from services.messaging.adapters.webhook_repository import WebhookRepository
@@ -51,6 +53,7 @@ from services.messaging.app.notifications import COMPOSE, DIGEST, SEND, MailTime
 from services.messaging.app.outcomes import OutcomeQueries, OutcomeReactions
 from services.messaging.app.pace import Pace
 from services.messaging.app.participants import ParticipantCommands
+from services.messaging.app.personal_data import PersonalDataExport
 from services.messaging.app.profiles import ProfileCommands, ProfileQueries
 from services.messaging.app.reactions import Reactions
 from services.messaging.app.timeline import TimelineQueries
@@ -72,6 +75,7 @@ from services.messaging.entrypoints.feedback_methods import FeedbackRooms
 from services.messaging.entrypoints.grpc import MessagingServicer
 from services.messaging.entrypoints.lead_methods import LeadRooms
 from services.messaging.entrypoints.message_methods import MessageRooms
+from services.messaging.entrypoints.personal_data_methods import PersonalDataRooms
 from services.messaging.entrypoints.profile_methods import ProfileRooms
 from services.messaging.entrypoints.webhook_methods import WebhookRooms
 from services.messaging.wire.events import event_record
@@ -113,6 +117,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         participants=ParticipantCommands(database, store, timelines, feed, clock=clock, ids=ids),
         profiles=_profile_rooms(runtime),
         leads=_lead_rooms(runtime, leads),
+        personal=_personal_data_rooms(runtime, files),
         webhooks=_webhook_rooms(runtime, hooks),
         attachments=AttachmentRooms(
             AttachmentCommands(database, store, held, files, _examination(config), clock=clock, ids=ids),
@@ -140,6 +145,14 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
 def _examination(config: MessagingConfig) -> Examination:
     scanner = scanner_at(config.clamav_address, config.clamav_seconds)
     return Examination(TemporaryFiles(), PdfInspector(), scanner)
+
+
+def _personal_data_rooms(runtime: Runtime[MessagingConfig], files: ObjectFileStore) -> PersonalDataRooms:
+    own, peers, clock = OwnRecords(runtime.database), runtime.peers, runtime.clock
+    others = peer_sources(peers["gating"], peers["offers"], peers["orders"])
+    return PersonalDataRooms(
+        PersonalDataExport([own, *others], own, files, partial(ZipArchive, clock), clock)
+    )
 
 
 def _lead_book(runtime: Runtime[MessagingConfig]) -> LeadBook:

@@ -26,10 +26,15 @@ class SmtpTls(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagingConfig(ServiceConfig):
-    """It asks no peer: everything reaches it as events. Mails go to a server or into a folder."""
+    """What happens elsewhere reaches it as events; peers are asked only about the data of a person. Mails
+    go to a server or into a folder.
+    """
 
     grpc_address: Address = setting(Address("127.0.0.1", 9104))
     metrics_address: Address = setting(Address("127.0.0.1", 9204))
+    gating_target: Address = setting(Address("127.0.0.1", 9101))
+    orders_target: Address = setting(Address("127.0.0.1", 9102))
+    offers_target: Address = setting(Address("127.0.0.1", 9103))
     messages_per_minute: int = setting(
         300, minimum=1, maximum=1_000_000, shape="how many messages one person may send a minute"
     )

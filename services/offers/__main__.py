@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from chassis.personal_data import PersonalRecords
 from chassis.serve import Definition, Runtime, Service, main
 from parley.offers.v1.offers_service_pb2_grpc import add_OffersServiceServicer_to_server
 from services.offers.adapters.origins import OriginPeers
+from services.offers.adapters.personal_data import KINDS
 from services.offers.adapters.repository import (
     ListingRepository,
     OfferRepository,
@@ -57,6 +59,7 @@ def build(runtime: Runtime[OffersConfig], *, origins: Origins | None = None) -> 
         offer_settings=OfferSettingsOfTeam(database, settings, clock),
         review_commands=ReviewCommands(database, steps=steps),
         templates=TemplatesOfTeam(database, templates, clock, ids),
+        personal=PersonalRecords(database, KINDS),
     )
     return Service(
         add_servicers=partial(add_OffersServiceServicer_to_server, servicer),

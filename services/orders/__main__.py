@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from chassis.personal_data import PersonalRecords
 from chassis.serve import Definition, Runtime, Service, UpkeepCommand, main
 from chassis.timers import GroupHandler, Handler
 from parley.orders.v1.orders_service_pb2_grpc import add_OrdersServiceServicer_to_server
@@ -15,6 +16,7 @@ from services.orders.adapters.export_repository import ExportRepository
 from services.orders.adapters.gating_client import GatingClient
 from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.offers_client import OffersClient
+from services.orders.adapters.personal_data import KINDS
 from services.orders.adapters.provider_events import SignedEvents
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sales_repository import SalesRepository
@@ -146,6 +148,7 @@ def _report_rooms(
         AuditQueries(database, repository, AuditRepository(), subscriptions=subscribed),
         SalesQueries(database, SalesRepository(), zones=zones, clock=clock),
         OrderExport(database, ExportRepository(), clock=clock),
+        PersonalRecords(database, KINDS),
     )
 
 

@@ -36,7 +36,7 @@ from parley.orders.v1 import orders_service_pb2 as orders
 from parley.orders.v1 import payment_methods_pb2 as money
 from parley.orders.v1 import subscription_methods_pb2 as subscribing
 from parley.type.v1 import commerce_pb2
-from tests.e2e.privacy_rows import PRIVACY
+from tests.e2e import privacy_rows
 from tests.e2e.rows import DENIED, MISSING, OK, UNSIGNED, Foreign, Row, euro
 from tests.e2e.selling_rows import GATING, OFFERS
 from tests.e2e.webhook_rows import WEBHOOKS
@@ -166,7 +166,7 @@ MESSAGING: Mapping[str, Row] = {
     "WatchConversation": Row(lambda f: messaging.WatchConversationRequest(name=f.conversation)),
     "SendMessage": Row(lambda f: messaging.SendMessageRequest(parent=f.conversation, text="Psst.")),
     **WEBHOOKS,
-    **PRIVACY,
+    **privacy_rows.PRIVACY,
     "UploadAttachment": Row(
         lambda f: attachment_pb2.UploadAttachmentRequest(parent=f.conversation, filename="a.pdf")
     ),
@@ -218,9 +218,9 @@ MESSAGING: Mapping[str, Row] = {
 MATRIX: Mapping[str, Row] = {
     f"parley.{service}.v1.{service.capitalize()}Service.{method}": row
     for service, rows in (
-        ("gating", GATING),
-        ("offers", OFFERS),
-        ("orders", ORDERS),
+        ("gating", {**GATING, **privacy_rows.OF_GATING}),
+        ("offers", {**OFFERS, **privacy_rows.OF_OFFERS}),
+        ("orders", {**ORDERS, **privacy_rows.OF_ORDERS}),
         ("messaging", MESSAGING),
     )
     for method, row in rows.items()

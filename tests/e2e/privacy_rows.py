@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from parley.messaging.v1 import consent_pb2, lead_pb2
+from parley.gating.v1 import personal_data_pb2 as gating
+from parley.messaging.v1 import consent_pb2, lead_pb2, personal_data_pb2
+from parley.offers.v1 import personal_data_pb2 as offers
+from parley.orders.v1 import personal_data_pb2 as orders
 from tests.e2e.rows import DENIED, Row
 
 SOMEBODY = "users/somebody/profile"
@@ -19,4 +22,21 @@ PRIVACY: Mapping[str, Row] = {
     ),
     "ListConsents": Row(lambda _: consent_pb2.ListConsentsRequest(parent=SOMEBODY), seller=DENIED),
     "ListDisclosures": Row(lambda _: consent_pb2.ListDisclosuresRequest(parent=SOMEBODY), seller=DENIED),
+    "ExportPersonalData": Row(lambda _: personal_data_pb2.ExportPersonalDataRequest(name="users/somebody")),
+}
+# For the other services only.
+OF_GATING: Mapping[str, Row] = {
+    "ListGatingRecords": Row(
+        lambda _: gating.ListGatingRecordsRequest(parent="users/somebody"), buyer=DENIED, seller=DENIED
+    ),
+}
+OF_OFFERS: Mapping[str, Row] = {
+    "ListOffersRecords": Row(
+        lambda _: offers.ListOffersRecordsRequest(parent="users/somebody"), buyer=DENIED, seller=DENIED
+    ),
+}
+OF_ORDERS: Mapping[str, Row] = {
+    "ListOrdersRecords": Row(
+        lambda _: orders.ListOrdersRecordsRequest(parent="users/somebody"), buyer=DENIED, seller=DENIED
+    ),
 }

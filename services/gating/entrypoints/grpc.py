@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+from chassis import personal_data
 from chassis.call import current_call
+from chassis.personal_data import PersonalRecords
 from chassis.server import respond, respond_each
-from parley.gating.v1 import absence_pb2, buyer_verification_pb2
+from parley.gating.v1 import absence_pb2, buyer_verification_pb2, personal_data_pb2
 from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1.gating_service_pb2_grpc import GatingServiceServicer
 from services.gating.app.calendars import CalendarCommands
@@ -33,6 +35,7 @@ class GatingServicer(GatingServiceServicer):
         queries: Queries,
         metrics: Metrics,
         simulations: Simulations,
+        personal: PersonalRecords,
     ) -> None:
         self._sellers = sellers
         self._calendars = calendars
@@ -41,6 +44,7 @@ class GatingServicer(GatingServiceServicer):
         self._queries = queries
         self._metrics = metrics
         self._simulations = simulations
+        self._personal = personal
 
     async def GetOrderSettings(
         self, request: pb.GetOrderSettingsRequest, context: Any
@@ -214,3 +218,13 @@ class GatingServicer(GatingServiceServicer):
             self._verifications.list_buyer_verifications,
             lambda view: verifications.list_buyer_verifications_response(request, view),
         )
+
+    async def ListGatingRecords(
+        self, request: personal_data_pb2.ListGatingRecordsRequest, context: Any
+    ) -> personal_data_pb2.ListGatingRecordsResponse:
+        query = personal_data.list_query(request)
+        encode = personal_data.list_response(request, personal_data_pb2.ListGatingRecordsResponse)
+        answer: personal_data_pb2.ListGatingRecordsResponse = await respond(
+            context, query, self._personal.list, encode
+        )
+        return answer

@@ -10,6 +10,7 @@ from services.messaging.entrypoints.feedback_methods import FeedbackMethods, Fee
 from services.messaging.entrypoints.lead_methods import LeadMethods, LeadRooms
 from services.messaging.entrypoints.message_methods import MessageMethods, MessageRooms
 from services.messaging.entrypoints.participant_methods import ParticipantMethods
+from services.messaging.entrypoints.personal_data_methods import PersonalDataMethods, PersonalDataRooms
 from services.messaging.entrypoints.profile_methods import ProfileMethods, ProfileRooms
 from services.messaging.entrypoints.webhook_methods import WebhookMethods, WebhookRooms
 
@@ -21,6 +22,7 @@ class MessagingServicer(
     LeadMethods,
     MessageMethods,
     ParticipantMethods,
+    PersonalDataMethods,
     ProfileMethods,
     WebhookMethods,
     MessagingServiceServicer,
@@ -38,8 +40,10 @@ class MessagingServicer(
         attachments: AttachmentRooms,
         webhooks: WebhookRooms,
         leads: LeadRooms,
+        personal: PersonalDataRooms,
     ) -> None:
         self._leads = leads
+        self._personal = personal
         self._webhooks = webhooks
         self._participants = participants
         self._feedback = feedback

@@ -5,8 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from chassis import personal_data
+from chassis.personal_data import PersonalRecords
 from chassis.server import respond
 from parley.offers.v1 import offers_service_pb2 as pb
+from parley.offers.v1 import personal_data_pb2
 from parley.offers.v1.offers_service_pb2_grpc import OffersServiceServicer
 from services.offers.app.commands.listing import ListingCommands
 from services.offers.app.commands.offer import OfferCommands
@@ -30,6 +33,7 @@ class OffersServicer(OffersServiceServicer):
         offer_settings: OfferSettingsOfTeam,
         review_commands: ReviewCommands,
         templates: TemplatesOfTeam,
+        personal: PersonalRecords,
     ) -> None:
         self._listing_commands = listing_commands
         self._listing_queries = listing_queries
@@ -38,6 +42,7 @@ class OffersServicer(OffersServiceServicer):
         self._offer_settings = offer_settings
         self._review_commands = review_commands
         self._templates = templates
+        self._personal = personal
 
     async def CreateListing(self, request: pb.CreateListingRequest, context: Any) -> pb.CreateListingResponse:
         command = listings.create_listing_command(request)
@@ -206,3 +211,13 @@ class OffersServicer(OffersServiceServicer):
         query = templates.list_templates_query(request)
         encode = partial(templates.list_templates_response, request)
         return await respond(context, query, self._templates.list, encode)
+
+    async def ListOffersRecords(
+        self, request: personal_data_pb2.ListOffersRecordsRequest, context: Any
+    ) -> personal_data_pb2.ListOffersRecordsResponse:
+        query = personal_data.list_query(request)
+        encode = personal_data.list_response(request, personal_data_pb2.ListOffersRecordsResponse)
+        answer: personal_data_pb2.ListOffersRecordsResponse = await respond(
+            context, query, self._personal.list, encode
+        )
+        return answer

@@ -8,8 +8,10 @@ from typing import Any
 
 from google.api.httpbody_pb2 import HttpBody
 
+from chassis import personal_data
+from chassis.personal_data import PersonalRecords
 from chassis.server import respond, respond_each
-from parley.orders.v1 import analytics_pb2, audit_pb2, export_pb2, orders_service_pb2_grpc
+from parley.orders.v1 import analytics_pb2, audit_pb2, export_pb2, orders_service_pb2_grpc, personal_data_pb2
 from services.orders.app.analytics import SalesQueries
 from services.orders.app.audit import AuditQueries
 from services.orders.app.export import OrderExport
@@ -23,6 +25,7 @@ class ReportRooms:
     audit: AuditQueries
     sales: SalesQueries
     export: OrderExport
+    personal: PersonalRecords
 
 
 class ReportMethods(orders_service_pb2_grpc.OrdersServiceServicer):
@@ -64,3 +67,13 @@ class ReportMethods(orders_service_pb2_grpc.OrdersServiceServicer):
         query = export.export_orders_query(request)
         async for piece in respond_each(context, query, self._reports.export.export, export.table_piece):
             yield piece
+
+    async def ListOrdersRecords(
+        self, request: personal_data_pb2.ListOrdersRecordsRequest, context: Any
+    ) -> personal_data_pb2.ListOrdersRecordsResponse:
+        query = personal_data.list_query(request)
+        encode = personal_data.list_response(request, personal_data_pb2.ListOrdersRecordsResponse)
+        answer: personal_data_pb2.ListOrdersRecordsResponse = await respond(
+            context, query, self._reports.personal.list, encode
+        )
+        return answer

@@ -6,6 +6,7 @@ import warnings
 from parley.gating.v1 import absence_pb2 as parley_dot_gating_dot_v1_dot_absence__pb2
 from parley.gating.v1 import buyer_verification_pb2 as parley_dot_gating_dot_v1_dot_buyer__verification__pb2
 from parley.gating.v1 import gating_service_pb2 as parley_dot_gating_dot_v1_dot_gating__service__pb2
+from parley.gating.v1 import personal_data_pb2 as parley_dot_gating_dot_v1_dot_personal__data__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -155,6 +156,11 @@ class GatingServiceStub:
                 '/parley.gating.v1.GatingService/ListBuyerVerifications',
                 request_serializer=parley_dot_gating_dot_v1_dot_buyer__verification__pb2.ListBuyerVerificationsRequest.SerializeToString,
                 response_deserializer=parley_dot_gating_dot_v1_dot_buyer__verification__pb2.ListBuyerVerificationsResponse.FromString,
+                _registered_method=True)
+        self.ListGatingRecords = channel.unary_unary(
+                '/parley.gating.v1.GatingService/ListGatingRecords',
+                request_serializer=parley_dot_gating_dot_v1_dot_personal__data__pb2.ListGatingRecordsRequest.SerializeToString,
+                response_deserializer=parley_dot_gating_dot_v1_dot_personal__data__pb2.ListGatingRecordsResponse.FromString,
                 _registered_method=True)
 
 
@@ -355,6 +361,14 @@ class GatingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListGatingRecords(self, request, context):
+        """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
+        him, without what others wrote. For the other services only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -472,6 +486,11 @@ def add_GatingServiceServicer_to_server(servicer, server):
                     servicer.ListBuyerVerifications,
                     request_deserializer=parley_dot_gating_dot_v1_dot_buyer__verification__pb2.ListBuyerVerificationsRequest.FromString,
                     response_serializer=parley_dot_gating_dot_v1_dot_buyer__verification__pb2.ListBuyerVerificationsResponse.SerializeToString,
+            ),
+            'ListGatingRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGatingRecords,
+                    request_deserializer=parley_dot_gating_dot_v1_dot_personal__data__pb2.ListGatingRecordsRequest.FromString,
+                    response_serializer=parley_dot_gating_dot_v1_dot_personal__data__pb2.ListGatingRecordsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1100,6 +1119,33 @@ class GatingService:
             '/parley.gating.v1.GatingService/ListBuyerVerifications',
             parley_dot_gating_dot_v1_dot_buyer__verification__pb2.ListBuyerVerificationsRequest.SerializeToString,
             parley_dot_gating_dot_v1_dot_buyer__verification__pb2.ListBuyerVerificationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGatingRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.gating.v1.GatingService/ListGatingRecords',
+            parley_dot_gating_dot_v1_dot_personal__data__pb2.ListGatingRecordsRequest.SerializeToString,
+            parley_dot_gating_dot_v1_dot_personal__data__pb2.ListGatingRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

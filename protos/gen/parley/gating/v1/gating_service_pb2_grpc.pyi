@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from parley.gating.v1 import absence_pb2 as _absence_pb2
 from parley.gating.v1 import buyer_verification_pb2 as _buyer_verification_pb2
 from parley.gating.v1 import gating_service_pb2 as _gating_service_pb2
+from parley.gating.v1 import personal_data_pb2 as _personal_data_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -129,6 +130,10 @@ class GatingServiceStub:
     """Lists everything that was said of a buyer's verification, newest first: what, when and by whom. An empty page for a buyer
     of whom nothing was said.
     """
+    ListGatingRecords: _grpc.UnaryUnaryMultiCallable[_personal_data_pb2.ListGatingRecordsRequest, _personal_data_pb2.ListGatingRecordsResponse]
+    """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
+    him, without what others wrote. For the other services only.
+    """
 
 @_typing.type_check_only
 class GatingServiceAsyncStub(GatingServiceStub):
@@ -228,6 +233,10 @@ class GatingServiceAsyncStub(GatingServiceStub):
     ListBuyerVerifications: _aio.UnaryUnaryMultiCallable[_buyer_verification_pb2.ListBuyerVerificationsRequest, _buyer_verification_pb2.ListBuyerVerificationsResponse]  # type: ignore[assignment]
     """Lists everything that was said of a buyer's verification, newest first: what, when and by whom. An empty page for a buyer
     of whom nothing was said.
+    """
+    ListGatingRecords: _aio.UnaryUnaryMultiCallable[_personal_data_pb2.ListGatingRecordsRequest, _personal_data_pb2.ListGatingRecordsResponse]  # type: ignore[assignment]
+    """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
+    him, without what others wrote. For the other services only.
     """
 
 class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -463,6 +472,16 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_buyer_verification_pb2.ListBuyerVerificationsResponse, _abc.Awaitable[_buyer_verification_pb2.ListBuyerVerificationsResponse]]:
         """Lists everything that was said of a buyer's verification, newest first: what, when and by whom. An empty page for a buyer
         of whom nothing was said.
+        """
+
+    @_abc_1.abstractmethod
+    def ListGatingRecords(
+        self,
+        request: _personal_data_pb2.ListGatingRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_personal_data_pb2.ListGatingRecordsResponse, _abc.Awaitable[_personal_data_pb2.ListGatingRecordsResponse]]:
+        """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
+        him, without what others wrote. For the other services only.
         """
 
 def add_GatingServiceServicer_to_server(servicer: GatingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

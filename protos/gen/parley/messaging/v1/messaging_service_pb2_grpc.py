@@ -13,6 +13,7 @@ from parley.messaging.v1 import lead_pb2 as parley_dot_messaging_dot_v1_dot_lead
 from parley.messaging.v1 import messaging_service_pb2 as parley_dot_messaging_dot_v1_dot_messaging__service__pb2
 from parley.messaging.v1 import outcome_pb2 as parley_dot_messaging_dot_v1_dot_outcome__pb2
 from parley.messaging.v1 import participant_methods_pb2 as parley_dot_messaging_dot_v1_dot_participant__methods__pb2
+from parley.messaging.v1 import personal_data_pb2 as parley_dot_messaging_dot_v1_dot_personal__data__pb2
 from parley.messaging.v1 import profile_pb2 as parley_dot_messaging_dot_v1_dot_profile__pb2
 from parley.messaging.v1 import webhook_pb2 as parley_dot_messaging_dot_v1_dot_webhook__pb2
 
@@ -250,6 +251,11 @@ class MessagingServiceStub:
                 '/parley.messaging.v1.MessagingService/ListDisclosures',
                 request_serializer=parley_dot_messaging_dot_v1_dot_consent__pb2.ListDisclosuresRequest.SerializeToString,
                 response_deserializer=parley_dot_messaging_dot_v1_dot_consent__pb2.ListDisclosuresResponse.FromString,
+                _registered_method=True)
+        self.ExportPersonalData = channel.unary_stream(
+                '/parley.messaging.v1.MessagingService/ExportPersonalData',
+                request_serializer=parley_dot_messaging_dot_v1_dot_personal__data__pb2.ExportPersonalDataRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
 
 
@@ -576,6 +582,18 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportPersonalData(self, request, context):
+        """What all services keep about a person, as one ZIP archive: a JSON file for each kind of record, the documents that he uploaded, and a
+        README that explains them. It holds what he wrote and what is about him, and nothing that others wrote. Everybody gets his own;
+        the operator gets anybody's. Somebody else's: NOT_FOUND.
+        buf:lint:ignore RPC_NO_SERVER_STREAMING
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -778,6 +796,11 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.ListDisclosures,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_consent__pb2.ListDisclosuresRequest.FromString,
                     response_serializer=parley_dot_messaging_dot_v1_dot_consent__pb2.ListDisclosuresResponse.SerializeToString,
+            ),
+            'ExportPersonalData': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportPersonalData,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_personal__data__pb2.ExportPersonalDataRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1866,6 +1889,33 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/ListDisclosures',
             parley_dot_messaging_dot_v1_dot_consent__pb2.ListDisclosuresRequest.SerializeToString,
             parley_dot_messaging_dot_v1_dot_consent__pb2.ListDisclosuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportPersonalData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ExportPersonalData',
+            parley_dot_messaging_dot_v1_dot_personal__data__pb2.ExportPersonalDataRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

@@ -15,6 +15,7 @@ from parley.messaging.v1 import lead_pb2 as _lead_pb2
 from parley.messaging.v1 import messaging_service_pb2 as _messaging_service_pb2
 from parley.messaging.v1 import outcome_pb2 as _outcome_pb2
 from parley.messaging.v1 import participant_methods_pb2 as _participant_methods_pb2
+from parley.messaging.v1 import personal_data_pb2 as _personal_data_pb2
 from parley.messaging.v1 import profile_pb2 as _profile_pb2
 from parley.messaging.v1 import webhook_pb2 as _webhook_pb2
 import abc as _abc_1
@@ -185,6 +186,14 @@ class MessagingServiceStub:
     """Lists what the caller decided, the newest first. Somebody else's profile: NOT_FOUND."""
     ListDisclosures: _grpc.UnaryUnaryMultiCallable[_consent_pb2.ListDisclosuresRequest, _consent_pb2.ListDisclosuresResponse]
     """Lists who was shown the caller's contact data, the newest first. Somebody else's profile: NOT_FOUND."""
+    ExportPersonalData: _grpc.UnaryStreamMultiCallable[_personal_data_pb2.ExportPersonalDataRequest, _httpbody_pb2.HttpBody]
+    """What all services keep about a person, as one ZIP archive: a JSON file for each kind of record, the documents that he uploaded, and a
+    README that explains them. It holds what he wrote and what is about him, and nothing that others wrote. Everybody gets his own;
+    the operator gets anybody's. Somebody else's: NOT_FOUND.
+    buf:lint:ignore RPC_NO_SERVER_STREAMING
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -332,6 +341,14 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     """Lists what the caller decided, the newest first. Somebody else's profile: NOT_FOUND."""
     ListDisclosures: _aio.UnaryUnaryMultiCallable[_consent_pb2.ListDisclosuresRequest, _consent_pb2.ListDisclosuresResponse]  # type: ignore[assignment]
     """Lists who was shown the caller's contact data, the newest first. Somebody else's profile: NOT_FOUND."""
+    ExportPersonalData: _aio.UnaryStreamMultiCallable[_personal_data_pb2.ExportPersonalDataRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """What all services keep about a person, as one ZIP archive: a JSON file for each kind of record, the documents that he uploaded, and a
+    README that explains them. It holds what he wrote and what is about him, and nothing that others wrote. Everybody gets his own;
+    the operator gets anybody's. Somebody else's: NOT_FOUND.
+    buf:lint:ignore RPC_NO_SERVER_STREAMING
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Conversations between buyers and sellers: messages, read receipts, and the timeline in which they stand beside what
@@ -716,5 +733,19 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_consent_pb2.ListDisclosuresResponse, _abc.Awaitable[_consent_pb2.ListDisclosuresResponse]]:
         """Lists who was shown the caller's contact data, the newest first. Somebody else's profile: NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def ExportPersonalData(
+        self,
+        request: _personal_data_pb2.ExportPersonalDataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """What all services keep about a person, as one ZIP archive: a JSON file for each kind of record, the documents that he uploaded, and a
+        README that explains them. It holds what he wrote and what is about him, and nothing that others wrote. Everybody gets his own;
+        the operator gets anybody's. Somebody else's: NOT_FOUND.
+        buf:lint:ignore RPC_NO_SERVER_STREAMING
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

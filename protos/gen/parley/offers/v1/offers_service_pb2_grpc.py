@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from parley.offers.v1 import offers_service_pb2 as parley_dot_offers_dot_v1_dot_offers__service__pb2
+from parley.offers.v1 import personal_data_pb2 as parley_dot_offers_dot_v1_dot_personal__data__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -193,6 +194,11 @@ class OffersServiceStub:
                 '/parley.offers.v1.OffersService/UnpublishListing',
                 request_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UnpublishListingRequest.SerializeToString,
                 response_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UnpublishListingResponse.FromString,
+                _registered_method=True)
+        self.ListOffersRecords = channel.unary_unary(
+                '/parley.offers.v1.OffersService/ListOffersRecords',
+                request_serializer=parley_dot_offers_dot_v1_dot_personal__data__pb2.ListOffersRecordsRequest.SerializeToString,
+                response_deserializer=parley_dot_offers_dot_v1_dot_personal__data__pb2.ListOffersRecordsResponse.FromString,
                 _registered_method=True)
 
 
@@ -457,6 +463,14 @@ class OffersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListOffersRecords(self, request, context):
+        """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
+        him, without what others wrote. For the other services only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OffersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -614,6 +628,11 @@ def add_OffersServiceServicer_to_server(servicer, server):
                     servicer.UnpublishListing,
                     request_deserializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UnpublishListingRequest.FromString,
                     response_serializer=parley_dot_offers_dot_v1_dot_offers__service__pb2.UnpublishListingResponse.SerializeToString,
+            ),
+            'ListOffersRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOffersRecords,
+                    request_deserializer=parley_dot_offers_dot_v1_dot_personal__data__pb2.ListOffersRecordsRequest.FromString,
+                    response_serializer=parley_dot_offers_dot_v1_dot_personal__data__pb2.ListOffersRecordsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1458,6 +1477,33 @@ class OffersService:
             '/parley.offers.v1.OffersService/UnpublishListing',
             parley_dot_offers_dot_v1_dot_offers__service__pb2.UnpublishListingRequest.SerializeToString,
             parley_dot_offers_dot_v1_dot_offers__service__pb2.UnpublishListingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOffersRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.offers.v1.OffersService/ListOffersRecords',
+            parley_dot_offers_dot_v1_dot_personal__data__pb2.ListOffersRecordsRequest.SerializeToString,
+            parley_dot_offers_dot_v1_dot_personal__data__pb2.ListOffersRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from parley.offers.v1 import offers_service_pb2 as _offers_service_pb2
+from parley.offers.v1 import personal_data_pb2 as _personal_data_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -155,6 +156,10 @@ class OffersServiceStub:
     and offers that exist keep what they have. Hiding again changes nothing. States: STATE_PUBLISHED. Errors:
     ETAG_MISMATCH; TRANSITION_FORBIDDEN for a retired listing.
     """
+    ListOffersRecords: _grpc.UnaryUnaryMultiCallable[_personal_data_pb2.ListOffersRecordsRequest, _personal_data_pb2.ListOffersRecordsResponse]
+    """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
+    him, without what others wrote. For the other services only.
+    """
 
 @_typing.type_check_only
 class OffersServiceAsyncStub(OffersServiceStub):
@@ -282,6 +287,10 @@ class OffersServiceAsyncStub(OffersServiceStub):
     """Hides a listing from everybody but the seller's team: nobody can order it, until it is published again. Orders, requests
     and offers that exist keep what they have. Hiding again changes nothing. States: STATE_PUBLISHED. Errors:
     ETAG_MISMATCH; TRANSITION_FORBIDDEN for a retired listing.
+    """
+    ListOffersRecords: _aio.UnaryUnaryMultiCallable[_personal_data_pb2.ListOffersRecordsRequest, _personal_data_pb2.ListOffersRecordsResponse]  # type: ignore[assignment]
+    """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
+    him, without what others wrote. For the other services only.
     """
 
 class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -593,6 +602,16 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         """Hides a listing from everybody but the seller's team: nobody can order it, until it is published again. Orders, requests
         and offers that exist keep what they have. Hiding again changes nothing. States: STATE_PUBLISHED. Errors:
         ETAG_MISMATCH; TRANSITION_FORBIDDEN for a retired listing.
+        """
+
+    @_abc_1.abstractmethod
+    def ListOffersRecords(
+        self,
+        request: _personal_data_pb2.ListOffersRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_personal_data_pb2.ListOffersRecordsResponse, _abc.Awaitable[_personal_data_pb2.ListOffersRecordsResponse]]:
+        """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
+        him, without what others wrote. For the other services only.
         """
 
 def add_OffersServiceServicer_to_server(servicer: OffersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -11,6 +11,7 @@ from parley.orders.v1 import export_pb2 as parley_dot_orders_dot_v1_dot_export__
 from parley.orders.v1 import fulfilment_methods_pb2 as parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2
 from parley.orders.v1 import orders_service_pb2 as parley_dot_orders_dot_v1_dot_orders__service__pb2
 from parley.orders.v1 import payment_methods_pb2 as parley_dot_orders_dot_v1_dot_payment__methods__pb2
+from parley.orders.v1 import personal_data_pb2 as parley_dot_orders_dot_v1_dot_personal__data__pb2
 from parley.orders.v1 import provider_events_pb2 as parley_dot_orders_dot_v1_dot_provider__events__pb2
 from parley.orders.v1 import receipt_pb2 as parley_dot_orders_dot_v1_dot_receipt__pb2
 from parley.orders.v1 import subscription_methods_pb2 as parley_dot_orders_dot_v1_dot_subscription__methods__pb2
@@ -274,6 +275,11 @@ class OrdersServiceStub:
                 '/parley.orders.v1.OrdersService/DownloadReceipt',
                 request_serializer=parley_dot_orders_dot_v1_dot_receipt__pb2.DownloadReceiptRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.ListOrdersRecords = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/ListOrdersRecords',
+                request_serializer=parley_dot_orders_dot_v1_dot_personal__data__pb2.ListOrdersRecordsRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_personal__data__pb2.ListOrdersRecordsResponse.FromString,
                 _registered_method=True)
 
 
@@ -657,6 +663,14 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListOrdersRecords(self, request, context):
+        """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
+        him, without what others wrote. For the other services only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -884,6 +898,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.DownloadReceipt,
                     request_deserializer=parley_dot_orders_dot_v1_dot_receipt__pb2.DownloadReceiptRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'ListOrdersRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOrdersRecords,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_personal__data__pb2.ListOrdersRecordsRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_personal__data__pb2.ListOrdersRecordsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -2107,6 +2126,33 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/DownloadReceipt',
             parley_dot_orders_dot_v1_dot_receipt__pb2.DownloadReceiptRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOrdersRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ListOrdersRecords',
+            parley_dot_orders_dot_v1_dot_personal__data__pb2.ListOrdersRecordsRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_personal__data__pb2.ListOrdersRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -13,6 +13,7 @@ from parley.orders.v1 import export_pb2 as _export_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as _fulfilment_methods_pb2
 from parley.orders.v1 import orders_service_pb2 as _orders_service_pb2
 from parley.orders.v1 import payment_methods_pb2 as _payment_methods_pb2
+from parley.orders.v1 import personal_data_pb2 as _personal_data_pb2
 from parley.orders.v1 import provider_events_pb2 as _provider_events_pb2
 from parley.orders.v1 import receipt_pb2 as _receipt_pb2
 from parley.orders.v1 import subscription_methods_pb2 as _subscription_methods_pb2
@@ -225,6 +226,10 @@ class OrdersServiceStub:
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
+    ListOrdersRecords: _grpc.UnaryUnaryMultiCallable[_personal_data_pb2.ListOrdersRecordsRequest, _personal_data_pb2.ListOrdersRecordsResponse]
+    """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
+    him, without what others wrote. For the other services only.
+    """
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -412,6 +417,10 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """Answers the same receipt as a page to print: HTML that needs nothing else. Errors: PAYMENT_NOT_RECEIVED.
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
+    ListOrdersRecords: _aio.UnaryUnaryMultiCallable[_personal_data_pb2.ListOrdersRecordsRequest, _personal_data_pb2.ListOrdersRecordsResponse]  # type: ignore[assignment]
+    """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
+    him, without what others wrote. For the other services only.
     """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -867,6 +876,16 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         """Answers the same receipt as a page to print: HTML that needs nothing else. Errors: PAYMENT_NOT_RECEIVED.
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+
+    @_abc_1.abstractmethod
+    def ListOrdersRecords(
+        self,
+        request: _personal_data_pb2.ListOrdersRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_personal_data_pb2.ListOrdersRecordsResponse, _abc.Awaitable[_personal_data_pb2.ListOrdersRecordsResponse]]:
+        """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
+        him, without what others wrote. For the other services only.
         """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
