@@ -124,6 +124,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED. The caller has sent as much as he may for now. RetryInfo says when the next one may be.
     Metadata: `{"limit_per_minute": "300"}`.
     """
+    ERROR_REASON_LINK_INVALID: _ErrorReason.ValueType  # 50
+    """INVALID_ARGUMENT. The token of a link is unknown, expired or taken back: which of them is nobody's business.
+    Metadata: `{"field": "token"}`.
+    """
+    ERROR_REASON_LINK_USED: _ErrorReason.ValueType  # 51
+    """FAILED_PRECONDITION. The link was used already, for this or for another action.
+    Metadata: `{}`.
+    """
+    ERROR_REASON_LINK_ACTION_UNKNOWN: _ErrorReason.ValueType  # 52
+    """INVALID_ARGUMENT. The link is not for this action. `allowed_actions` separates by commas.
+    Metadata: `{"field": "action", "allowed_actions": "accept,decline"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the messaging service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -231,5 +243,17 @@ Metadata: `{"resource": "sellers/acme/webhookEndpoints/0198…"}`.
 ERROR_REASON_MESSAGE_LIMIT_REACHED: ErrorReason.ValueType  # 11
 """RESOURCE_EXHAUSTED. The caller has sent as much as he may for now. RetryInfo says when the next one may be.
 Metadata: `{"limit_per_minute": "300"}`.
+"""
+ERROR_REASON_LINK_INVALID: ErrorReason.ValueType  # 50
+"""INVALID_ARGUMENT. The token of a link is unknown, expired or taken back: which of them is nobody's business.
+Metadata: `{"field": "token"}`.
+"""
+ERROR_REASON_LINK_USED: ErrorReason.ValueType  # 51
+"""FAILED_PRECONDITION. The link was used already, for this or for another action.
+Metadata: `{}`.
+"""
+ERROR_REASON_LINK_ACTION_UNKNOWN: ErrorReason.ValueType  # 52
+"""INVALID_ARGUMENT. The link is not for this action. `allowed_actions` separates by commas.
+Metadata: `{"field": "action", "allowed_actions": "accept,decline"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

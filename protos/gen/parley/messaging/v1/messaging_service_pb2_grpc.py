@@ -10,6 +10,7 @@ from parley.messaging.v1 import contact_methods_pb2 as parley_dot_messaging_dot_
 from parley.messaging.v1 import conversation_methods_pb2 as parley_dot_messaging_dot_v1_dot_conversation__methods__pb2
 from parley.messaging.v1 import feedback_pb2 as parley_dot_messaging_dot_v1_dot_feedback__pb2
 from parley.messaging.v1 import lead_pb2 as parley_dot_messaging_dot_v1_dot_lead__pb2
+from parley.messaging.v1 import magic_link_pb2 as parley_dot_messaging_dot_v1_dot_magic__link__pb2
 from parley.messaging.v1 import messaging_service_pb2 as parley_dot_messaging_dot_v1_dot_messaging__service__pb2
 from parley.messaging.v1 import outcome_pb2 as parley_dot_messaging_dot_v1_dot_outcome__pb2
 from parley.messaging.v1 import participant_methods_pb2 as parley_dot_messaging_dot_v1_dot_participant__methods__pb2
@@ -256,6 +257,16 @@ class MessagingServiceStub:
                 '/parley.messaging.v1.MessagingService/ExportPersonalData',
                 request_serializer=parley_dot_messaging_dot_v1_dot_personal__data__pb2.ExportPersonalDataRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.GetMagicLink = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/GetMagicLink',
+                request_serializer=parley_dot_messaging_dot_v1_dot_magic__link__pb2.GetMagicLinkRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_magic__link__pb2.GetMagicLinkResponse.FromString,
+                _registered_method=True)
+        self.UseMagicLink = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/UseMagicLink',
+                request_serializer=parley_dot_messaging_dot_v1_dot_magic__link__pb2.UseMagicLinkRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_magic__link__pb2.UseMagicLinkResponse.FromString,
                 _registered_method=True)
 
 
@@ -594,6 +605,24 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMagicLink(self, request, context):
+        """Shows what the link of a mail is for, and whether it can still be done. It changes nothing, however often a scanner of mails
+        looks at it. The token proves who asks; no other credential is needed. Errors: LINK_INVALID, LINK_USED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UseMagicLink(self, request, context):
+        """Does what the link of a mail is for, in the name of the person to whom the mail went, by the same rules as if he did it
+        himself. The first action that succeeds uses the link up; asking for it again returns the first answer. What failed may be
+        tried again: a link is not used up by a refusal or by a lost answer. Errors: LINK_INVALID, LINK_USED, LINK_ACTION_UNKNOWN,
+        those of AcceptOffer, DeclineOffer and DeclineInquiry, and PEER_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -801,6 +830,16 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.ExportPersonalData,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_personal__data__pb2.ExportPersonalDataRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'GetMagicLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMagicLink,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_magic__link__pb2.GetMagicLinkRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_magic__link__pb2.GetMagicLinkResponse.SerializeToString,
+            ),
+            'UseMagicLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.UseMagicLink,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_magic__link__pb2.UseMagicLinkRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_magic__link__pb2.UseMagicLinkResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1916,6 +1955,60 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/ExportPersonalData',
             parley_dot_messaging_dot_v1_dot_personal__data__pb2.ExportPersonalDataRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMagicLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/GetMagicLink',
+            parley_dot_messaging_dot_v1_dot_magic__link__pb2.GetMagicLinkRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_magic__link__pb2.GetMagicLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UseMagicLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/UseMagicLink',
+            parley_dot_messaging_dot_v1_dot_magic__link__pb2.UseMagicLinkRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_magic__link__pb2.UseMagicLinkResponse.FromString,
             options,
             channel_credentials,
             insecure,

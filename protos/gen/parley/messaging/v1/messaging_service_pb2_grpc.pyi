@@ -12,6 +12,7 @@ from parley.messaging.v1 import contact_methods_pb2 as _contact_methods_pb2
 from parley.messaging.v1 import conversation_methods_pb2 as _conversation_methods_pb2
 from parley.messaging.v1 import feedback_pb2 as _feedback_pb2
 from parley.messaging.v1 import lead_pb2 as _lead_pb2
+from parley.messaging.v1 import magic_link_pb2 as _magic_link_pb2
 from parley.messaging.v1 import messaging_service_pb2 as _messaging_service_pb2
 from parley.messaging.v1 import outcome_pb2 as _outcome_pb2
 from parley.messaging.v1 import participant_methods_pb2 as _participant_methods_pb2
@@ -194,6 +195,16 @@ class MessagingServiceStub:
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
+    GetMagicLink: _grpc.UnaryUnaryMultiCallable[_magic_link_pb2.GetMagicLinkRequest, _magic_link_pb2.GetMagicLinkResponse]
+    """Shows what the link of a mail is for, and whether it can still be done. It changes nothing, however often a scanner of mails
+    looks at it. The token proves who asks; no other credential is needed. Errors: LINK_INVALID, LINK_USED.
+    """
+    UseMagicLink: _grpc.UnaryUnaryMultiCallable[_magic_link_pb2.UseMagicLinkRequest, _magic_link_pb2.UseMagicLinkResponse]
+    """Does what the link of a mail is for, in the name of the person to whom the mail went, by the same rules as if he did it
+    himself. The first action that succeeds uses the link up; asking for it again returns the first answer. What failed may be
+    tried again: a link is not used up by a refusal or by a lost answer. Errors: LINK_INVALID, LINK_USED, LINK_ACTION_UNKNOWN,
+    those of AcceptOffer, DeclineOffer and DeclineInquiry, and PEER_UNAVAILABLE.
+    """
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -348,6 +359,16 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     buf:lint:ignore RPC_NO_SERVER_STREAMING
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
+    GetMagicLink: _aio.UnaryUnaryMultiCallable[_magic_link_pb2.GetMagicLinkRequest, _magic_link_pb2.GetMagicLinkResponse]  # type: ignore[assignment]
+    """Shows what the link of a mail is for, and whether it can still be done. It changes nothing, however often a scanner of mails
+    looks at it. The token proves who asks; no other credential is needed. Errors: LINK_INVALID, LINK_USED.
+    """
+    UseMagicLink: _aio.UnaryUnaryMultiCallable[_magic_link_pb2.UseMagicLinkRequest, _magic_link_pb2.UseMagicLinkResponse]  # type: ignore[assignment]
+    """Does what the link of a mail is for, in the name of the person to whom the mail went, by the same rules as if he did it
+    himself. The first action that succeeds uses the link up; asking for it again returns the first answer. What failed may be
+    tried again: a link is not used up by a refusal or by a lost answer. Errors: LINK_INVALID, LINK_USED, LINK_ACTION_UNKNOWN,
+    those of AcceptOffer, DeclineOffer and DeclineInquiry, and PEER_UNAVAILABLE.
     """
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -746,6 +767,28 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         buf:lint:ignore RPC_NO_SERVER_STREAMING
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+
+    @_abc_1.abstractmethod
+    def GetMagicLink(
+        self,
+        request: _magic_link_pb2.GetMagicLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_magic_link_pb2.GetMagicLinkResponse, _abc.Awaitable[_magic_link_pb2.GetMagicLinkResponse]]:
+        """Shows what the link of a mail is for, and whether it can still be done. It changes nothing, however often a scanner of mails
+        looks at it. The token proves who asks; no other credential is needed. Errors: LINK_INVALID, LINK_USED.
+        """
+
+    @_abc_1.abstractmethod
+    def UseMagicLink(
+        self,
+        request: _magic_link_pb2.UseMagicLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_magic_link_pb2.UseMagicLinkResponse, _abc.Awaitable[_magic_link_pb2.UseMagicLinkResponse]]:
+        """Does what the link of a mail is for, in the name of the person to whom the mail went, by the same rules as if he did it
+        himself. The first action that succeeds uses the link up; asking for it again returns the first answer. What failed may be
+        tried again: a link is not used up by a refusal or by a lost answer. Errors: LINK_INVALID, LINK_USED, LINK_ACTION_UNKNOWN,
+        those of AcceptOffer, DeclineOffer and DeclineInquiry, and PEER_UNAVAILABLE.
         """
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

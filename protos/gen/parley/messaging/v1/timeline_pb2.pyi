@@ -421,6 +421,7 @@ class TimelineEvent(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     FORWARD_ADDRESS_FIELD_NUMBER: _builtins.int
+    BY_LINK_FIELD_NUMBER: _builtins.int
     type: Global___TimelineEvent.Type.ValueType
     """What happened."""
     side: _conversation_pb2.Side.ValueType
@@ -433,6 +434,8 @@ class TimelineEvent(_message.Message):
     """The revision of the offer that it is about; else 0."""
     forward_address: _builtins.str
     """For TYPE_CONVERSATION_FORWARDED: the e-mail address that it was forwarded to."""
+    by_link: _builtins.bool
+    """Whether it was done by the link of a mail: see UseMagicLink."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount that it is about; else absent."""
@@ -446,10 +449,11 @@ class TimelineEvent(_message.Message):
         revision: _builtins.int = ...,
         amount: _money_pb2.Money | None = ...,
         forward_address: _builtins.str = ...,
+        by_link: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "forward_address", b"forward_address", "resource", b"resource", "revision", b"revision", "side", b"side", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "by_link", b"by_link", "forward_address", b"forward_address", "resource", b"resource", "revision", b"revision", "side", b"side", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -30,7 +30,7 @@ from parley.type.v1 import commerce_pb2 as parley_dot_type_dot_v1_dot_commerce__
 from parley.type.v1 import event_pb2 as parley_dot_type_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dparley/offers/v1/events.proto\x12\x10parley.offers.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x1eparley/offers/v1/listing.proto\x1a\x1cparley/offers/v1/offer.proto\x1a\x1dparley/type/v1/commerce.proto\x1a\x1aparley/type/v1/event.proto\"e\n\x0eListingCreated\x12*\n\x07listing\x18\x01 \x01(\x0b\x32\x19.parley.offers.v1.Listing\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x16\xf2\xe0\x18\x12\n\x07listing\x12\x07\x63reated\"e\n\x0eListingUpdated\x12*\n\x07listing\x18\x01 \x01(\x0b\x32\x19.parley.offers.v1.Listing\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x16\xf2\xe0\x18\x12\n\x07listing\x12\x07updated\"e\n\x0eListingRetired\x12*\n\x07listing\x18\x01 \x01(\x0b\x32\x19.parley.offers.v1.Listing\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x16\xf2\xe0\x18\x12\n\x07listing\x12\x07retired\"\xfb\x04\n\nOfferFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0e\n\x06seller\x18\x03 \x01(\t\x12\r\n\x05\x62uyer\x18\x04 \x01(\t\x12\x15\n\rorder_request\x18\x05 \x01(\t\x12\r\n\x05order\x18\x06 \x01(\t\x12\x14\n\x0c\x63onversation\x18\x07 \x01(\t\x12\x33\n\ton_accept\x18\x08 \x01(\x0e\x32 .parley.offers.v1.Offer.OnAccept\x12,\n\x05state\x18\t \x01(\x0e\x32\x1d.parley.offers.v1.Offer.State\x12\x10\n\x08revision\x18\n \x01(\x05\x12\x36\n\x06\x61uthor\x18\x0b \x01(\x0e\x32&.parley.offers.v1.OfferRevision.Author\x12,\n\nline_items\x18\x0c \x03(\x0b\x32\x18.parley.type.v1.LineItem\x12!\n\x05total\x18\r \x01(\x0b\x32\x12.google.type.Money\x12\x0f\n\x07package\x18\x0e \x01(\t\x12.\n\nstart_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rdelivery_days\x18\x10 \x01(\x05\x12/\n\x0b\x65xpire_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0epayment_method\x18\x12 \x01(\x0e\x32\x1d.parley.type.v1.PaymentMethod\x12\"\n\x04plan\x18\x13 \x01(\x0b\x32\x14.parley.type.v1.Plan\x12\x11\n\tautomatic\x18\x14 \x01(\x08\"K\n\tOfferSent\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x11\xf2\xe0\x18\r\n\x05offer\x12\x04sent\"\x84\x01\n\x0bOfferOpened\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts\x12\x33\n\x0f\x66irst_open_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x13\xf2\xe0\x18\x0f\n\x05offer\x12\x06opened\"Q\n\x0cOfferRevised\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x14\xf2\xe0\x18\x10\n\x05offer\x12\x07revised\"U\n\x0eOfferCountered\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x16\xf2\xe0\x18\x12\n\x05offer\x12\tcountered\"\xb2\x01\n\rOfferAccepted\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rpayment_token\x18\x03 \x01(\t\x12\x15\n\rhas_addresses\x18\x04 \x01(\x08:\x15\xf2\xe0\x18\x11\n\x05offer\x12\x08\x61\x63\x63\x65pted\"S\n\rOfferDeclined\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x15\xf2\xe0\x18\x11\n\x05offer\x12\x08\x64\x65\x63lined\"U\n\x0eOfferWithdrawn\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x16\xf2\xe0\x18\x12\n\x05offer\x12\twithdrawn\"Q\n\x0cOfferExpired\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x14\xf2\xe0\x18\x10\n\x05offer\x12\x07\x65xpired\"Q\n\x0cOfferRevived\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x14\xf2\xe0\x18\x10\n\x05offer\x12\x07revived\"e\n\x16OfferNewQuoteRequested\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x1e\xf2\xe0\x18\x1a\n\x05offer\x12\x11newquoterequested\"_\n\x13OfferPackageRetired\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x1b\xf2\xe0\x18\x17\n\x05offer\x12\x0epackageretiredb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dparley/offers/v1/events.proto\x12\x10parley.offers.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x1eparley/offers/v1/listing.proto\x1a\x1cparley/offers/v1/offer.proto\x1a\x1dparley/type/v1/commerce.proto\x1a\x1aparley/type/v1/event.proto\"e\n\x0eListingCreated\x12*\n\x07listing\x18\x01 \x01(\x0b\x32\x19.parley.offers.v1.Listing\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x16\xf2\xe0\x18\x12\n\x07listing\x12\x07\x63reated\"e\n\x0eListingUpdated\x12*\n\x07listing\x18\x01 \x01(\x0b\x32\x19.parley.offers.v1.Listing\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x16\xf2\xe0\x18\x12\n\x07listing\x12\x07updated\"e\n\x0eListingRetired\x12*\n\x07listing\x18\x01 \x01(\x0b\x32\x19.parley.offers.v1.Listing\x12\x0f\n\x07version\x18\x02 \x01(\x03:\x16\xf2\xe0\x18\x12\n\x07listing\x12\x07retired\"\x8c\x05\n\nOfferFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0e\n\x06seller\x18\x03 \x01(\t\x12\r\n\x05\x62uyer\x18\x04 \x01(\t\x12\x15\n\rorder_request\x18\x05 \x01(\t\x12\r\n\x05order\x18\x06 \x01(\t\x12\x14\n\x0c\x63onversation\x18\x07 \x01(\t\x12\x33\n\ton_accept\x18\x08 \x01(\x0e\x32 .parley.offers.v1.Offer.OnAccept\x12,\n\x05state\x18\t \x01(\x0e\x32\x1d.parley.offers.v1.Offer.State\x12\x10\n\x08revision\x18\n \x01(\x05\x12\x36\n\x06\x61uthor\x18\x0b \x01(\x0e\x32&.parley.offers.v1.OfferRevision.Author\x12,\n\nline_items\x18\x0c \x03(\x0b\x32\x18.parley.type.v1.LineItem\x12!\n\x05total\x18\r \x01(\x0b\x32\x12.google.type.Money\x12\x0f\n\x07package\x18\x0e \x01(\t\x12.\n\nstart_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rdelivery_days\x18\x10 \x01(\x05\x12/\n\x0b\x65xpire_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0epayment_method\x18\x12 \x01(\x0e\x32\x1d.parley.type.v1.PaymentMethod\x12\"\n\x04plan\x18\x13 \x01(\x0b\x32\x14.parley.type.v1.Plan\x12\x11\n\tautomatic\x18\x14 \x01(\x08\x12\x0f\n\x07\x62y_link\x18\x15 \x01(\x08\"K\n\tOfferSent\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x11\xf2\xe0\x18\r\n\x05offer\x12\x04sent\"\x84\x01\n\x0bOfferOpened\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts\x12\x33\n\x0f\x66irst_open_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x13\xf2\xe0\x18\x0f\n\x05offer\x12\x06opened\"Q\n\x0cOfferRevised\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x14\xf2\xe0\x18\x10\n\x05offer\x12\x07revised\"U\n\x0eOfferCountered\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x16\xf2\xe0\x18\x12\n\x05offer\x12\tcountered\"\xb2\x01\n\rOfferAccepted\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rpayment_token\x18\x03 \x01(\t\x12\x15\n\rhas_addresses\x18\x04 \x01(\x08:\x15\xf2\xe0\x18\x11\n\x05offer\x12\x08\x61\x63\x63\x65pted\"S\n\rOfferDeclined\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x15\xf2\xe0\x18\x11\n\x05offer\x12\x08\x64\x65\x63lined\"U\n\x0eOfferWithdrawn\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x16\xf2\xe0\x18\x12\n\x05offer\x12\twithdrawn\"Q\n\x0cOfferExpired\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x14\xf2\xe0\x18\x10\n\x05offer\x12\x07\x65xpired\"Q\n\x0cOfferRevived\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x14\xf2\xe0\x18\x10\n\x05offer\x12\x07revived\"e\n\x16OfferNewQuoteRequested\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x1e\xf2\xe0\x18\x1a\n\x05offer\x12\x11newquoterequested\"_\n\x13OfferPackageRetired\x12+\n\x05offer\x18\x01 \x01(\x0b\x32\x1c.parley.offers.v1.OfferFacts:\x1b\xf2\xe0\x18\x17\n\x05offer\x12\x0epackageretiredb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -72,27 +72,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTINGRETIRED']._serialized_start=436
   _globals['_LISTINGRETIRED']._serialized_end=537
   _globals['_OFFERFACTS']._serialized_start=540
-  _globals['_OFFERFACTS']._serialized_end=1175
-  _globals['_OFFERSENT']._serialized_start=1177
-  _globals['_OFFERSENT']._serialized_end=1252
-  _globals['_OFFEROPENED']._serialized_start=1255
-  _globals['_OFFEROPENED']._serialized_end=1387
-  _globals['_OFFERREVISED']._serialized_start=1389
-  _globals['_OFFERREVISED']._serialized_end=1470
-  _globals['_OFFERCOUNTERED']._serialized_start=1472
-  _globals['_OFFERCOUNTERED']._serialized_end=1557
-  _globals['_OFFERACCEPTED']._serialized_start=1560
-  _globals['_OFFERACCEPTED']._serialized_end=1738
-  _globals['_OFFERDECLINED']._serialized_start=1740
-  _globals['_OFFERDECLINED']._serialized_end=1823
-  _globals['_OFFERWITHDRAWN']._serialized_start=1825
-  _globals['_OFFERWITHDRAWN']._serialized_end=1910
-  _globals['_OFFEREXPIRED']._serialized_start=1912
-  _globals['_OFFEREXPIRED']._serialized_end=1993
-  _globals['_OFFERREVIVED']._serialized_start=1995
-  _globals['_OFFERREVIVED']._serialized_end=2076
-  _globals['_OFFERNEWQUOTEREQUESTED']._serialized_start=2078
-  _globals['_OFFERNEWQUOTEREQUESTED']._serialized_end=2179
-  _globals['_OFFERPACKAGERETIRED']._serialized_start=2181
-  _globals['_OFFERPACKAGERETIRED']._serialized_end=2276
+  _globals['_OFFERFACTS']._serialized_end=1192
+  _globals['_OFFERSENT']._serialized_start=1194
+  _globals['_OFFERSENT']._serialized_end=1269
+  _globals['_OFFEROPENED']._serialized_start=1272
+  _globals['_OFFEROPENED']._serialized_end=1404
+  _globals['_OFFERREVISED']._serialized_start=1406
+  _globals['_OFFERREVISED']._serialized_end=1487
+  _globals['_OFFERCOUNTERED']._serialized_start=1489
+  _globals['_OFFERCOUNTERED']._serialized_end=1574
+  _globals['_OFFERACCEPTED']._serialized_start=1577
+  _globals['_OFFERACCEPTED']._serialized_end=1755
+  _globals['_OFFERDECLINED']._serialized_start=1757
+  _globals['_OFFERDECLINED']._serialized_end=1840
+  _globals['_OFFERWITHDRAWN']._serialized_start=1842
+  _globals['_OFFERWITHDRAWN']._serialized_end=1927
+  _globals['_OFFEREXPIRED']._serialized_start=1929
+  _globals['_OFFEREXPIRED']._serialized_end=2010
+  _globals['_OFFERREVIVED']._serialized_start=2012
+  _globals['_OFFERREVIVED']._serialized_end=2093
+  _globals['_OFFERNEWQUOTEREQUESTED']._serialized_start=2095
+  _globals['_OFFERNEWQUOTEREQUESTED']._serialized_end=2196
+  _globals['_OFFERPACKAGERETIRED']._serialized_start=2198
+  _globals['_OFFERPACKAGERETIRED']._serialized_end=2293
 # @@protoc_insertion_point(module_scope)

@@ -133,6 +133,7 @@ class OfferFacts(_message.Message):
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     AUTOMATIC_FIELD_NUMBER: _builtins.int
+    BY_LINK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`offers/{offer}`."""
     version: _builtins.int
@@ -163,6 +164,8 @@ class OfferFacts(_message.Message):
     """How it is paid."""
     automatic: _builtins.bool
     """Whether the seller's settings accepted or declined the buyer's counter-offer: then nobody else did."""
+    by_link: _builtins.bool
+    """Whether the buyer accepted or declined it by the link of a mail."""
     @_builtins.property
     def line_items(self) -> _containers.RepeatedCompositeFieldContainer[_commerce_pb2.LineItem]:
         """What is sold. Titles and amounts, no scope text."""
@@ -206,10 +209,11 @@ class OfferFacts(_message.Message):
         payment_method: _commerce_pb2.PaymentMethod.ValueType = ...,
         plan: _commerce_pb2.Plan | None = ...,
         automatic: _builtins.bool = ...,
+        by_link: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "plan", b"plan", "start_time", b"start_time", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "automatic", b"automatic", "buyer", b"buyer", "conversation", b"conversation", "delivery_days", b"delivery_days", "expire_time", b"expire_time", "line_items", b"line_items", "name", b"name", "on_accept", b"on_accept", "order", b"order", "order_request", b"order_request", "package", b"package", "payment_method", b"payment_method", "plan", b"plan", "revision", b"revision", "seller", b"seller", "start_time", b"start_time", "state", b"state", "total", b"total", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "automatic", b"automatic", "buyer", b"buyer", "by_link", b"by_link", "conversation", b"conversation", "delivery_days", b"delivery_days", "expire_time", b"expire_time", "line_items", b"line_items", "name", b"name", "on_accept", b"on_accept", "order", b"order", "order_request", b"order_request", "package", b"package", "payment_method", b"payment_method", "plan", b"plan", "revision", b"revision", "seller", b"seller", "start_time", b"start_time", "state", b"state", "total", b"total", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

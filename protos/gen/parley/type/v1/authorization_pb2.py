@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"parley/type/v1/authorization.proto\x12\x0eparley.type.v1\x1a google/protobuf/descriptor.proto\"v\n\rAuthorization\x12*\n\x08relation\x18\x01 \x01(\x0e\x32\x18.parley.type.v1.Relation\x12#\n\x05roles\x18\x02 \x03(\x0e\x32\x14.parley.type.v1.Role\x12\x14\n\x0cseller_field\x18\x03 \x01(\t*s\n\x08Relation\x12\x18\n\x14RELATION_UNSPECIFIED\x10\x00\x12\x13\n\x0fRELATION_PUBLIC\x10\x01\x12\x11\n\rRELATION_SELF\x10\x02\x12\x11\n\rRELATION_TEAM\x10\x03\x12\x12\n\x0eRELATION_PARTY\x10\x04*\xa1\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_BUYER\x10\x01\x12\x15\n\x11ROLE_SELLER_AGENT\x10\x02\x12\x15\n\x11ROLE_SELLER_OWNER\x10\x03\x12\x11\n\rROLE_OBSERVER\x10\x04\x12\x11\n\rROLE_OPERATOR\x10\x05\x12\x10\n\x0cROLE_SERVICE\x10\x06\x12\r\n\tROLE_COPY\x10\x07:V\n\rauthorization\x12\x1e.google.protobuf.MethodOptions\x18\x8d\x8c\x03 \x01(\x0b\x32\x1d.parley.type.v1.Authorizationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"parley/type/v1/authorization.proto\x12\x0eparley.type.v1\x1a google/protobuf/descriptor.proto\"\x89\x01\n\rAuthorization\x12*\n\x08relation\x18\x01 \x01(\x0e\x32\x18.parley.type.v1.Relation\x12#\n\x05roles\x18\x02 \x03(\x0e\x32\x14.parley.type.v1.Role\x12\x14\n\x0cseller_field\x18\x03 \x01(\t\x12\x11\n\tdelegates\x18\x04 \x03(\t*s\n\x08Relation\x12\x18\n\x14RELATION_UNSPECIFIED\x10\x00\x12\x13\n\x0fRELATION_PUBLIC\x10\x01\x12\x11\n\rRELATION_SELF\x10\x02\x12\x11\n\rRELATION_TEAM\x10\x03\x12\x12\n\x0eRELATION_PARTY\x10\x04*\xa1\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_BUYER\x10\x01\x12\x15\n\x11ROLE_SELLER_AGENT\x10\x02\x12\x15\n\x11ROLE_SELLER_OWNER\x10\x03\x12\x11\n\rROLE_OBSERVER\x10\x04\x12\x11\n\rROLE_OPERATOR\x10\x05\x12\x10\n\x0cROLE_SERVICE\x10\x06\x12\r\n\tROLE_COPY\x10\x07:V\n\rauthorization\x12\x1e.google.protobuf.MethodOptions\x18\x8d\x8c\x03 \x01(\x0b\x32\x1d.parley.type.v1.Authorizationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.type.v1.authorization_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RELATION']._serialized_start=208
-  _globals['_RELATION']._serialized_end=323
-  _globals['_ROLE']._serialized_start=326
-  _globals['_ROLE']._serialized_end=487
-  _globals['_AUTHORIZATION']._serialized_start=88
-  _globals['_AUTHORIZATION']._serialized_end=206
+  _globals['_RELATION']._serialized_start=228
+  _globals['_RELATION']._serialized_end=343
+  _globals['_ROLE']._serialized_start=346
+  _globals['_ROLE']._serialized_end=507
+  _globals['_AUTHORIZATION']._serialized_start=89
+  _globals['_AUTHORIZATION']._serialized_end=226
 # @@protoc_insertion_point(module_scope)

@@ -106,6 +106,7 @@ class Authorization(_message.Message):
     RELATION_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
     SELLER_FIELD_FIELD_NUMBER: _builtins.int
+    DELEGATES_FIELD_NUMBER: _builtins.int
     relation: Global___Relation.ValueType
     """How the caller must be related to what the request names."""
     seller_field: _builtins.str
@@ -116,16 +117,25 @@ class Authorization(_message.Message):
         PERMISSION_DENIED; one who may not know of the resource is answered NOT_FOUND.
         """
 
+    @_builtins.property
+    def delegates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Services (`services/messaging`) that may call the method in the name of a buyer, because they hold a proof of his will, such
+        as what only a mail to him carried. They call with their own token and name him (`users/{user}`) in the metadata
+        `parley-acting-for`; the method then sees the buyer himself, without his teams. Everybody else who names somebody is refused
+        with UNAUTHENTICATED, problem `wrong_delegate`.
+        """
+
     def __init__(
         self,
         *,
         relation: Global___Relation.ValueType = ...,
         roles: _abc.Iterable[Global___Role.ValueType] | None = ...,
         seller_field: _builtins.str = ...,
+        delegates: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["relation", b"relation", "roles", b"roles", "seller_field", b"seller_field"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delegates", b"delegates", "relation", b"relation", "roles", b"roles", "seller_field", b"seller_field"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

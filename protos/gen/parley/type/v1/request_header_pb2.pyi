@@ -14,6 +14,6 @@ DESCRIPTOR: _descriptor.FileDescriptor
 REQUEST_HEADERS_FIELD_NUMBER: _builtins.int
 request_headers: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
 """The headers of an HTTP request that fill this field of text, which then is no query parameter: the first one of them that the
-request has. In lower case. For what belongs to the transport of others, such as the signature of a body; callers of our own
-use fields.
+request has. In lower case. For what belongs to the transport of others, such as the signature of a body, and for secrets,
+which must not stand in an address; everything else is a field.
 """
