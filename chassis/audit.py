@@ -183,6 +183,8 @@ def cause_text(now: datetime, *, delivery: Delivery | None = None) -> str:
         cause["kind"], cause["action"] = "CALL", scope.action
         if scope.principal:
             cause["principal"] = scope.principal
+        if scope.caller.via:
+            cause["via"] = scope.caller.via
         if scope.caller.teams:
             cause["teams"] = list(scope.caller.teams)
         if scope.idempotency is not None:

@@ -376,4 +376,20 @@ def rule_of(method: MethodDescriptor) -> Rule | None:
     if relation is None:
         return None
     roles = frozenset(_ROLES[role] for role in declared.roles if role in _ROLES)
-    return Rule(relation, roles, declared.seller_field)
+    return Rule(relation, roles, declared.seller_field, frozenset(declared.delegates))
+
+
+ACTING_FOR = "parley-acting-for"
+"""The metadata in which a service names the buyer in whose name it calls."""
+_BUYER = re.compile(r"users/[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def acting_for(caller: Caller, subject: str, rule: Rule) -> Caller:
+    """The buyer `subject`, in whose name the service `caller` calls. Refusal UNAUTHENTICATED where the rule
+    of the method does not name that service.
+
+    He is nothing but a buyer: what else his own token would say is unknown here.
+    """
+    if not caller.is_service or caller.user not in rule.delegates or not _BUYER.fullmatch(subject):
+        raise unauthenticated("wrong_delegate")
+    return Caller(user=subject, is_buyer=True, via=caller.user)

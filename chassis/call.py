@@ -23,7 +23,17 @@ class Call(Scope):
     called.
     """
 
-    __slots__ = ("_answer", "_answered", "_decided", "caller", "encoder", "idempotency", "method", "rule")
+    __slots__ = (
+        "_answer",
+        "_answered",
+        "_decided",
+        "acting_for",
+        "caller",
+        "encoder",
+        "idempotency",
+        "method",
+        "rule",
+    )
 
     def __init__(
         self,
@@ -40,6 +50,8 @@ class Call(Scope):
         self.deadline = deadline
         self.rule = rule
         self.caller = caller
+        self.acting_for = ""
+        """In whose name the caller says to call; until that is decided."""
         self.idempotency: IdempotencyKey | None = None
         self.encoder: Callable[[Any], Message] | None = None
         self._decided = rule.relation is not Relation.PARTY

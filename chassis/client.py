@@ -18,6 +18,7 @@ from google.protobuf import descriptor_pool
 
 from chassis import metrics, status, telemetry
 from chassis.admission import REQUEST_ID
+from chassis.auth import ACTING_FOR
 from chassis.interceptors import TRANSPORT_LIMIT_BYTES
 from chassis.kernel.refusal import Kind, Refusal
 
@@ -66,7 +67,8 @@ class PeerChannel(grpc.aio.Channel):
 
     Calls wait at most CALL_SECONDS (or `timeout`), and never longer than the current call's remaining time
     less RESERVE_SECONDS. Methods without `request_id` change nothing and are repeated while the peer stops or
-    is away, ATTEMPTS times in all.
+    is away, ATTEMPTS times in all. `acting_for` names the buyer in whose name a call is made, where the
+    method lets this service do so.
 
     Errors: Refusal UNAVAILABLE PEER_UNAVAILABLE when the peer cannot be reached or failed, DEADLINE
     DEADLINE_EXCEEDED when it was too slow; what the peer refused about the request keeps its reason;
@@ -154,7 +156,14 @@ class _PeerMethod:
         self._attempts = 1 if is_mutating(method) else ATTEMPTS
         self._seconds: dict[str, Callable[[float], None]] = {}
 
-    async def __call__(self, request: Any, *, timeout: float | None = None, **_: Any) -> Any:  # noqa: ASYNC109
+    async def __call__(
+        self,
+        request: Any,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109
+        acting_for: str = "",
+        **_: Any,
+    ) -> Any:
         loop = asyncio.get_running_loop()
         started = perf_counter()
         scope = telemetry.current_scope()
@@ -164,9 +173,9 @@ class _PeerMethod:
         code = "OK"
         try:
             if not telemetry.tracing_enabled():
-                return await self._attempt(request, loop, until)
+                return await self._attempt(request, loop, until, acting_for)
             with telemetry.working(self._method, kind="client"):
-                return await self._attempt(request, loop, until)
+                return await self._attempt(request, loop, until, acting_for)
         except grpc.aio.AioRpcError as error:
             code = error.code().name
             raise self._translated(error) from error
@@ -176,14 +185,17 @@ class _PeerMethod:
         finally:
             self._measure(code, perf_counter() - started)
 
-    async def _attempt(self, request: Any, loop: asyncio.AbstractEventLoop, until: float) -> Any:
+    async def _attempt(
+        self, request: Any, loop: asyncio.AbstractEventLoop, until: float, acting_for: str
+    ) -> Any:
         channel = self._channel
+        subject = ((ACTING_FOR, acting_for),) if acting_for else ()
         for attempt in range(1, self._attempts + 1):
             remaining = until - loop.time()
             if remaining <= 0:
                 raise _too_late(channel.peer)
             try:
-                return await self._inner(request, timeout=remaining, metadata=channel.metadata())
+                return await self._inner(request, timeout=remaining, metadata=(*channel.metadata(), *subject))
             except grpc.aio.AioRpcError as error:
                 pause = channel.jitter.uniform(0.5, 1.0) * min(
                     FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), LONGEST_PAUSE_SECONDS

@@ -27,7 +27,7 @@ from chassis.admission import (
     idempotency_key,
     identified,
 )
-from chassis.auth import Verifier
+from chassis.auth import ACTING_FOR, Verifier, acting_for
 from chassis.call import Call
 from chassis.idempotency import Replay
 from chassis.kernel.caller import ANONYMOUS, Relation
@@ -233,6 +233,8 @@ class Chain:
         """Authentication, authorization, validation and idempotency key, in this order."""
         if token:
             call.caller = self._verifier.verify(token)
+        if call.acting_for:
+            call.caller = acting_for(call.caller, call.acting_for, method.rule)
         if type(request) is Unreadable:
             identified(method, call)
             raise request.refusal
@@ -258,6 +260,8 @@ class Chain:
         """
         if token:
             call.caller = self._verifier.verify(token)
+        if call.acting_for:
+            call.caller = acting_for(call.caller, call.acting_for, method.rule)
         identified(method, call)
         by_request = method.declared and method.rule.relation is Relation.TEAM
         if by_request:
@@ -283,7 +287,8 @@ class Chain:
         observe = method.seconds.get(code) or method.measure(code)
         observe(seconds)
         if method.mutating or reason or code is not grpc.StatusCode.OK:
-            _log.info("call", code=code.name, reason=reason, milliseconds=round(seconds * 1000, 2))
+            via = {"via": call.caller.via} if call.caller.via else {}
+            _log.info("call", code=code.name, reason=reason, milliseconds=round(seconds * 1000, 2), **via)
         elif self._log_reads:
             _log.debug("call", code=code.name, milliseconds=round(seconds * 1000, 2))
 
@@ -346,12 +351,14 @@ def _open(
     """The call, its bearer token, and the seconds that this side has to enforce itself (None: the client's
     do).
     """
-    token = traceparent = ""
+    token = traceparent = subject = ""
     for key, value in context.invocation_metadata():
         if key == "authorization":
             token = value[7:] if value[:7].lower() == "bearer " else value
         elif key == "traceparent":
             traceparent = value
+        elif key == ACTING_FOR:
+            subject = value
     remaining: float | None = context.time_remaining()
     own_limit: float | None = None
     if remaining is None:
@@ -360,6 +367,7 @@ def _open(
         remaining = own_limit = longest
     deadline = asyncio.get_running_loop().time() + remaining
     call = Call(method.path, method.rule, traceparent=traceparent, deadline=deadline)
+    call.acting_for = subject
     telemetry.enter(call)
     return call, token, own_limit
 

@@ -41,7 +41,8 @@ class Caller:
     """The verified identity behind a call.
 
     `user` is ``users/ana``, ``services/orders``, or empty for an anonymous caller. `teams` maps
-    ``sellers/acme`` to the caller's role there; `observers` holds names such as ``observers/bosch``.
+    ``sellers/acme`` to the caller's role there; `observers` holds names such as ``observers/bosch``. `via` is
+    the service that calls in his name, empty where he calls himself.
     """
 
     user: str = ""
@@ -50,6 +51,7 @@ class Caller:
     is_buyer: bool = False
     is_operator: bool = False
     is_service: bool = False
+    via: str = ""
 
     @property
     def is_anonymous(self) -> bool:
@@ -81,8 +83,11 @@ ANONYMOUS = Caller()
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The authorization option of one method; `seller_field` is read for `Relation.TEAM` only."""
+    """The authorization option of one method; `seller_field` is read for `Relation.TEAM` only. `delegates`
+    are the services that may call in the name of a buyer.
+    """
 
     relation: Relation
     roles: frozenset[Role] = frozenset()
     seller_field: str = ""
+    delegates: frozenset[str] = frozenset()

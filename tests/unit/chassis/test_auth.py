@@ -11,9 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chassis import auth
 from chassis.auth import Issuer, KeyFileError, ServiceIdentity, Verifier
-from chassis.kernel.caller import Caller, Role
+from chassis.kernel.caller import ANONYMOUS, Caller, Relation, Role, Rule
 from chassis.kernel.clock import ManualClock
 from chassis.kernel.refusal import Refusal
+from parley.gating.v1 import gating_service_pb2
+from parley.messaging.v1 import messaging_service_pb2
+from parley.offers.v1 import offers_service_pb2
+from parley.orders.v1 import orders_service_pb2
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -241,3 +245,49 @@ def test_a_binding_that_nobody_knows_is_refused(jwks: Path, clock: ManualClock) 
     bind(jwks, "everybody")
     with pytest.raises(KeyFileError, match="neither users nor services"):
         Verifier(jwks, issuer="parley", audience="parley", clock=clock)
+
+
+# -------------------------------------------------------------------------------- in somebody's name
+
+
+MAIL = Caller("services/messaging", is_service=True)
+ANSWERING = Rule(Relation.PARTY, frozenset({Role.BUYER}), delegates=frozenset({"services/messaging"}))
+
+
+def test_a_delegate_becomes_the_buyer_and_nothing_else() -> None:
+    assert auth.acting_for(MAIL, "users/ana", ANSWERING) == Caller(
+        "users/ana", is_buyer=True, via="services/messaging"
+    )
+
+
+@pytest.mark.parametrize(
+    ("caller", "subject", "rule"),
+    [
+        (Caller("services/orders", is_service=True), "users/ana", ANSWERING),
+        (MAIL, "users/ana", Rule(Relation.PARTY, frozenset({Role.BUYER, Role.SERVICE}))),
+        (MAIL, "services/orders", ANSWERING),
+        (MAIL, "sellers/acme", ANSWERING),
+        (MAIL, "users/ana/profile", ANSWERING),
+        (Caller("services/messaging", is_buyer=True), "users/ana", ANSWERING),
+        (Caller("users/messaging", is_operator=True), "users/ana", ANSWERING),
+        (ANONYMOUS, "users/ana", ANSWERING),
+    ],
+)
+def test_nobody_else_speaks_for_a_buyer(caller: Caller, subject: str, rule: Rule) -> None:
+    with pytest.raises(Refusal) as caught:
+        auth.acting_for(caller, subject, rule)
+    assert (caught.value.reason, caught.value.metadata) == ("UNAUTHENTICATED", {"problem": "wrong_delegate"})
+
+
+def test_the_contract_lets_messaging_answer_offers_and_nothing_else() -> None:
+    delegated = {
+        method.full_name: rule.delegates
+        for module in (gating_service_pb2, messaging_service_pb2, offers_service_pb2, orders_service_pb2)
+        for service in module.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+        if (rule := auth.rule_of(method)) is not None and rule.delegates
+    }
+    names = ("GetOffer", "AcceptOffer", "DeclineOffer")
+    assert delegated == {
+        f"parley.offers.v1.OffersService.{name}": frozenset({"services/messaging"}) for name in names
+    }
