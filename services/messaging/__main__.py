@@ -16,6 +16,7 @@ from services.messaging.adapters.conversation_repository import ConversationRepo
 from services.messaging.adapters.file_store import ObjectFileStore
 from services.messaging.adapters.lead_repository import LeadRepository
 from services.messaging.adapters.live_feed import BROADCASTS, BroadcastFeed
+from services.messaging.adapters.magic_link_repository import MagicLinkRepository
 from services.messaging.adapters.mail_folder import FolderTransport, NoTransport
 from services.messaging.adapters.mail_repository import (
     MailRepository,
@@ -23,6 +24,7 @@ from services.messaging.adapters.mail_repository import (
     VerificationRepository,
 )
 from services.messaging.adapters.mail_writing import MailWriter
+from services.messaging.adapters.offers_client import OffersClient
 from services.messaging.adapters.outcome_repository import OutcomeRepository
 from services.messaging.adapters.pdf_inspection import PdfInspector, TemporaryFiles
 from services.messaging.adapters.profile_repository import ProfileRepository
@@ -47,6 +49,7 @@ from services.messaging.app.feedback import FeedbackCommands, RatingQueries, Rat
 from services.messaging.app.inquiries import InquiryCommands
 from services.messaging.app.leads import LeadBook, LeadQueries
 from services.messaging.app.lifecycle import LifecycleCommands
+from services.messaging.app.magic_links import LinkIssuer, MagicLinks
 from services.messaging.app.mail_ports import Transport
 from services.messaging.app.messages import MessageCommands
 from services.messaging.app.notifications import COMPOSE, DIGEST, SEND, MailTimers, Notifier
@@ -96,9 +99,12 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     people, pace = ProfileRepository(), Pace(config.messages_per_minute, clock)
     leads = _lead_book(runtime)
     outcomes, ratings = OutcomeRepository(), RatingRepository()
+    inquiries = InquiryCommands(
+        database, store, timelines, feed, leads=leads, pace=pace, clock=clock, ids=ids
+    )
     servicer = MessagingServicer(
         conversations=ConversationRooms(
-            InquiryCommands(database, store, timelines, feed, leads=leads, pace=pace, clock=clock, ids=ids),
+            inquiries,
             ConversationQueries(database, store, clock),
             LifecycleCommands(database, store, timelines, feed, clock=clock, ids=ids),
             OutcomeQueries(database, outcomes),
@@ -119,6 +125,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         leads=_lead_rooms(runtime, leads),
         personal=_personal_data_rooms(runtime, files),
         webhooks=_webhook_rooms(runtime, hooks),
+        magic_links=_magic_links(runtime, inquiries, feed),
         attachments=AttachmentRooms(
             AttachmentCommands(database, store, held, files, _examination(config), clock=clock, ids=ids),
             AttachmentQueries(database, store, timelines, held, files, feed=feed, clock=clock, ids=ids),
@@ -139,6 +146,21 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         },
         broadcasts={BROADCASTS: feed.heard},
         background={"live feed": feed.run},
+    )
+
+
+def _magic_links(
+    runtime: Runtime[MessagingConfig], inquiries: InquiryCommands, feed: BroadcastFeed
+) -> MagicLinks:
+    return MagicLinks(
+        runtime.database,
+        MagicLinkRepository(),
+        OffersClient(runtime.peers["offers"]),
+        inquiries=inquiries,
+        conversations=ConversationRepository(),
+        people=ProfileRepository(),
+        feed=feed,
+        clock=runtime.clock,
     )
 
 
@@ -199,7 +221,7 @@ def _profile_rooms(runtime: Runtime[MessagingConfig]) -> ProfileRooms:
     people = ToldProfiles(_lead_book(runtime).profile_saved)
     proofs = EmailProofs(VerificationRepository(), MailRepository(people), clock=clock, ids=runtime.ids)
     return ProfileRooms(
-        ProfileCommands(database, people, proofs, clock),
+        ProfileCommands(database, people, proofs, MagicLinkRepository(), clock=clock),
         VerificationCommands(database, people, proofs, clock),
         ProfileQueries(database, people, clock),
     )
@@ -212,6 +234,7 @@ def _mail_timers(runtime: Runtime[MessagingConfig]) -> dict[str, Handler]:
         notifications=NotificationRepository(),
         mails=MailRepository(people),
         people=people,
+        links=LinkIssuer(MagicLinkRepository(), clock=runtime.clock, ids=runtime.ids),
         transport=_transport(runtime.config),
         clock=runtime.clock,
         ids=runtime.ids,

@@ -26,8 +26,8 @@ class SmtpTls(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagingConfig(ServiceConfig):
-    """What happens elsewhere reaches it as events; peers are asked only about the data of a person. Mails
-    go to a server or into a folder.
+    """What happens elsewhere reaches it as events; peers are asked only about the data of a person, and for
+    the links of mails. Mails go to a server or into a folder.
     """
 
     grpc_address: Address = setting(Address("127.0.0.1", 9104))

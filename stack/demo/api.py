@@ -137,10 +137,17 @@ class Party:
         return await self.call("PATCH", path, body=body, query=query, key=key)
 
     async def call(
-        self, method: str, path: str, *, body: Json | None = None, query: Json | None = None, key: str = ""
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        query: Json | None = None,
+        key: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> Json:
         """One call, repeated within the patience of the API while its answer is lost."""
-        headers = dict(self._headers)
+        headers = {**self._headers, **(headers or {})}
         if method != "GET":
             headers["idempotency-key"] = key or str(uuid.uuid4())
         patience = self._api.patience

@@ -16,6 +16,7 @@ from parley.gating.v1 import gating_service_pb2
 from parley.messaging.v1 import messaging_service_pb2
 from parley.offers.v1 import offers_service_pb2
 from parley.orders.v1 import orders_service_pb2
+from parley.type.v1 import request_header_pb2
 
 CONTRACT = (gating_service_pb2, messaging_service_pb2, offers_service_pb2, orders_service_pb2)
 _VARIABLE = re.compile(r"\{([^=}]+)(?:=([^}]+))?\}")
@@ -37,6 +38,7 @@ class Call:
     path: str
     body: dict[str, Any] | None
     query: dict[str, Any]
+    headers: dict[str, str]
 
 
 def http_call(method: MethodDescriptor, request: Message) -> Call:
@@ -53,12 +55,22 @@ def http_call(method: MethodDescriptor, request: Message) -> Call:
         if path is None:
             continue
         if not binding.body:
-            return Call(verb.upper(), path, None, content)
+            return Call(verb.upper(), path, None, content, _headers(method, content))
         if binding.body == "*":
-            return Call(verb.upper(), path, content, {})
+            return Call(verb.upper(), path, content, {}, {})
         body = content.pop(_camel(binding.body), {})
-        return Call(verb.upper(), path, body, content)
+        return Call(verb.upper(), path, body, content, _headers(method, content))
     raise ValueError(f"no path of {method.full_name} fits {request}")
+
+
+def _headers(method: MethodDescriptor, content: dict[str, Any]) -> dict[str, str]:
+    """The fields that headers fill, which are taken out of the content."""
+    named = {
+        field.json_name: names[0]
+        for field in method.input_type.fields
+        if (names := field.GetOptions().Extensions[request_header_pb2.request_headers])
+    }
+    return {header: str(content.pop(name)) for name, header in named.items() if name in content}
 
 
 def _path(template: str, content: dict[str, Any]) -> str | None:

@@ -120,7 +120,9 @@ def parsed(method: MethodDescriptor, answer: Json) -> Message:
 async def call(party: Party, name: str, wish: Message) -> Json:
     """Calls `parley.<service>.v1.<Service>Service.<Method>` over HTTP; the answer."""
     found = http_call(METHODS[name], wish)
-    return await party.call(found.method, found.path, body=found.body, query=found.query)
+    return await party.call(
+        found.method, found.path, body=found.body, query=found.query, headers=found.headers
+    )
 
 
 @dataclass(slots=True)

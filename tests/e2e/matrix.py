@@ -12,7 +12,13 @@ from collections.abc import Mapping
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from parley.messaging.v1 import attachment_pb2, contact_methods_pb2, conversation_pb2, outcome_pb2
+from parley.messaging.v1 import (
+    attachment_pb2,
+    contact_methods_pb2,
+    conversation_pb2,
+    magic_link_pb2,
+    outcome_pb2,
+)
 from parley.messaging.v1 import conversation_methods_pb2 as talking
 from parley.messaging.v1 import feedback_pb2 as feedback
 from parley.messaging.v1 import messaging_service_pb2 as messaging
@@ -37,7 +43,7 @@ from parley.orders.v1 import payment_methods_pb2 as money
 from parley.orders.v1 import subscription_methods_pb2 as subscribing
 from parley.type.v1 import commerce_pb2
 from tests.e2e import privacy_rows
-from tests.e2e.rows import DENIED, MISSING, OK, UNSIGNED, Foreign, Row, euro
+from tests.e2e.rows import DENIED, MISSING, NO_LINK, OK, UNSIGNED, Foreign, Row, euro
 from tests.e2e.selling_rows import GATING, OFFERS
 from tests.e2e.webhook_rows import WEBHOOKS
 
@@ -209,6 +215,11 @@ MESSAGING: Mapping[str, Row] = {
     "GetSellerRating": Row(lambda f: feedback.GetSellerRatingRequest(name=f"{f.seller}/rating")),
     "ListRatingEntries": Row(lambda f: feedback.ListRatingEntriesRequest(parent=f"{f.seller}/rating")),
     "GetOutcome": Row(lambda f: outcome_pb2.GetOutcomeRequest(name=f"{f.conversation}/outcome")),
+    # The token of a link is who asks: whoever has none is nobody.
+    "GetMagicLink": Row(lambda _: magic_link_pb2.GetMagicLinkRequest(token="guess"), *NO_LINK),
+    "UseMagicLink": Row(
+        lambda _: magic_link_pb2.UseMagicLinkRequest(token="guess", action="accept"), *NO_LINK
+    ),
     # Neither observes anything.
     "ListOutcomes": Row(
         lambda _: outcome_pb2.ListOutcomesRequest(parent="observers/bosch"), buyer=DENIED, seller=DENIED

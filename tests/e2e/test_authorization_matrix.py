@@ -69,7 +69,7 @@ async def reason(party: Party, method: MethodDescriptor, foreign: Foreign) -> st
     """The reason of the refusal, or OK."""
     call = http_call(method, MATRIX[method.full_name].request(foreign))
     try:
-        await party.call(call.method, call.path, body=call.body, query=call.query)
+        await party.call(call.method, call.path, body=call.body, query=call.query, headers=call.headers)
     except Refused as refused:
         tells_more = refused.reason == "NOT_FOUND" and set(refused.metadata) != {"resource"}
         return f"{refused.reason} {refused.metadata}" if tells_more else refused.reason

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import Row
 
 from chassis.db import Transaction
 from chassis.kernel.money import Money
+from services.messaging.adapters.magic_link_tables import magic_link
 from services.messaging.adapters.mail_tables import email_verification, mail, notification
 from services.messaging.adapters.profile_repository import ProfileRepository
 from services.messaging.adapters.profile_tables import profile
@@ -88,6 +89,7 @@ _ITEMS = (
         conversation.c.seller,
         profile.c.display_name.label("buyer_name"),
         timeline_entry.c.text,
+        magic_link.c.token,
     )
     .join(conversation, conversation.c.id == notification.c.conversation_id)
     .outerjoin(profile, profile.c.id == conversation.c.buyer)
@@ -98,6 +100,10 @@ _ITEMS = (
         # Only the copy of one's own message holds any text.
         & (notification.c.topic == MESSAGE_SENT)
         & (timeline_entry.c.author == notification.c.recipient),
+    )
+    .outerjoin(
+        magic_link,
+        (magic_link.c.mail_id == notification.c.mail_id) & (magic_link.c.notice_id == notification.c.id),
     )
     .where(notification.c.mail_id == bindparam("id"))
     .order_by(notification.c.happen_time, notification.c.id)
@@ -118,6 +124,8 @@ _SUPERSEDE = (
     )
     .values(state=State.FAILED.value, failure=NOT_ASKED_ANY_MORE, end_time=bindparam("now"), token="")
 )
+_SENT_LINKS = update(magic_link).where(magic_link.c.mail_id == bindparam("of")).values(token="")
+_UNSENT_LINKS = delete(magic_link).where(magic_link.c.mail_id == bindparam("of"))
 _VERIFICATION = (
     select(email_verification).where(email_verification.c.id == bindparam("user")).with_for_update()
 )
@@ -203,7 +211,8 @@ class MailRepository:
         )
 
     async def end(self, tx: Transaction, mail: str, *, failure: str, now: datetime) -> None:
-        """Its token is wiped."""
+        """Its tokens are wiped; links that nobody got are none."""
+        await tx.execute(_UNSENT_LINKS if failure else _SENT_LINKS, {"of": mail})
         outcome = State.FAILED if failure else State.SENT
         await tx.execute(_END, {"mail": mail, "outcome": outcome.value, "why": failure, "now": now})
 
@@ -277,4 +286,5 @@ def _item(row: Row[Any]) -> Item:
         time=row.happen_time,
         amount=None if row.currency is None else Money(row.currency, row.amount),
         text=row.text or "",
+        link=row.token or "",
     )

@@ -21,6 +21,7 @@ from services.messaging.domain.notification import MESSAGE_RECEIVED, MESSAGE_SEN
 
 CHOICES_PATH = "/profile"
 VERIFY_PATH = "/verify-email"
+ANSWER_PATH = "/act"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What a mail says about one conversation."""
+    """What a mail says about one conversation. `answers` are links by which its reader answers at once, with
+    their labels, `warning` what he has to know of them.
+    """
 
     heading: str
     lines: Sequence[Line]
     label: str
     link: str
+    answers: Sequence[tuple[str, str]] = ()
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +122,26 @@ class MailWriter:
         )
 
     def _section(self, mail: Mail, conversation: str, items: Sequence[Item], words: Language) -> Section:
+        answers = [
+            # In the fragment, as every token.
+            (
+                words.say(_ANSWERS.get(item.topic, "answer_offer")),
+                f"{self._url}{ANSWER_PATH}#link={item.link}",
+            )
+            for item in items
+            if item.link
+        ]
         return Section(
             words.say("about", counterpart=items[0].counterpart or words.say("buyer")),
             _lines(mail, items, words),
             words.say("open"),
             f"{self._url}/{conversation}",
+            answers,
+            words.say("answer_warning") if answers else "",
         )
+
+
+_ANSWERS = {"INQUIRY_STARTED": "answer_inquiry"}
 
 
 def _greeting(mail: Mail, words: Language) -> str:
@@ -180,6 +199,8 @@ def as_text(letter: Letter) -> str:
             lines.append(f"- {line.text}" + (f" ({line.detail})" if line.detail else ""))
             lines += [f"  > {quoted}" for quoted in line.quoted.splitlines()]
         lines.append(f"{section.label}: {section.link}")
+        lines += [f"{label}: {link}" for label, link in section.answers]
+        lines += [section.warning] if section.warning else []
         parts.append("\n".join(lines))
     parts.append(letter.closing)
     footer = list(letter.footer)
@@ -198,6 +219,8 @@ body{margin:0;background:#f3f4f6;color:#1b1f24;font:16px/1.5 -apple-system,"Sego
 blockquote{margin:.5rem 0 0;color:#3b424b;white-space:pre-wrap;overflow-wrap:anywhere}
 .open{display:inline-block;margin:.5rem 0 1rem;padding:.6rem 1.1rem;border-radius:.4rem;background:#0b5cad;
 color:#fff;text-decoration:none}
+.answer{display:inline-block;padding:.5rem 1rem;border:2px solid #0b5cad;border-radius:.4rem;color:#0b5cad;
+text-decoration:none}
 .foot{margin-top:1.5rem;padding-top:.75rem;border-top:1px solid #dfe3e8;color:#5b6470;font-size:.8125rem}
 """.strip()
 
@@ -211,6 +234,12 @@ def as_html(letter: Letter, code: str) -> str:
         body.append(
             f'<p><a class="open" href="{html.escape(section.link)}">{html.escape(section.label)}</a></p>'
         )
+        body += [
+            f'<p><a class="answer" href="{html.escape(link)}">{html.escape(label)}</a></p>'
+            for label, link in section.answers
+        ]
+        if section.warning:
+            body.append(f'<p class="detail">{html.escape(section.warning)}</p>')
     body.append(f"<p>{html.escape(letter.closing)}</p>")
     footer = " ".join(html.escape(line) for line in letter.footer)
     if letter.choices is not None:

@@ -146,6 +146,8 @@ timeline_entry = Table(
     Column("amount", BigInteger),
     # Contact data, for the seller's team.
     Column("address", Text),
+    # Whether it was done by the link of a mail.
+    Column("by_link", Boolean),
     ForeignKeyConstraint(["conversation_id"], ["conversation.id"]),
     UniqueConstraint("conversation_id", "position"),
     CheckConstraint("(kind is null) <> (event_type is null)", name="content"),

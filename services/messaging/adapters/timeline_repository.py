@@ -31,10 +31,11 @@ WITH counted AS (
   WHERE id = :conversation RETURNING id, entry_count, buyer, seller, copies
 ), added AS (
   INSERT INTO timeline_entry (conversation_id, position, id, create_time, side, kind, author, text,
-    recipients, documents, event_type, resource, revision, currency, amount, address)
+    recipients, documents, event_type, resource, revision, currency, amount, address, by_link)
   SELECT id, entry_count, CAST(:id AS uuid), CAST(:create_time AS timestamptz), :side, :kind, :author,
     :text, CAST(:recipients AS text[]), CAST(:documents AS jsonb), :event_type, :resource,
-    CAST(:revision AS integer), :currency, CAST(:amount AS bigint), :address
+    CAST(:revision AS integer), :currency, CAST(:amount AS bigint), :address,
+    CAST(:by_link AS boolean)
   FROM counted
 )
 SELECT
@@ -200,6 +201,7 @@ _NO_COLUMNS: Final[dict[str, Any]] = dict.fromkeys(
         "currency",
         "amount",
         "address",
+        "by_link",
     )
 )
 
@@ -221,6 +223,7 @@ def _entry_columns(entry: Entry) -> dict[str, Any]:
         "resource": content.resource,
         "revision": content.revision,
         "address": content.address or None,
+        "by_link": content.by_link or None,
     }
     if content.amount is not None:
         columns |= {"currency": content.amount.currency, "amount": content.amount.amount}
@@ -254,5 +257,6 @@ def _entry(row: Row[Any], seat: Seat) -> Entry:
             revision=row.revision or 0,
             amount=amount,
             address=(row.address or "") if seat.in_team else "",
+            by_link=bool(row.by_link),
         )
     return Entry(PREFIX + row.conversation_id, row.id, row.create_time, content)

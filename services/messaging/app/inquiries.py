@@ -96,7 +96,8 @@ class InquiryCommands:
             if await self._store.blocks(tx, seller=seller, buyer=call.principal):
                 raise refusals.participant_blocked(seller)
             await self._store.add(tx, begun)
-            await self._happened(tx, begun, EventType.INQUIRY_STARTED, Side.BUYER)
+            started = Happening(EventType.INQUIRY_STARTED, Side.BUYER, begun.name)
+            await self._happened(tx, begun, started)
             tx.record(conversations.started(begun))
             changed, message = await self._say(tx, begun, seat, command.text)
             await self._leads.contacted(tx, begun, command.consents)
@@ -111,20 +112,36 @@ class InquiryCommands:
             found = await self._store.load_for_update(tx, command.name)
             seat = seat_of(call, found)
             check_etag(found, command.etag)
-            now = self._clock.now()
-            # Refused before anything is said.
-            inquiries.decline(found, seat=seat, reason=command.reason, now=now)
-            if command.text.strip():
-                found, _ = await self._say(tx, found, seat, command.text)
-            changed, event = inquiries.decline(found, seat=seat, reason=command.reason, now=now)
-            await self._happened(tx, changed, EventType.INQUIRY_DECLINED, Side.SELLER)
-            await self._store.save(tx, changed, expected=found.version)
-            tx.record(event)
-            return ConversationView(changed, seat, now)
+            return await self.decline(tx, found, seat=seat, reason=command.reason, text=command.text)
 
         view = await self._database.command(call, work)
         self._feed.announce(command.name)
         return view
+
+    async def decline(
+        self,
+        tx: Transaction,
+        found: Conversation,
+        *,
+        seat: Seat,
+        reason: DeclineReason,
+        text: str = "",
+        by_link: bool = False,
+    ) -> ConversationView:
+        """The seller's no to a locked inquiry; `text` may be empty. Refusals: NOT_AN_INQUIRY,
+        TRANSITION_FORBIDDEN.
+        """
+        now = self._clock.now()
+        # Refused before anything is said.
+        inquiries.decline(found, seat=seat, reason=reason, now=now)
+        if text.strip():
+            found, _ = await self._say(tx, found, seat, text)
+        changed, event = inquiries.decline(found, seat=seat, reason=reason, now=now)
+        happening = Happening(EventType.INQUIRY_DECLINED, Side.SELLER, changed.name, by_link=by_link)
+        await self._happened(tx, changed, happening)
+        await self._store.save(tx, changed, expected=found.version)
+        tx.record(event)
+        return ConversationView(changed, seat, now)
 
     async def _say(
         self, tx: Transaction, found: Conversation, seat: Seat, text: str
@@ -142,6 +159,6 @@ class InquiryCommands:
         tx.record(event)
         return changed, message
 
-    async def _happened(self, tx: Transaction, about: Conversation, kind: EventType, side: Side) -> None:
-        entry = Entry(about.name, self._ids.new(), self._clock.now(), Happening(kind, side, about.name))
+    async def _happened(self, tx: Transaction, about: Conversation, happening: Happening) -> None:
+        entry = Entry(about.name, self._ids.new(), self._clock.now(), happening)
         await self._timelines.append(tx, entry)

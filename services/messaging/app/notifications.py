@@ -9,6 +9,7 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.refusal import unavailable
 from chassis.telemetry import logger
+from services.messaging.app.magic_links import LinkIssuer
 from services.messaging.app.mail_ports import (
     Mails,
     Notifications,
@@ -68,6 +69,7 @@ class MailTimers:
         notifications: Notifications,
         mails: Mails,
         people: Profiles,
+        links: LinkIssuer,
         transport: Transport,
         clock: Clock,
         ids: Ids,
@@ -76,6 +78,7 @@ class MailTimers:
         self._notifications = notifications
         self._mails = mails
         self._people = people
+        self._links = links
         self._transport = transport
         self._clock = clock
         self._ids = ids
@@ -96,6 +99,7 @@ class MailTimers:
             if await self._notifications.take(
                 tx, recipient=recipient, conversation=conversation, mail=mail, now=now
             ):
+                await self._links.issue(tx, mail)
                 tx.schedule(SEND, mail, now)
 
         await self._database.fire(timer, work)
@@ -141,6 +145,7 @@ class MailTimers:
             changed = profiles.bounced(found, now=self._clock.now())
             if changed is not found:
                 await self._people.save(tx, changed)
+                await self._links.revoke(tx, changed.user)
 
 
 async def _nothing(_tx: Transaction) -> None:

@@ -58,13 +58,24 @@ class Proofs(Protocol):
         ...
 
 
+class HeldLinks(Protocol):
+    """The links in the mails of people."""
+
+    async def revoke(self, tx: Transaction, user: str) -> None:
+        """None of a person's works any more."""
+        ...
+
+
 class ProfileCommands:
     """One method per mutating RPC."""
 
-    def __init__(self, database: Database, store: Profiles, proofs: Proofs, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, store: Profiles, proofs: Proofs, links: HeldLinks, *, clock: Clock
+    ) -> None:
         self._database = database
         self._store = store
         self._proofs = proofs
+        self._links = links
         self._clock = clock
 
     async def update_profile(self, call: Call, command: UpdateProfile) -> ProfileView:
@@ -80,6 +91,8 @@ class ProfileCommands:
             if changed is not found:
                 await self._store.save(tx, changed)
             if changed.email != found.email:
+                # They went to whoever reads the old address.
+                await self._links.revoke(tx, changed.user)
                 await (self._proofs.ask if changed.email else self._proofs.forget)(tx, changed)
             return ProfileView(changed, changed.member_of(now))
 

@@ -38,7 +38,8 @@ class State(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Item:
     """One notice in a mail. `counterpart` is what the recipient may read of the other side: a display name or
-    a seller's id; empty where there is none. `text` is his own message, where the mail is its copy.
+    a seller's id; empty where there is none. `text` is his own message, where the mail is its copy. `link` is
+    the token by which he can answer; empty where he cannot.
     """
 
     topic: str
@@ -48,6 +49,7 @@ class Item:
     time: datetime
     amount: Money | None = None
     text: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

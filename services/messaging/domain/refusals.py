@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from chassis.kernel.refusal import Kind, Refusal, exists, invalid, precondition
@@ -35,6 +36,9 @@ class Reason(StrEnum):
     TOO_MANY_WEBHOOK_ENDPOINTS = "TOO_MANY_WEBHOOK_ENDPOINTS"
     WEBHOOK_ENDPOINT_DISABLED = "WEBHOOK_ENDPOINT_DISABLED"
     MESSAGE_LIMIT_REACHED = "MESSAGE_LIMIT_REACHED"
+    LINK_INVALID = "LINK_INVALID"
+    LINK_USED = "LINK_USED"
+    LINK_ACTION_UNKNOWN = "LINK_ACTION_UNKNOWN"
 
 
 def empty_body(field: str) -> Refusal:
@@ -132,4 +136,24 @@ def message_limit_reached(limit_per_minute: int, wait_seconds: float) -> Refusal
         f"more than {limit_per_minute} messages a minute",
         metadata={"limit_per_minute": str(limit_per_minute)},
         retry_after_seconds=wait_seconds,
+    )
+
+
+def link_invalid() -> Refusal:
+    """The token of a link is unknown, expired or taken back: which of them is nobody's business."""
+    return invalid("token", "opens nothing", reason=Reason.LINK_INVALID)
+
+
+def link_used() -> Refusal:
+    """The link was used already; what for is told to nobody."""
+    return precondition(Reason.LINK_USED, "the link was used already")
+
+
+def link_action_unknown(allowed: Iterable[str]) -> Refusal:
+    """The link is for something else."""
+    return invalid(
+        "action",
+        "is not what the link is for",
+        reason=Reason.LINK_ACTION_UNKNOWN,
+        allowed_actions=",".join(allowed),
     )

@@ -102,7 +102,7 @@ class Happening:
     """Something that happened to a request, an offer, an order or the conversation.
 
     `revision` is 0 where it is about none. `address` is contact data for the seller's team: empty in what
-    anybody else gets.
+    anybody else gets. `by_link`: it was done by the link of a mail.
     """
 
     type: EventType
@@ -111,6 +111,7 @@ class Happening:
     revision: int = 0
     amount: Money | None = None
     address: str = ""
+    by_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from parley.messaging.v1.messaging_service_pb2_grpc import MessagingServiceServicer
+from services.messaging.app.magic_links import MagicLinks
 from services.messaging.app.participants import ParticipantCommands
 from services.messaging.entrypoints.attachment_methods import AttachmentMethods, AttachmentRooms
 from services.messaging.entrypoints.conversation_methods import ConversationMethods, ConversationRooms
 from services.messaging.entrypoints.feedback_methods import FeedbackMethods, FeedbackRooms
 from services.messaging.entrypoints.lead_methods import LeadMethods, LeadRooms
+from services.messaging.entrypoints.magic_link_methods import MagicLinkMethods
 from services.messaging.entrypoints.message_methods import MessageMethods, MessageRooms
 from services.messaging.entrypoints.participant_methods import ParticipantMethods
 from services.messaging.entrypoints.personal_data_methods import PersonalDataMethods, PersonalDataRooms
@@ -20,6 +22,7 @@ class MessagingServicer(
     ConversationMethods,
     FeedbackMethods,
     LeadMethods,
+    MagicLinkMethods,
     MessageMethods,
     ParticipantMethods,
     PersonalDataMethods,
@@ -41,10 +44,12 @@ class MessagingServicer(
         webhooks: WebhookRooms,
         leads: LeadRooms,
         personal: PersonalDataRooms,
+        magic_links: MagicLinks,
     ) -> None:
         self._leads = leads
         self._personal = personal
         self._webhooks = webhooks
+        self._magic_links = magic_links
         self._participants = participants
         self._feedback = feedback
         self._conversations = conversations

@@ -122,7 +122,14 @@ def offer_report(message: Any) -> Report:
     if facts.order:
         subjects.append(Subject(facts.order, origin_of(facts.order_request, facts.conversation)))
     return Report(
-        happening=Happening(kind, side, facts.name, facts.revision, money(facts.total, field="total")),
+        happening=Happening(
+            kind,
+            side,
+            facts.name,
+            facts.revision,
+            money(facts.total, field="total"),
+            by_link=facts.by_link,
+        ),
         seller=facts.seller,
         buyer=facts.buyer,
         subjects=tuple(subjects),

@@ -41,6 +41,7 @@ def wire_entry(entry: Entry) -> timeline_pb2.TimelineEntry:
             revision=content.revision,
             amount=None if content.amount is None else wire_money(content.amount),
             forward_address=content.address,
+            by_link=content.by_link,
         )
     )
     return resource

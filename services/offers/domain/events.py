@@ -61,12 +61,16 @@ class OfferCountered(OfferEvent):
 
 @dataclass(frozen=True, slots=True)
 class OfferAccepted(OfferEvent):
-    """The buyer accepted the newest revision."""
+    """The buyer accepted the newest revision; `by_link`: of a mail."""
+
+    by_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class OfferDeclined(OfferEvent):
-    """The buyer declined."""
+    """The buyer declined; `by_link`: of a mail."""
+
+    by_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ _PLAIN: Final[Mapping[type[events.OfferEvent], Callable[..., Message]]] = {
 
 def _offer_message(event: events.OfferEvent) -> Message:
     facts = _facts(event.offer)
+    if isinstance(event, events.OfferAccepted | events.OfferDeclined):
+        facts.by_link = event.by_link
     match event:
         case events.OfferOpened():
             opened = optional_timestamp(event.offer.first_open_time)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
@@ -264,6 +264,7 @@ class OfferCommands:
             changed, event = offers.accept(
                 offer, actor=actor, seen=command.revision, consent=command.consent, now=now
             )
+            event = replace(event, by_link=_by_link(call))
             await self._steps.store(tx, changed, event, before=offer)
             return await self._steps.view(tx, call, changed, actor, now)
 
@@ -278,6 +279,7 @@ class OfferCommands:
                 offer, actor=actor, seen=command.revision, reason=command.reason, now=now
             )
             if event is not None:
+                event = replace(event, by_link=_by_link(call))
                 await self._steps.store(tx, changed, event, before=offer)
             return await self._steps.view(tx, call, changed, actor, now)
 
@@ -337,3 +339,8 @@ class OfferCommands:
             return await self._steps.view(tx, call, changed, actor, now)
 
         return await self._database.command(call, work)
+
+
+def _by_link(call: Call) -> bool:
+    """Whether the buyer answers by the link of a mail: nothing else lets a service speak for him."""
+    return bool(call.caller.via)
