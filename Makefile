@@ -43,7 +43,7 @@ run: $(RUN_STAMP) ## Start all services with the demo marketplace, play one nego
 
 .PHONY: test
 test: $(DEV_STAMP) ## Run the tests, all but those that break real processes for minutes
-	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not faults" $(PYTEST)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not faults and not browser" $(PYTEST)
 
 .PHONY: check
 check: check-format check-lint check-types check-imports check-protos check-docs ## Run every check that is not a test
@@ -125,6 +125,10 @@ figures: $(RUN_STAMP)
 .PHONY: test-faults
 test-faults: $(DEV_STAMP) ## Kill real processes while negotiations run and count what was lost (minutes)
 	$(BIN)/pytest -m faults --timeout 1800 $(PYTEST)
+
+.PHONY: test-console
+test-console: $(DEV_STAMP) ## Test the console in a real browser (skipped where there is no chromium)
+	$(BIN)/pytest -m browser $(PYTEST)
 
 .PHONY: compose-secrets
 compose-secrets: $(RUN_STAMP) ## Write the passwords and keys that docker-compose.yml reads into .compose/

@@ -19,6 +19,7 @@ LANGUAGES: Final = ("en", "de", "fr", "it", "es")
 PAGES: Final = (
     (re.compile(r"/console/?"), "/console"),
     (re.compile(r"/conversations/[A-Za-z0-9-]{1,100}"), "/conversations/{conversation}"),
+    (re.compile(r"/profile"), "/profile"),
     (re.compile(r"/verify-email"), "/verify-email"),
 )
 """The paths of the shell, and what to call them. `files/app.js` knows what each of them shows."""

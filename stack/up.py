@@ -202,6 +202,7 @@ class Start:
         http = f"http://{self._ports.address('gateway')}"
         self._console.say(_NAME, f"HTTP   {http}   (reference: {http}/docs, {http}/openapi.json)")
         grpc = ", ".join(f"{service} {self._ports.address(service)}" for service in SERVICES)
+        self._console.say(_NAME, f"page   {http}/console")
         self._console.say(_NAME, f"gRPC   {grpc}")
         if not self._external.mails:
             self._console.say(_NAME, f"mails  http://{self._ports.address('mails')}")

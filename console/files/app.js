@@ -8,6 +8,7 @@ import { choose, say, speak } from "./words.js";
 const ROUTES = [
   { pattern: /^\/console\/?$/, load: () => import("./desk.js") },
   { pattern: /^\/conversations\/([A-Za-z0-9-]+)$/, load: () => import("./desk.js") },
+  { pattern: /^\/profile$/, load: () => import("./profile.js") },
   { pattern: /^\/verify-email$/, load: () => import("./verify.js"), keepsFragment: true },
 ];
 const LANGUAGE = "language";
@@ -101,7 +102,8 @@ function bar() {
     home,
     ...(isKnown
       ? [el("nav", { "aria-label": say("app.account") },
-        el("span", { class: "button" }, icon("person"), el("span", { class: "who" }, who)),
+        el("a", { class: "button", href: "/profile", "data-local": true, "aria-label": `${say("app.profile")}: ${who}` },
+          icon("person"), el("span", { class: "who" }, who)),
         button(say("app.leave"), () => session.end("left"), { drawing: "exit", wordless: true }))]
       : []),
   );

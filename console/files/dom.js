@@ -79,6 +79,11 @@ function followed(address) {
   }
 }
 
+/** What people wrote, on a line beside what the page says: without marks that would turn the rest around. */
+export function line(text) {
+  return String(text).replace(/[\u0000-\u001f\u202a-\u202e\u2066-\u2069]+/g, " ");
+}
+
 /** Tells people who hear the page what changed; those who see it see it. */
 export function announce(text) {
   const status = document.getElementById("status");

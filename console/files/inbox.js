@@ -2,7 +2,8 @@
 
 import * as session from "./session.js";
 import { explain, get } from "./api.js";
-import { button, el, icon, trouble, waiting } from "./dom.js";
+import { button, el, icon, line, trouble, waiting } from "./dom.js";
+import { counterpart, isTitled, learnTitle, shortName, titleOf, topicOf } from "./subjects.js";
 import { brief, count, say } from "./words.js";
 
 const PAGE = 25;
@@ -16,19 +17,6 @@ const FOLDERS = {
   copies: { inCopy: true },
   archive: { archived: true },
 };
-const TOPICS = { orderRequests: "request", orders: "order" };
-
-/** `sellers/acme` as people say it. */
-export const shortName = (name) => (name ?? "").split("/").pop();
-
-/** What a conversation is about: `inquiry`, `request` or `order`. */
-export const topicOf = (conversation) => TOPICS[conversation.subject?.split("/")[0]] ?? "inquiry";
-
-/** Who is on the other side, seen by somebody of this session. */
-export function counterpart(conversation) {
-  return conversation.buyer === session.user() ? conversation.seller : conversation.buyer;
-}
-
 export function face(name) {
   const text = shortName(name);
   const hue = [...text].reduce((sum, char) => (sum * 31 + char.codePointAt(0)) % 6, 7);
@@ -43,6 +31,8 @@ export class Inbox {
     this.token = "";
     this.current = "";
     this.rows = el("ul", { class: "rows" });
+    this.seen = new IntersectionObserver((changes) => this.#name(changes));
+    signal.addEventListener("abort", () => this.seen.disconnect(), { once: true });
     this.foot = el("div", { class: "more" });
     this.folders = el("div", { class: "folders", role: "group", "aria-label": say("inbox.folders") });
     this.seats = el("span", {});
@@ -119,6 +109,15 @@ export class Inbox {
     return { conversations: [], ...answer };
   }
 
+  #name(changes) {
+    for (const { target, isIntersecting } of changes) {
+      const conversation = this.found.get(target.dataset.name);
+      if (!isIntersecting || !conversation) continue;
+      this.seen.unobserve(target);
+      learnTitle(conversation, this.signal, () => target.querySelector(".about")?.replaceChildren(...named(conversation)));
+    }
+  }
+
   #choices() {
     this.folders.replaceChildren(...Object.keys(FOLDERS).map((name) => button(say(`folder.${name}`), () => {
       this.folder = name;
@@ -137,6 +136,7 @@ export class Inbox {
   #draw() {
     const focused = this.rows.contains(document.activeElement) ? document.activeElement.pathname : "";
     this.rows.replaceChildren(...[...this.found.values()].map((each) => row(each)));
+    for (const each of this.rows.querySelectorAll("li[data-name]")) this.seen.observe(each);
     this.mark(this.current);
     if (focused) this.rows.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
     if (this.token) this.foot.replaceChildren(button(say("inbox.more"), () => this.#page()));
@@ -145,15 +145,19 @@ export class Inbox {
   }
 }
 
+/** A conversation about a request or order: only that says what it is called, and it is asked when it is seen. */
+function named(conversation) {
+  return [el("span", {}, line(titleOf(conversation))), isTitled(conversation) && conversation.subject ? el("span", { class: "kind" }, ` · ${say(`topic.${topicOf(conversation)}`)}`) : ""];
+}
+
 function row(conversation) {
   const unread = conversation.unreadCount ?? 0;
   const name = shortName(counterpart(conversation));
-  const about = conversation.title || say(`topic.${topicOf(conversation)}`);
   const isClosed = conversation.state === "STATE_CLOSED";
-  return el("li", { class: unread ? "unread" : "" },
+  return el("li", { class: unread ? "unread" : "", "data-name": isTitled(conversation) ? null : conversation.name },
     el("a", { href: `/${conversation.name}`, "data-local": true },
       face(name),
-      el("span", {}, el("div", { class: "name" }, name), el("div", { class: "about" }, about)),
+      el("span", {}, el("div", { class: "name" }, name), el("div", { class: "about" }, ...named(conversation))),
       el("span", { class: "side" },
         el("time", { datetime: conversation.lastEntryTime }, brief(conversation.lastEntryTime)),
         unread ? el("span", { class: "badge" }, el("span", { "aria-hidden": "true" }, String(unread)), el("span", { class: "heard" }, count("inbox.unread", unread)))

@@ -37,5 +37,5 @@ export async function show({ main, fragment, signal }) {
 }
 
 function toProfile() {
-  return el("p", {}, el("a", { href: "/console", "data-local": true }, say("verify.toProfile")));
+  return el("p", {}, el("a", { href: "/profile", "data-local": true }, say("verify.toProfile")));
 }

@@ -71,6 +71,12 @@ export function money(amount) {
   }
 }
 
+/** An amount so many times. */
+export function times(amount, number) {
+  const nanos = (BigInt(amount.units ?? 0) * 1_000_000_000n + BigInt(amount.nanos ?? 0)) * BigInt(number);
+  return { ...amount, units: String(nanos / 1_000_000_000n), nanos: Number(nanos % 1_000_000_000n) };
+}
+
 const made = new Map();
 function written(options, moment) {
   const key = locale + JSON.stringify(options);

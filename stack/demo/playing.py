@@ -131,12 +131,16 @@ def _window(window: dict[str, Any]) -> str:
 
 
 def _invite(narrator: Narrator, stack: RunningStack, told: Told) -> None:
-    """Tokens and three commands; each works as it stands when pasted."""
+    """Links, tokens and three commands; each works as it stands when pasted."""
     buyer, seller = _token_command(stack, "buyer"), _token_command(stack, "seller")
+    ana, acme = stack.token("buyer", user=BUYER), stack.token("seller", seller="acme", role="owner")
     narrator.scene("Now you")
-    narrator.say("     Tokens, valid for 12 hours:")
-    narrator.say(f"export {BUYER.upper()}={stack.token('buyer', user=BUYER)}")
-    narrator.say(f"export ACME={stack.token('seller', seller='acme', role='owner')}")
+    narrator.say("     The console, as the buyer and as the seller, valid for 12 hours:")
+    narrator.say(f"{stack.http}/{told.conversation}#token={ana}")
+    narrator.say(f"{stack.http}/{told.conversation}#token={acme}")
+    narrator.say("\n     The same tokens for a shell:")
+    narrator.say(f"export {BUYER.upper()}={ana}")
+    narrator.say(f"export ACME={acme}")
     narrator.say("\n     Three commands to try:")
     for title, command in (
         ("her orders", f'-H "Authorization: Bearer $({buyer})" {stack.http}/v1/orders'),

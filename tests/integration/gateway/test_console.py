@@ -55,7 +55,7 @@ async def test_the_console_takes_nothing_and_hides_no_method(stage: Stage) -> No
 
 async def test_it_can_be_left_out(opened: Opener) -> None:
     async with opened(console=False) as stage:
-        for path in ("/console", "/conversations/0198", "/verify-email"):
+        for path in ("/console", "/conversations/0198", "/profile", "/verify-email"):
             assert (await stage.client.get(path)).status_code == 404
         assert "console" not in (await stage.client.get("/")).json()
         shown = await stage.client.get("/", headers={"accept": "text/html"})

@@ -54,7 +54,7 @@ def test_whatever_happens_has_words() -> None:
     assert {name.removeprefix("TYPE_") for name in types} - {"UNSPECIFIED"} <= words
 
 
-@pytest.mark.parametrize("view", ["desk.js", "verify.js"])
+@pytest.mark.parametrize("view", ["desk.js", "profile.js", "verify.js"])
 def test_the_first_view_is_small(view: str) -> None:
     scripts = {*modules(SOURCES, ENTRY), *modules(SOURCES, view)}
     words = max(len(SOURCES[f"{language}.json"]) for language in LANGUAGES)
@@ -81,12 +81,14 @@ def test_a_token_stays_in_the_tab() -> None:
 def test_the_shell_is_served_at_every_page_and_names_its_files() -> None:
     site = read_site()
     pages = {
-        path: site.find(path) for path in ("/console", "/console/", "/conversations/0198-ab", "/verify-email")
+        path: site.find(path)
+        for path in ("/console", "/console/", "/conversations/0198-ab", "/profile", "/verify-email")
     }
     assert {path: page.label for path, page in pages.items() if page} == {
         "/console": "/console",
         "/console/": "/console",
         "/conversations/0198-ab": "/conversations/{conversation}",
+        "/profile": "/profile",
         "/verify-email": "/verify-email",
     }
     page = site.find("/console")

@@ -1,0 +1,72 @@
+// What a conversation is about: its order request or order, from the services that keep them.
+
+import * as session from "./session.js";
+import { get, path } from "./api.js";
+import { say } from "./words.js";
+
+const TOPICS = { orderRequests: "request", orders: "order" };
+const AT_ONCE = 4;
+const TITLES = 200;
+
+const titles = new Map(Object.entries(session.recall("titles") ?? {}));
+const queue = [];
+let running = 0;
+
+/** `sellers/acme` as people say it. */
+export const shortName = (name) => (name ?? "").split("/").pop();
+
+/** `inquiry`, `request` or `order`. */
+export const topicOf = (conversation) => TOPICS[conversation.subject?.split("/")[0]] ?? "inquiry";
+
+/** Who is on the other side, seen by somebody of this session. */
+export function counterpart(conversation) {
+  return conversation.buyer === session.user() ? conversation.seller : conversation.buyer;
+}
+
+/** The title as far as it is known without asking. */
+export function titleOf(conversation) {
+  return conversation.title || titles.get(conversation.subject) || say(`topic.${topicOf(conversation)}`);
+}
+
+export const isTitled = (conversation) => Boolean(conversation.title || !conversation.subject || titles.has(conversation.subject));
+
+/** The order request or order behind a conversation; null where there is none, or nobody says. */
+export async function subjectOf(conversation, signal) {
+  if (!conversation.subject) return null;
+  try {
+    const answer = await get(path(conversation.subject), {}, { signal, attempts: 2 });
+    const found = answer.orderRequest ?? answer.order ?? null;
+    if (found) keep(conversation.subject, titleIn(found));
+    return found;
+  } catch {
+    return null;
+  }
+}
+
+/** Learns the title of a conversation that has just been seen in a list, a few at a time. */
+export function learnTitle(conversation, signal, told) {
+  queue.push(async () => {
+    if (signal.aborted || (!isTitled(conversation) && (await subjectOf(conversation, signal)) === null)) return;
+    told();
+  });
+  next();
+}
+
+function next() {
+  if (running >= AT_ONCE || !queue.length) return;
+  running += 1;
+  void queue.shift()().finally(() => { running -= 1; next(); });
+  next();
+}
+
+function titleIn(found) {
+  const snapshot = found.packageSnapshot;
+  if (snapshot?.listingTitle) return `${snapshot.listingTitle}: ${snapshot.title}`;
+  return found.lineItems?.[0]?.title ?? "";
+}
+
+function keep(name, title) {
+  if (!title) return;
+  titles.set(name, title);
+  session.remember("titles", Object.fromEntries([...titles].slice(-TITLES)));
+}
