@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 from chassis import serve
@@ -59,6 +60,7 @@ from services.messaging.app.participants import ParticipantCommands
 from services.messaging.app.personal_data import PersonalDataExport
 from services.messaging.app.profiles import ProfileCommands, ProfileQueries
 from services.messaging.app.reactions import Reactions
+from services.messaging.app.retention import FORGET, Record, Retention
 from services.messaging.app.timeline import TimelineQueries
 from services.messaging.app.verifications import EmailProofs, VerificationCommands
 from services.messaging.app.webhooks import (
@@ -102,6 +104,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     inquiries = InquiryCommands(
         database, store, timelines, feed, leads=leads, pace=pace, clock=clock, ids=ids
     )
+    retention = _retention(runtime, hooks)
     servicer = MessagingServicer(
         conversations=ConversationRooms(
             inquiries,
@@ -143,7 +146,9 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
             **_webhook_timers(runtime, hooks),
             SWEEP: sweeper.sweep,
             REMOVE: sweeper.remove,
+            FORGET: retention.forget,
         },
+        prepare=retention.begin,
         broadcasts={BROADCASTS: feed.heard},
         background={"live feed": feed.run},
     )
@@ -197,6 +202,15 @@ def _lead_rooms(runtime: Runtime[MessagingConfig], book: LeadBook) -> LeadRooms:
         ConsentCommands(database, book, ProfileRepository(), clock),
         PrivacyQueries(database, consents, disclosures),
     )
+
+
+def _retention(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) -> Retention:
+    config, mails = runtime.config, MailRepository(ProfileRepository())
+    records = (
+        Record(mails.forget, timedelta(days=config.mail_days)),
+        Record(hooks.forget, timedelta(days=config.webhook_days)),
+    )
+    return Retention(runtime.database, records, runtime.clock)
 
 
 def _webhook_rooms(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) -> WebhookRooms:

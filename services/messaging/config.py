@@ -63,6 +63,13 @@ class MessagingConfig(ServiceConfig):
     )
     clamav_seconds: float = setting(30.0, minimum=0.1, maximum=300)
 
+    # Not less than the 30 days for which an event is known as a duplicate: these rows tell it too.
+    mail_days: int = setting(
+        90, minimum=30, maximum=3_650, shape="for how many days is known which mails were sent"
+    )
+    webhook_days: int = setting(
+        30, minimum=30, maximum=3_650, shape="for how many days the deliveries of webhooks are listed"
+    )
     webhooks_local: bool = setting(
         False, shape="true to let webhooks reach this machine and its networks, for development"
     )

@@ -114,6 +114,14 @@ _END = (
     .where(mail.c.id == bindparam("mail"))
     .values(state=bindparam("outcome"), failure=bindparam("why"), end_time=bindparam("now"), token="")
 )
+_FORGET = text("""
+WITH old AS (
+  SELECT id FROM mail WHERE end_time < :before ORDER BY end_time LIMIT :most FOR UPDATE SKIP LOCKED
+), told AS (
+  DELETE FROM notification USING old WHERE notification.mail_id = old.id
+)
+DELETE FROM mail USING old WHERE mail.id = old.id RETURNING mail.id
+""")
 _SUPERSEDE = (
     update(mail)
     .where(
@@ -215,6 +223,10 @@ class MailRepository:
         await tx.execute(_UNSENT_LINKS if failure else _SENT_LINKS, {"of": mail})
         outcome = State.FAILED if failure else State.SENT
         await tx.execute(_END, {"mail": mail, "outcome": outcome.value, "why": failure, "now": now})
+
+    async def forget(self, tx: Transaction, before: datetime, most: int) -> int:
+        """Removes mails that ended before a time, with what they told. Answers how many."""
+        return len(await tx.fetch_all(_FORGET, {"before": before, "most": most}))
 
 
 class VerificationRepository:

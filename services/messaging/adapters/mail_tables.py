@@ -19,7 +19,7 @@ mail = Table(
     # What the mail is to prove; wiped when it has left.
     Column("token", Text, nullable=False),
     Column("state", Text, nullable=False),
-    # Why it failed, or why the last try did.
+    # Why it failed.
     Column("failure", Text, nullable=False),
     Column("create_time", DateTime(timezone=True), nullable=False),
     Column("end_time", DateTime(timezone=True)),
@@ -29,6 +29,7 @@ mail = Table(
     CheckConstraint("state = 'queued' or token = ''", name="token"),
 )
 Index("ix_mail_pace", mail.c.recipient, mail.c.conversation_id, mail.c.create_time)
+Index("ix_mail_ended", mail.c.end_time, postgresql_where=mail.c.end_time.is_not(None))
 
 notification = Table(
     "notification",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, func, select, text, update
@@ -72,6 +73,12 @@ _GIVE_UP = (
     .where(deliveries.c.endpoint_id == bindparam("endpoint"), deliveries.c.state == State.WAITING.value)
     .values(state=State.FAILED.value)
 )
+_FORGET = text("""
+DELETE FROM webhook_delivery WHERE (endpoint_id, id) IN (
+  SELECT endpoint_id, id FROM webhook_delivery WHERE state <> 'waiting' AND create_time < :before
+  ORDER BY create_time LIMIT :most FOR UPDATE SKIP LOCKED)
+RETURNING id
+""")
 _LOCK = select(conversations.c.id).where(conversations.c.id == bindparam("id")).with_for_update()
 
 
@@ -176,6 +183,10 @@ class WebhookRepository:
     async def give_up(self, tx: Transaction, endpoint: str) -> None:
         """Fails whatever waits."""
         await tx.execute(_GIVE_UP, {"endpoint": _id(endpoint)})
+
+    async def forget(self, tx: Transaction, before: datetime, most: int) -> int:
+        """Removes deliveries of what happened before a time; what waits stays. Answers how many."""
+        return len(await tx.fetch_all(_FORGET, {"before": before, "most": most}))
 
     async def lock(self, tx: Transaction, conversation: str) -> None:
         """The lock under which entries are added."""

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
-    UniqueConstraint,
     Uuid,
 )
 
@@ -51,7 +50,6 @@ webhook_delivery = Table(
     Column("problem", Text, nullable=False),
     Column("create_time", DateTime(timezone=True), nullable=False),
     Column("attempt_time", DateTime(timezone=True)),
-    UniqueConstraint("endpoint_id", "position"),
     ForeignKeyConstraint(["endpoint_id"], ["webhook_endpoint.id"], ondelete="CASCADE"),
     CheckConstraint("state in ('waiting', 'delivered', 'failed')", name="state"),
 )
@@ -61,4 +59,15 @@ Index(
     webhook_delivery.c.conversation_id,
     webhook_delivery.c.position,
     postgresql_where=webhook_delivery.c.state == "waiting",
+)
+Index(
+    "ix_webhook_delivery_list",
+    webhook_delivery.c.endpoint_id,
+    webhook_delivery.c.create_time,
+    webhook_delivery.c.id,
+)
+Index(
+    "ix_webhook_delivery_ended",
+    webhook_delivery.c.create_time,
+    postgresql_where=webhook_delivery.c.state != "waiting",
 )

@@ -431,7 +431,9 @@ class ListWebhookDeliveriesResponse(_message.Message):
     """Fetches the next page; empty on the last one."""
     @_builtins.property
     def webhook_deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___WebhookDelivery]:
-        """The deliveries, the newest first."""
+        """The deliveries, the newest first: those that wait, and what became of the others for 30 days, unless the operator keeps them
+        longer.
+        """
 
     def __init__(
         self,
