@@ -18,6 +18,7 @@ WEBHOOKS: Mapping[str, Row] = {
     ),
     "ListWebhookEndpoints": Row(lambda f: webhook_pb2.ListWebhookEndpointsRequest(parent=f.seller)),
     "RotateWebhookSecret": Row(lambda f: webhook_pb2.RotateWebhookSecretRequest(name=_endpoint(f))),
+    "EnableWebhookEndpoint": Row(lambda f: webhook_pb2.EnableWebhookEndpointRequest(name=_endpoint(f))),
     "DeleteWebhookEndpoint": Row(lambda f: webhook_pb2.DeleteWebhookEndpointRequest(name=_endpoint(f))),
     "ListWebhookDeliveries": Row(lambda f: webhook_pb2.ListWebhookDeliveriesRequest(parent=_endpoint(f))),
     "RedeliverWebhook": Row(

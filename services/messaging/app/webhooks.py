@@ -99,6 +99,18 @@ class WebhookCommands:
 
         return await self._database.command(call, work)
 
+    async def enable(self, call: Call, name: str) -> Endpoint:
+        """Has an endpoint told again from now on. Refusal NOT_FOUND."""
+
+        async def work(tx: Transaction) -> Endpoint:
+            found = await self._found(tx, name)
+            changed = webhook.enabled(found)
+            if changed is not found:
+                await self._hooks.save(tx, changed)
+            return changed
+
+        return await self._database.command(call, work)
+
     async def delete(self, call: Call, name: str) -> None:
         """Removes an endpoint. Refusal NOT_FOUND."""
 

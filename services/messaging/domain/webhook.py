@@ -191,6 +191,15 @@ def disabled(endpoint: Endpoint) -> Endpoint:
     return replace(endpoint, state=EndpointState.DISABLED)
 
 
+def enabled(endpoint: Endpoint) -> Endpoint:
+    """It is told again."""
+    return (
+        endpoint
+        if endpoint.state is EndpointState.ENABLED
+        else replace(endpoint, state=EndpointState.ENABLED)
+    )
+
+
 def attempted(delivery: Delivery, answer: Answer, now: datetime) -> tuple[Delivery, datetime | None]:
     """The delivery after an attempt, and when the next one is due; None where it is over."""
     attempts = delivery.attempts + 1

@@ -58,3 +58,8 @@ class WebhookMethods:
         return await respond(
             context, request.name, self._webhooks.commands.redeliver, wire.redeliver_response
         )
+
+    async def EnableWebhookEndpoint(
+        self, request: pb.EnableWebhookEndpointRequest, context: Any
+    ) -> pb.EnableWebhookEndpointResponse:
+        return await respond(context, request.name, self._webhooks.commands.enable, wire.enable_response)

@@ -72,6 +72,11 @@ def rotate_response(made: WithSecret) -> pb.RotateWebhookSecretResponse:
     return pb.RotateWebhookSecretResponse(webhook_endpoint=wire_endpoint(made.endpoint), secret=made.secret)
 
 
+def enable_response(endpoint: Endpoint) -> pb.EnableWebhookEndpointResponse:
+    """Encodes EnableWebhookEndpoint."""
+    return pb.EnableWebhookEndpointResponse(webhook_endpoint=wire_endpoint(endpoint))
+
+
 def delete_response(_nothing: None) -> pb.DeleteWebhookEndpointResponse:
     """Encodes DeleteWebhookEndpoint."""
     return pb.DeleteWebhookEndpointResponse()

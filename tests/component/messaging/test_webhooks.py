@@ -189,6 +189,24 @@ async def test_what_is_not_taken_is_repeated_and_holds_up_its_conversation(
             scene.of(OTTO).RedeliverWebhook(hooks.RedeliverWebhookRequest(name=given_up.name))
         )
         assert (refusal.kind, refusal.reason) == (Kind.PRECONDITION, "WEBHOOK_ENDPOINT_DISABLED")
+        await _enabled_again(scene, receiver, first, given_up.name)
+
+
+async def _enabled_again(scene: Scene, receiver: Receiver, conversation: str, given_up: str) -> None:
+    """Its owner has an endpoint told again: what happened meanwhile stays untold."""
+    endpoint, before = given_up.partition("/deliveries/")[0], len(receiver.received)
+    receiver.answers = [200]
+    enabling = hooks.EnableWebhookEndpointRequest(name=endpoint)
+    for _ in range(2):
+        shown = (await scene.of(OTTO).EnableWebhookEndpoint(enabling)).webhook_endpoint
+        assert shown.state == hooks.WebhookEndpoint.STATE_ENABLED
+    await scene.say(ANA, conversation, "Six")
+    await scene.service.settle()
+    assert len(receiver.received) == before + 1
+    await scene.of(OTTO).RedeliverWebhook(hooks.RedeliverWebhookRequest(name=given_up))
+    await scene.service.settle()
+    found = {one.name: one.state for one in await deliveries(scene, endpoint)}
+    assert found[given_up] == STATES.STATE_DELIVERED
 
 
 async def test_attempts_that_meet_leave_what_is_right(backends: Backends, tmp_path: Path) -> None:
@@ -278,6 +296,7 @@ async def test_webhooks_are_the_owners(scene: Scene) -> None:
         ),
         "ListWebhookEndpoints": hooks.ListWebhookEndpointsRequest(parent="sellers/acme"),
         "RotateWebhookSecret": hooks.RotateWebhookSecretRequest(name=name),
+        "EnableWebhookEndpoint": hooks.EnableWebhookEndpointRequest(name=name),
         "DeleteWebhookEndpoint": hooks.DeleteWebhookEndpointRequest(name=name),
         "ListWebhookDeliveries": hooks.ListWebhookDeliveriesRequest(parent=name),
         "RedeliverWebhook": hooks.RedeliverWebhookRequest(name=f"{name}/deliveries/{name[-36:]}"),

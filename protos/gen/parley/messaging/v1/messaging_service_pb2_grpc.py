@@ -268,6 +268,11 @@ class MessagingServiceStub:
                 request_serializer=parley_dot_messaging_dot_v1_dot_magic__link__pb2.UseMagicLinkRequest.SerializeToString,
                 response_deserializer=parley_dot_messaging_dot_v1_dot_magic__link__pb2.UseMagicLinkResponse.FromString,
                 _registered_method=True)
+        self.EnableWebhookEndpoint = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/EnableWebhookEndpoint',
+                request_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.EnableWebhookEndpointRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.EnableWebhookEndpointResponse.FromString,
+                _registered_method=True)
 
 
 class MessagingServiceServicer:
@@ -623,6 +628,14 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EnableWebhookEndpoint(self, request, context):
+        """Tells an address again that was disabled by its answer 410, from now on. What happened meanwhile is not told; what was given up
+        can be had by RedeliverWebhook. Of an address that is enabled nothing changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -840,6 +853,11 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.UseMagicLink,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_magic__link__pb2.UseMagicLinkRequest.FromString,
                     response_serializer=parley_dot_messaging_dot_v1_dot_magic__link__pb2.UseMagicLinkResponse.SerializeToString,
+            ),
+            'EnableWebhookEndpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnableWebhookEndpoint,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.EnableWebhookEndpointRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.EnableWebhookEndpointResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -2009,6 +2027,33 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/UseMagicLink',
             parley_dot_messaging_dot_v1_dot_magic__link__pb2.UseMagicLinkRequest.SerializeToString,
             parley_dot_messaging_dot_v1_dot_magic__link__pb2.UseMagicLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnableWebhookEndpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/EnableWebhookEndpoint',
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.EnableWebhookEndpointRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_webhook__pb2.EnableWebhookEndpointResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -205,6 +205,10 @@ class MessagingServiceStub:
     tried again: a link is not used up by a refusal or by a lost answer. Errors: LINK_INVALID, LINK_USED, LINK_ACTION_UNKNOWN,
     those of AcceptOffer, DeclineOffer and DeclineInquiry, and PEER_UNAVAILABLE.
     """
+    EnableWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.EnableWebhookEndpointRequest, _webhook_pb2.EnableWebhookEndpointResponse]
+    """Tells an address again that was disabled by its answer 410, from now on. What happened meanwhile is not told; what was given up
+    can be had by RedeliverWebhook. Of an address that is enabled nothing changes.
+    """
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -369,6 +373,10 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     himself. The first action that succeeds uses the link up; asking for it again returns the first answer. What failed may be
     tried again: a link is not used up by a refusal or by a lost answer. Errors: LINK_INVALID, LINK_USED, LINK_ACTION_UNKNOWN,
     those of AcceptOffer, DeclineOffer and DeclineInquiry, and PEER_UNAVAILABLE.
+    """
+    EnableWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_pb2.EnableWebhookEndpointRequest, _webhook_pb2.EnableWebhookEndpointResponse]  # type: ignore[assignment]
+    """Tells an address again that was disabled by its answer 410, from now on. What happened meanwhile is not told; what was given up
+    can be had by RedeliverWebhook. Of an address that is enabled nothing changes.
     """
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -789,6 +797,16 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         himself. The first action that succeeds uses the link up; asking for it again returns the first answer. What failed may be
         tried again: a link is not used up by a refusal or by a lost answer. Errors: LINK_INVALID, LINK_USED, LINK_ACTION_UNKNOWN,
         those of AcceptOffer, DeclineOffer and DeclineInquiry, and PEER_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def EnableWebhookEndpoint(
+        self,
+        request: _webhook_pb2.EnableWebhookEndpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.EnableWebhookEndpointResponse, _abc.Awaitable[_webhook_pb2.EnableWebhookEndpointResponse]]:
+        """Tells an address again that was disabled by its answer 410, from now on. What happened meanwhile is not told; what was given up
+        can be had by RedeliverWebhook. Of an address that is enabled nothing changes.
         """
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

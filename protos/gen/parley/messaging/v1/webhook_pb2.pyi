@@ -43,7 +43,7 @@ class WebhookEndpoint(_message.Message):
         STATE_ENABLED: WebhookEndpoint._State.ValueType  # 1
         """It is."""
         STATE_DISABLED: WebhookEndpoint._State.ValueType  # 2
-        """It answered 410, and is not told any more."""
+        """It answered 410, and is not told any more until its owner enables it."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Whether it is told anything."""
@@ -53,7 +53,7 @@ class WebhookEndpoint(_message.Message):
     STATE_ENABLED: WebhookEndpoint.State.ValueType  # 1
     """It is."""
     STATE_DISABLED: WebhookEndpoint.State.ValueType  # 2
-    """It answered 410, and is not told any more."""
+    """It answered 410, and is not told any more until its owner enables it."""
 
     NAME_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
@@ -498,3 +498,53 @@ class RedeliverWebhookResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RedeliverWebhookResponse: _TypeAlias = RedeliverWebhookResponse  # noqa: Y015
+
+@_typing.final
+class EnableWebhookEndpointRequest(_message.Message):
+    """What EnableWebhookEndpoint needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`sellers/{seller}/webhookEndpoints/{webhook_endpoint}`."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnableWebhookEndpointRequest: _TypeAlias = EnableWebhookEndpointRequest  # noqa: Y015
+
+@_typing.final
+class EnableWebhookEndpointResponse(_message.Message):
+    """The enabled address."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEBHOOK_ENDPOINT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def webhook_endpoint(self) -> Global___WebhookEndpoint:
+        """The address."""
+
+    def __init__(
+        self,
+        *,
+        webhook_endpoint: Global___WebhookEndpoint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["webhook_endpoint", b"webhook_endpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["webhook_endpoint", b"webhook_endpoint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnableWebhookEndpointResponse: _TypeAlias = EnableWebhookEndpointResponse  # noqa: Y015
