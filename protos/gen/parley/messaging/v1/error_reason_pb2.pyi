@@ -136,6 +136,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. The link is not for this action. `allowed_actions` separates by commas.
     Metadata: `{"field": "action", "allowed_actions": "accept,decline"}`.
     """
+    ERROR_REASON_TRANSLATION_NOT_CONFIGURED: _ErrorReason.ValueType  # 60
+    """FAILED_PRECONDITION. This system has no translator: its operator configured none.
+    Metadata: `{}`.
+    """
+    ERROR_REASON_LANGUAGE_NOT_OFFERED: _ErrorReason.ValueType  # 61
+    """INVALID_ARGUMENT. This system does not translate into that language.
+    Metadata: `{"field": "target_language", "language": "sv", "offered": "en,de,fr"}`.
+    """
+    ERROR_REASON_TRANSLATION_IMPOSSIBLE: _ErrorReason.ValueType  # 62
+    """FAILED_PRECONDITION. The translator cannot do it: the language of the message cannot be told (`source` is empty), or it does
+    not translate from that language into the other.
+    Metadata: `{"resource": "conversations/0198…/messages/0198…", "source": "pl", "target": "ja"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the messaging service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -255,5 +268,18 @@ Metadata: `{}`.
 ERROR_REASON_LINK_ACTION_UNKNOWN: ErrorReason.ValueType  # 52
 """INVALID_ARGUMENT. The link is not for this action. `allowed_actions` separates by commas.
 Metadata: `{"field": "action", "allowed_actions": "accept,decline"}`.
+"""
+ERROR_REASON_TRANSLATION_NOT_CONFIGURED: ErrorReason.ValueType  # 60
+"""FAILED_PRECONDITION. This system has no translator: its operator configured none.
+Metadata: `{}`.
+"""
+ERROR_REASON_LANGUAGE_NOT_OFFERED: ErrorReason.ValueType  # 61
+"""INVALID_ARGUMENT. This system does not translate into that language.
+Metadata: `{"field": "target_language", "language": "sv", "offered": "en,de,fr"}`.
+"""
+ERROR_REASON_TRANSLATION_IMPOSSIBLE: ErrorReason.ValueType  # 62
+"""FAILED_PRECONDITION. The translator cannot do it: the language of the message cannot be told (`source` is empty), or it does
+not translate from that language into the other.
+Metadata: `{"resource": "conversations/0198…/messages/0198…", "source": "pl", "target": "ja"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

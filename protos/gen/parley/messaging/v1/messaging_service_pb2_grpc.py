@@ -16,6 +16,7 @@ from parley.messaging.v1 import outcome_pb2 as parley_dot_messaging_dot_v1_dot_o
 from parley.messaging.v1 import participant_methods_pb2 as parley_dot_messaging_dot_v1_dot_participant__methods__pb2
 from parley.messaging.v1 import personal_data_pb2 as parley_dot_messaging_dot_v1_dot_personal__data__pb2
 from parley.messaging.v1 import profile_pb2 as parley_dot_messaging_dot_v1_dot_profile__pb2
+from parley.messaging.v1 import translation_methods_pb2 as parley_dot_messaging_dot_v1_dot_translation__methods__pb2
 from parley.messaging.v1 import webhook_pb2 as parley_dot_messaging_dot_v1_dot_webhook__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -273,6 +274,11 @@ class MessagingServiceStub:
                 request_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.EnableWebhookEndpointRequest.SerializeToString,
                 response_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.EnableWebhookEndpointResponse.FromString,
                 _registered_method=True)
+        self.TranslateMessage = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/TranslateMessage',
+                request_serializer=parley_dot_messaging_dot_v1_dot_translation__methods__pb2.TranslateMessageRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_translation__methods__pb2.TranslateMessageResponse.FromString,
+                _registered_method=True)
 
 
 class MessagingServiceServicer:
@@ -315,7 +321,8 @@ class MessagingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchConversation(self, request, context):
-        """Streams entries of the timeline as they are made. With `after_entry`, those made since that entry come first.
+        """Streams entries of the timeline as they are made. With `after_entry`, those made since that entry come first. An entry comes
+        again, under the same name, when its message was translated since.
         HTTP: server-sent events; the id of an event is the entry's name, `Last-Event-ID` is `after_entry`.
         buf:lint:ignore RPC_NO_SERVER_STREAMING
         """
@@ -636,6 +643,17 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TranslateMessage(self, request, context):
+        """Says what a message means in another language. Whoever may read the message may have it translated. A translation is made
+        once and kept beside the original: whoever asks later is answered with the same one, and everybody who reads the timeline or
+        watches it gets the message with its translations. A message that is in the language already is answered as it is.
+        An engine that cannot be asked is UNAVAILABLE with PEER_UNAVAILABLE and when to try again; it never delays a message.
+        Errors: TRANSLATION_NOT_CONFIGURED, LANGUAGE_NOT_OFFERED, TRANSLATION_IMPOSSIBLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -858,6 +876,11 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.EnableWebhookEndpoint,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.EnableWebhookEndpointRequest.FromString,
                     response_serializer=parley_dot_messaging_dot_v1_dot_webhook__pb2.EnableWebhookEndpointResponse.SerializeToString,
+            ),
+            'TranslateMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.TranslateMessage,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_translation__methods__pb2.TranslateMessageRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_translation__methods__pb2.TranslateMessageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -2054,6 +2077,33 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/EnableWebhookEndpoint',
             parley_dot_messaging_dot_v1_dot_webhook__pb2.EnableWebhookEndpointRequest.SerializeToString,
             parley_dot_messaging_dot_v1_dot_webhook__pb2.EnableWebhookEndpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TranslateMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/TranslateMessage',
+            parley_dot_messaging_dot_v1_dot_translation__methods__pb2.TranslateMessageRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_translation__methods__pb2.TranslateMessageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -18,6 +18,7 @@ from parley.messaging.v1 import outcome_pb2 as _outcome_pb2
 from parley.messaging.v1 import participant_methods_pb2 as _participant_methods_pb2
 from parley.messaging.v1 import personal_data_pb2 as _personal_data_pb2
 from parley.messaging.v1 import profile_pb2 as _profile_pb2
+from parley.messaging.v1 import translation_methods_pb2 as _translation_methods_pb2
 from parley.messaging.v1 import webhook_pb2 as _webhook_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -65,7 +66,8 @@ class MessagingServiceStub:
     ListTimeline: _grpc.UnaryUnaryMultiCallable[_messaging_service_pb2.ListTimelineRequest, _messaging_service_pb2.ListTimelineResponse]
     """Lists messages and events. Internal notes are left out for the buyer."""
     WatchConversation: _grpc.UnaryStreamMultiCallable[_messaging_service_pb2.WatchConversationRequest, _messaging_service_pb2.WatchConversationResponse]
-    """Streams entries of the timeline as they are made. With `after_entry`, those made since that entry come first.
+    """Streams entries of the timeline as they are made. With `after_entry`, those made since that entry come first. An entry comes
+    again, under the same name, when its message was translated since.
     HTTP: server-sent events; the id of an event is the entry's name, `Last-Event-ID` is `after_entry`.
     buf:lint:ignore RPC_NO_SERVER_STREAMING
     """
@@ -209,6 +211,13 @@ class MessagingServiceStub:
     """Tells an address again that was disabled by its answer 410, from now on. What happened meanwhile is not told; what was given up
     can be had by RedeliverWebhook. Of an address that is enabled nothing changes.
     """
+    TranslateMessage: _grpc.UnaryUnaryMultiCallable[_translation_methods_pb2.TranslateMessageRequest, _translation_methods_pb2.TranslateMessageResponse]
+    """Says what a message means in another language. Whoever may read the message may have it translated. A translation is made
+    once and kept beside the original: whoever asks later is answered with the same one, and everybody who reads the timeline or
+    watches it gets the message with its translations. A message that is in the language already is answered as it is.
+    An engine that cannot be asked is UNAVAILABLE with PEER_UNAVAILABLE and when to try again; it never delays a message.
+    Errors: TRANSLATION_NOT_CONFIGURED, LANGUAGE_NOT_OFFERED, TRANSLATION_IMPOSSIBLE.
+    """
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -234,7 +243,8 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     ListTimeline: _aio.UnaryUnaryMultiCallable[_messaging_service_pb2.ListTimelineRequest, _messaging_service_pb2.ListTimelineResponse]  # type: ignore[assignment]
     """Lists messages and events. Internal notes are left out for the buyer."""
     WatchConversation: _aio.UnaryStreamMultiCallable[_messaging_service_pb2.WatchConversationRequest, _messaging_service_pb2.WatchConversationResponse]  # type: ignore[assignment]
-    """Streams entries of the timeline as they are made. With `after_entry`, those made since that entry come first.
+    """Streams entries of the timeline as they are made. With `after_entry`, those made since that entry come first. An entry comes
+    again, under the same name, when its message was translated since.
     HTTP: server-sent events; the id of an event is the entry's name, `Last-Event-ID` is `after_entry`.
     buf:lint:ignore RPC_NO_SERVER_STREAMING
     """
@@ -378,6 +388,13 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     """Tells an address again that was disabled by its answer 410, from now on. What happened meanwhile is not told; what was given up
     can be had by RedeliverWebhook. Of an address that is enabled nothing changes.
     """
+    TranslateMessage: _aio.UnaryUnaryMultiCallable[_translation_methods_pb2.TranslateMessageRequest, _translation_methods_pb2.TranslateMessageResponse]  # type: ignore[assignment]
+    """Says what a message means in another language. Whoever may read the message may have it translated. A translation is made
+    once and kept beside the original: whoever asks later is answered with the same one, and everybody who reads the timeline or
+    watches it gets the message with its translations. A message that is in the language already is answered as it is.
+    An engine that cannot be asked is UNAVAILABLE with PEER_UNAVAILABLE and when to try again; it never delays a message.
+    Errors: TRANSLATION_NOT_CONFIGURED, LANGUAGE_NOT_OFFERED, TRANSLATION_IMPOSSIBLE.
+    """
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Conversations between buyers and sellers: messages, read receipts, and the timeline in which they stand beside what
@@ -430,7 +447,8 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _messaging_service_pb2.WatchConversationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_messaging_service_pb2.WatchConversationResponse], _abc.AsyncIterator[_messaging_service_pb2.WatchConversationResponse]]:
-        """Streams entries of the timeline as they are made. With `after_entry`, those made since that entry come first.
+        """Streams entries of the timeline as they are made. With `after_entry`, those made since that entry come first. An entry comes
+        again, under the same name, when its message was translated since.
         HTTP: server-sent events; the id of an event is the entry's name, `Last-Event-ID` is `after_entry`.
         buf:lint:ignore RPC_NO_SERVER_STREAMING
         """
@@ -807,6 +825,19 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_webhook_pb2.EnableWebhookEndpointResponse, _abc.Awaitable[_webhook_pb2.EnableWebhookEndpointResponse]]:
         """Tells an address again that was disabled by its answer 410, from now on. What happened meanwhile is not told; what was given up
         can be had by RedeliverWebhook. Of an address that is enabled nothing changes.
+        """
+
+    @_abc_1.abstractmethod
+    def TranslateMessage(
+        self,
+        request: _translation_methods_pb2.TranslateMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_translation_methods_pb2.TranslateMessageResponse, _abc.Awaitable[_translation_methods_pb2.TranslateMessageResponse]]:
+        """Says what a message means in another language. Whoever may read the message may have it translated. A translation is made
+        once and kept beside the original: whoever asks later is answered with the same one, and everybody who reads the timeline or
+        watches it gets the message with its translations. A message that is in the language already is answered as it is.
+        An engine that cannot be asked is UNAVAILABLE with PEER_UNAVAILABLE and when to try again; it never delays a message.
+        Errors: TRANSLATION_NOT_CONFIGURED, LANGUAGE_NOT_OFFERED, TRANSLATION_IMPOSSIBLE.
         """
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

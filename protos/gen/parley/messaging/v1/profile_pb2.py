@@ -30,7 +30,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from parley.type.v1 import action_pb2 as parley_dot_type_dot_v1_dot_action__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!parley/messaging/v1/profile.proto\x12\x13parley.messaging.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bparley/type/v1/action.proto\"\xbe\x06\n\x07Profile\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1d\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18P\x12\x17\n\x05\x65mail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x42\n\x0b\x65mail_state\x18\x04 \x01(\x0e\x32\'.parley.messaging.v1.Profile.EmailStateB\x04\xe2\x41\x01\x03\x12/\n\x05phone\x18\x05 \x01(\tB \xbaH\x1dr\x1b\x18\x10\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12<\n\x06locale\x18\x06 \x01(\tB,\xbaH)r\'\x18#2#^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$\x12\x1a\n\ttime_zone\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12O\n\x14notification_choices\x18\x08 \x03(\x0b\x32\'.parley.messaging.v1.NotificationChoiceB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x13\n\x05teams\x18\t \x03(\tB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\n \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x61llowed_actions\x18\r \x03(\tB\x04\xe2\x41\x01\x03\x12\x44\n\x13unavailable_actions\x18\x0e \x03(\x0b\x32!.parley.type.v1.UnavailableActionB\x04\xe2\x41\x01\x03\"\x8e\x01\n\nEmailState\x12\x1b\n\x17\x45MAIL_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45MAIL_STATE_NONE\x10\x01\x12\x1a\n\x16\x45MAIL_STATE_UNVERIFIED\x10\x02\x12\x18\n\x14\x45MAIL_STATE_VERIFIED\x10\x03\x12\x17\n\x13\x45MAIL_STATE_BOUNCED\x10\x04:@\xea\x41=\n\x12parley.dev/Profile\x12\x14users/{user}/profile*\x08profiles2\x07profile\"\xb4\x03\n\x12NotificationChoice\x12J\n\x04kind\x18\x01 \x01(\x0e\x32,.parley.messaging.v1.NotificationChoice.KindB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12R\n\x08\x64\x65livery\x18\x02 \x01(\x0e\x32\x30.parley.messaging.v1.NotificationChoice.DeliveryB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\x9d\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_MESSAGE\x10\x01\x12\x12\n\x0eKIND_SENT_COPY\x10\x02\x12\x10\n\x0cKIND_REQUEST\x10\x03\x12\x0e\n\nKIND_OFFER\x10\x04\x12\x0e\n\nKIND_ORDER\x10\x05\x12\x10\n\x0cKIND_PAYMENT\x10\x06\x12\x15\n\x11KIND_SUBSCRIPTION\x10\x07\"^\n\x08\x44\x65livery\x12\x18\n\x14\x44\x45LIVERY_UNSPECIFIED\x10\x00\x12\x11\n\rDELIVERY_EACH\x10\x01\x12\x13\n\x0f\x44\x45LIVERY_DIGEST\x10\x02\x12\x10\n\x0c\x44\x45LIVERY_OFF\x10\x03\"F\n\x11GetProfileRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^users/[^/]+/profile$\"C\n\x12GetProfileResponse\x12-\n\x07profile\x18\x01 \x01(\x0b\x32\x1c.parley.messaging.v1.Profile\"\xa9\x01\n\x14UpdateProfileRequest\x12\x39\n\x07profile\x18\x01 \x01(\x0b\x32\x1c.parley.messaging.v1.ProfileB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12%\n\nrequest_id\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"F\n\x15UpdateProfileResponse\x12-\n\x07profile\x18\x01 \x01(\x0b\x32\x1c.parley.messaging.v1.Profile\"x\n\x1cSendEmailVerificationRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^users/[^/]+/profile$\x12%\n\nrequest_id\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"N\n\x1dSendEmailVerificationResponse\x12-\n\x07profile\x18\x01 \x01(\x0b\x32\x1c.parley.messaging.v1.Profile\"\x8c\x01\n\x12VerifyEmailRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^users/[^/]+/profile$\x12\x1c\n\x05token\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18\x64\x12%\n\nrequest_id\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"D\n\x13VerifyEmailResponse\x12-\n\x07profile\x18\x01 \x01(\x0b\x32\x1c.parley.messaging.v1.Profileb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!parley/messaging/v1/profile.proto\x12\x13parley.messaging.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bparley/type/v1/action.proto\"\xf0\x06\n\x07Profile\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1d\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18P\x12\x17\n\x05\x65mail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x42\n\x0b\x65mail_state\x18\x04 \x01(\x0e\x32\'.parley.messaging.v1.Profile.EmailStateB\x04\xe2\x41\x01\x03\x12/\n\x05phone\x18\x05 \x01(\tB \xbaH\x1dr\x1b\x18\x10\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12<\n\x06locale\x18\x06 \x01(\tB,\xbaH)r\'\x18#2#^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$\x12\x1a\n\ttime_zone\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12O\n\x14notification_choices\x18\x08 \x03(\x0b\x32\'.parley.messaging.v1.NotificationChoiceB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x13\n\x05teams\x18\t \x03(\tB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\n \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x61llowed_actions\x18\r \x03(\tB\x04\xe2\x41\x01\x03\x12\x44\n\x13unavailable_actions\x18\x0e \x03(\x0b\x32!.parley.type.v1.UnavailableActionB\x04\xe2\x41\x01\x03\x12\x30\n\x0e\x61uto_translate\x18\x14 \x01(\tB\x18\xbaH\x15r\x13\x18\x03\x32\x0f^([a-z]{2,3})?$\"\x8e\x01\n\nEmailState\x12\x1b\n\x17\x45MAIL_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45MAIL_STATE_NONE\x10\x01\x12\x1a\n\x16\x45MAIL_STATE_UNVERIFIED\x10\x02\x12\x18\n\x14\x45MAIL_STATE_VERIFIED\x10\x03\x12\x17\n\x13\x45MAIL_STATE_BOUNCED\x10\x04:@\xea\x41=\n\x12parley.dev/Profile\x12\x14users/{user}/profile*\x08profiles2\x07profile\"\xb4\x03\n\x12NotificationChoice\x12J\n\x04kind\x18\x01 \x01(\x0e\x32,.parley.messaging.v1.NotificationChoice.KindB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12R\n\x08\x64\x65livery\x18\x02 \x01(\x0e\x32\x30.parley.messaging.v1.NotificationChoice.DeliveryB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\x9d\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_MESSAGE\x10\x01\x12\x12\n\x0eKIND_SENT_COPY\x10\x02\x12\x10\n\x0cKIND_REQUEST\x10\x03\x12\x0e\n\nKIND_OFFER\x10\x04\x12\x0e\n\nKIND_ORDER\x10\x05\x12\x10\n\x0cKIND_PAYMENT\x10\x06\x12\x15\n\x11KIND_SUBSCRIPTION\x10\x07\"^\n\x08\x44\x65livery\x12\x18\n\x14\x44\x45LIVERY_UNSPECIFIED\x10\x00\x12\x11\n\rDELIVERY_EACH\x10\x01\x12\x13\n\x0f\x44\x45LIVERY_DIGEST\x10\x02\x12\x10\n\x0c\x44\x45LIVERY_OFF\x10\x03\"F\n\x11GetProfileRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^users/[^/]+/profile$\"C\n\x12GetProfileResponse\x12-\n\x07profile\x18\x01 \x01(\x0b\x32\x1c.parley.messaging.v1.Profile\"\xa9\x01\n\x14UpdateProfileRequest\x12\x39\n\x07profile\x18\x01 \x01(\x0b\x32\x1c.parley.messaging.v1.ProfileB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12%\n\nrequest_id\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"F\n\x15UpdateProfileResponse\x12-\n\x07profile\x18\x01 \x01(\x0b\x32\x1c.parley.messaging.v1.Profile\"x\n\x1cSendEmailVerificationRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^users/[^/]+/profile$\x12%\n\nrequest_id\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"N\n\x1dSendEmailVerificationResponse\x12-\n\x07profile\x18\x01 \x01(\x0b\x32\x1c.parley.messaging.v1.Profile\"\x8c\x01\n\x12VerifyEmailRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x18\xac\x02\x32\x15^users/[^/]+/profile$\x12\x1c\n\x05token\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18\x64\x12%\n\nrequest_id\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"D\n\x13VerifyEmailResponse\x12-\n\x07profile\x18\x01 \x01(\x0b\x32\x1c.parley.messaging.v1.Profileb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,6 +63,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROFILE'].fields_by_name['allowed_actions']._serialized_options = b'\342A\001\003'
   _globals['_PROFILE'].fields_by_name['unavailable_actions']._loaded_options = None
   _globals['_PROFILE'].fields_by_name['unavailable_actions']._serialized_options = b'\342A\001\003'
+  _globals['_PROFILE'].fields_by_name['auto_translate']._loaded_options = None
+  _globals['_PROFILE'].fields_by_name['auto_translate']._serialized_options = b'\272H\025r\023\030\0032\017^([a-z]{2,3})?$'
   _globals['_PROFILE']._loaded_options = None
   _globals['_PROFILE']._serialized_options = b'\352A=\n\022parley.dev/Profile\022\024users/{user}/profile*\010profiles2\007profile'
   _globals['_NOTIFICATIONCHOICE'].fields_by_name['kind']._loaded_options = None
@@ -86,29 +88,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFYEMAILREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_VERIFYEMAILREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\016r\014\030@2\010^[!-~]*$'
   _globals['_PROFILE']._serialized_start=244
-  _globals['_PROFILE']._serialized_end=1074
-  _globals['_PROFILE_EMAILSTATE']._serialized_start=866
-  _globals['_PROFILE_EMAILSTATE']._serialized_end=1008
-  _globals['_NOTIFICATIONCHOICE']._serialized_start=1077
-  _globals['_NOTIFICATIONCHOICE']._serialized_end=1513
-  _globals['_NOTIFICATIONCHOICE_KIND']._serialized_start=1260
-  _globals['_NOTIFICATIONCHOICE_KIND']._serialized_end=1417
-  _globals['_NOTIFICATIONCHOICE_DELIVERY']._serialized_start=1419
-  _globals['_NOTIFICATIONCHOICE_DELIVERY']._serialized_end=1513
-  _globals['_GETPROFILEREQUEST']._serialized_start=1515
-  _globals['_GETPROFILEREQUEST']._serialized_end=1585
-  _globals['_GETPROFILERESPONSE']._serialized_start=1587
-  _globals['_GETPROFILERESPONSE']._serialized_end=1654
-  _globals['_UPDATEPROFILEREQUEST']._serialized_start=1657
-  _globals['_UPDATEPROFILEREQUEST']._serialized_end=1826
-  _globals['_UPDATEPROFILERESPONSE']._serialized_start=1828
-  _globals['_UPDATEPROFILERESPONSE']._serialized_end=1898
-  _globals['_SENDEMAILVERIFICATIONREQUEST']._serialized_start=1900
-  _globals['_SENDEMAILVERIFICATIONREQUEST']._serialized_end=2020
-  _globals['_SENDEMAILVERIFICATIONRESPONSE']._serialized_start=2022
-  _globals['_SENDEMAILVERIFICATIONRESPONSE']._serialized_end=2100
-  _globals['_VERIFYEMAILREQUEST']._serialized_start=2103
-  _globals['_VERIFYEMAILREQUEST']._serialized_end=2243
-  _globals['_VERIFYEMAILRESPONSE']._serialized_start=2245
-  _globals['_VERIFYEMAILRESPONSE']._serialized_end=2313
+  _globals['_PROFILE']._serialized_end=1124
+  _globals['_PROFILE_EMAILSTATE']._serialized_start=916
+  _globals['_PROFILE_EMAILSTATE']._serialized_end=1058
+  _globals['_NOTIFICATIONCHOICE']._serialized_start=1127
+  _globals['_NOTIFICATIONCHOICE']._serialized_end=1563
+  _globals['_NOTIFICATIONCHOICE_KIND']._serialized_start=1310
+  _globals['_NOTIFICATIONCHOICE_KIND']._serialized_end=1467
+  _globals['_NOTIFICATIONCHOICE_DELIVERY']._serialized_start=1469
+  _globals['_NOTIFICATIONCHOICE_DELIVERY']._serialized_end=1563
+  _globals['_GETPROFILEREQUEST']._serialized_start=1565
+  _globals['_GETPROFILEREQUEST']._serialized_end=1635
+  _globals['_GETPROFILERESPONSE']._serialized_start=1637
+  _globals['_GETPROFILERESPONSE']._serialized_end=1704
+  _globals['_UPDATEPROFILEREQUEST']._serialized_start=1707
+  _globals['_UPDATEPROFILEREQUEST']._serialized_end=1876
+  _globals['_UPDATEPROFILERESPONSE']._serialized_start=1878
+  _globals['_UPDATEPROFILERESPONSE']._serialized_end=1948
+  _globals['_SENDEMAILVERIFICATIONREQUEST']._serialized_start=1950
+  _globals['_SENDEMAILVERIFICATIONREQUEST']._serialized_end=2070
+  _globals['_SENDEMAILVERIFICATIONRESPONSE']._serialized_start=2072
+  _globals['_SENDEMAILVERIFICATIONRESPONSE']._serialized_end=2150
+  _globals['_VERIFYEMAILREQUEST']._serialized_start=2153
+  _globals['_VERIFYEMAILREQUEST']._serialized_end=2293
+  _globals['_VERIFYEMAILRESPONSE']._serialized_start=2295
+  _globals['_VERIFYEMAILRESPONSE']._serialized_end=2363
 # @@protoc_insertion_point(module_scope)

@@ -75,6 +75,7 @@ class Profile(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
+    AUTO_TRANSLATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`users/{user}/profile`."""
     display_name: _builtins.str
@@ -97,6 +98,11 @@ class Profile(_message.Message):
     """The IANA time zone of the times in his mails. Empty: UTC."""
     etag: _builtins.str
     """The version, for optimistic concurrency. `v0`: nothing was saved yet."""
+    auto_translate: _builtins.str
+    """The language, such as `de`, into which messages that are sent to him from now on are translated by themselves, moments after
+    they were sent: one of those that this system offers (see TranslateMessage). Empty: none. It has no effect where no
+    translator is configured.
+    """
     @_builtins.property
     def notification_choices(self) -> _containers.RepeatedCompositeFieldContainer[Global___NotificationChoice]:
         """What he wants to be told by mail, each kind once. What is not named is as it was in the beginning: DELIVERY_EACH.
@@ -142,10 +148,11 @@ class Profile(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
         unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
+        auto_translate: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "create_time", b"create_time", "display_name", b"display_name", "email", b"email", "email_state", b"email_state", "etag", b"etag", "locale", b"locale", "name", b"name", "notification_choices", b"notification_choices", "phone", b"phone", "teams", b"teams", "time_zone", b"time_zone", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "auto_translate", b"auto_translate", "create_time", b"create_time", "display_name", b"display_name", "email", b"email", "email_state", b"email_state", "etag", b"etag", "locale", b"locale", "name", b"name", "notification_choices", b"notification_choices", "phone", b"phone", "teams", b"teams", "time_zone", b"time_zone", "unavailable_actions", b"unavailable_actions", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import money_pb2 as _money_pb2
 from parley.messaging.v1 import attachment_pb2 as _attachment_pb2
 from parley.messaging.v1 import conversation_pb2 as _conversation_pb2
+from parley.messaging.v1 import translation_pb2 as _translation_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -61,6 +62,8 @@ class Message(_message.Message):
     READ_TIME_FIELD_NUMBER: _builtins.int
     RECIPIENTS_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    TRANSLATIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`conversations/{conversation}/messages/{message}`."""
     author: _builtins.str
@@ -71,6 +74,8 @@ class Message(_message.Message):
     """Who may read it."""
     text: _builtins.str
     """What he wrote, plain text."""
+    language: _builtins.str
+    """The language that it was found to be in when somebody had it translated, such as `en`. Empty until then."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was sent."""
@@ -89,6 +94,10 @@ class Message(_message.Message):
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_attachment_pb2.Attachment]:
         """The documents that were sent with it."""
 
+    @_builtins.property
+    def translations(self) -> _containers.RepeatedCompositeFieldContainer[_translation_pb2.Translation]:
+        """What it says in other languages, as far as somebody had it translated, by language."""
+
     def __init__(
         self,
         *,
@@ -101,10 +110,12 @@ class Message(_message.Message):
         read_time: _timestamp_pb2.Timestamp | None = ...,
         recipients: _abc.Iterable[_builtins.str] | None = ...,
         attachments: _abc.Iterable[_attachment_pb2.Attachment] | None = ...,
+        language: _builtins.str = ...,
+        translations: _abc.Iterable[_translation_pb2.Translation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "read_time", b"read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "author", b"author", "create_time", b"create_time", "kind", b"kind", "name", b"name", "read_time", b"read_time", "recipients", b"recipients", "side", b"side", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "author", b"author", "create_time", b"create_time", "kind", b"kind", "language", b"language", "name", b"name", "read_time", b"read_time", "recipients", b"recipients", "side", b"side", "text", b"text", "translations", b"translations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
