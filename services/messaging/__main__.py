@@ -31,8 +31,10 @@ from services.messaging.adapters.pdf_inspection import PdfInspector, TemporaryFi
 from services.messaging.adapters.profile_repository import ProfileRepository
 from services.messaging.adapters.rating_repository import RatingRepository
 from services.messaging.adapters.record_sources import OwnRecords, peer_sources
-from services.messaging.adapters.timeline_repository import TimelineRepository
+from services.messaging.adapters.timeline_repository import Tell, TimelineRepository
 from services.messaging.adapters.told_profiles import ToldProfiles
+from services.messaging.adapters.translation_repository import TranslationRepository
+from services.messaging.adapters.translators import translator_of
 from services.messaging.adapters.webhook_repository import WebhookRepository
 from services.messaging.adapters.webhook_transport import HttpWebhookTransport
 from services.messaging.app.attachments import (
@@ -48,6 +50,7 @@ from services.messaging.app.contact import ContactCommands
 from services.messaging.app.conversations import ConversationQueries
 from services.messaging.app.feedback import FeedbackCommands, RatingQueries, RatingReactions
 from services.messaging.app.inquiries import InquiryCommands
+from services.messaging.app.interpreter import Interpreter
 from services.messaging.app.leads import LeadBook, LeadQueries
 from services.messaging.app.lifecycle import LifecycleCommands
 from services.messaging.app.magic_links import LinkIssuer, MagicLinks
@@ -62,6 +65,14 @@ from services.messaging.app.profiles import ProfileCommands, ProfileQueries
 from services.messaging.app.reactions import Reactions
 from services.messaging.app.retention import FORGET, Record, Retention
 from services.messaging.app.timeline import TimelineQueries
+from services.messaging.app.translations import (
+    EVERY_MESSAGE,
+    TRANSLATE,
+    MessageTranslations,
+    TranslationCommands,
+    TranslationTeller,
+    TranslationTimers,
+)
 from services.messaging.app.verifications import EmailProofs, VerificationCommands
 from services.messaging.app.webhooks import (
     AGAIN,
@@ -72,7 +83,7 @@ from services.messaging.app.webhooks import (
     WebhookTimers,
     endpoint_of,
 )
-from services.messaging.config import MessagingConfig
+from services.messaging.config import MessagingConfig, TranslatorKind
 from services.messaging.entrypoints.attachment_methods import AttachmentRooms
 from services.messaging.entrypoints.conversation_methods import ConversationRooms
 from services.messaging.entrypoints.events import subscriptions
@@ -90,12 +101,9 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     """Every room of messaging, connected."""
     database, clock, ids = runtime.database, runtime.clock, runtime.ids
     hooks = WebhookRepository()
-    notifier = Notifier(NotificationRepository(), clock)
-    store, timelines, feed = (
-        ConversationRepository(),
-        TimelineRepository(tell_people=notifier.tell, tell_endpoints=WebhookTeller(hooks, clock).tell),
-        BroadcastFeed(runtime.bus),
-    )
+    store, timelines = ConversationRepository(), _timelines(runtime, hooks)
+    feed = BroadcastFeed(runtime.bus)
+    translations = _translations(runtime, store, timelines)
     config, held, files = runtime.config, AttachmentRepository(), ObjectFileStore(runtime.config.files_at)
     sweeper = AttachmentSweeper(database, held, files, clock)
     people, pace = ProfileRepository(), Pace(config.messages_per_minute, clock)
@@ -122,6 +130,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
                 database, store, timelines, feed, attachments=held, pace=pace, clock=clock, ids=ids
             ),
             TimelineQueries(database, store, timelines, feed),
+            _translation_commands(runtime, translations, feed),
         ),
         participants=ParticipantCommands(database, store, timelines, feed, clock=clock, ids=ids),
         profiles=_profile_rooms(runtime),
@@ -144,6 +153,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         timers={
             **_mail_timers(runtime),
             **_webhook_timers(runtime, hooks),
+            TRANSLATE: _translation_timers(runtime, translations, feed),
             SWEEP: sweeper.sweep,
             REMOVE: sweeper.remove,
             FORGET: retention.forget,
@@ -167,6 +177,52 @@ def _magic_links(
         feed=feed,
         clock=runtime.clock,
     )
+
+
+def _timelines(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) -> TimelineRepository:
+    return TimelineRepository(
+        tell_people=Notifier(NotificationRepository(), runtime.clock).tell,
+        tell_endpoints=WebhookTeller(hooks, runtime.clock).tell,
+        have_translated=_translation_teller(runtime),
+    )
+
+
+def _translations(
+    runtime: Runtime[MessagingConfig], store: ConversationRepository, timelines: TimelineRepository
+) -> MessageTranslations:
+    translator = translator_of(runtime.config)
+    interpreter = None if translator is None else Interpreter(translator, runtime.clock)
+    return MessageTranslations(
+        store, timelines, TranslationRepository(), interpreter=interpreter, clock=runtime.clock
+    )
+
+
+def _translation_teller(runtime: Runtime[MessagingConfig]) -> Tell | None:
+    if runtime.config.translator is TranslatorKind.NONE:
+        return None
+    languages = runtime.config.translation_languages
+    return TranslationTeller(TranslationRepository(), languages, runtime.clock).tell
+
+
+def _translation_commands(
+    runtime: Runtime[MessagingConfig], translations: MessageTranslations, feed: BroadcastFeed
+) -> TranslationCommands:
+    return TranslationCommands(
+        runtime.database,
+        ConversationRepository(),
+        ProfileRepository(),
+        feed,
+        translations=translations,
+        languages=runtime.config.translation_languages,
+    )
+
+
+def _translation_timers(
+    runtime: Runtime[MessagingConfig], translations: MessageTranslations, feed: BroadcastFeed
+) -> LaneHandler:
+    kept, clock = TranslationRepository(), runtime.clock
+    timers = TranslationTimers(runtime.database, kept, feed, translations=translations, clock=clock)
+    return LaneHandler(timers.translate, "translations", lambda _: EVERY_MESSAGE)
 
 
 def _examination(config: MessagingConfig) -> Examination:
@@ -235,7 +291,14 @@ def _profile_rooms(runtime: Runtime[MessagingConfig]) -> ProfileRooms:
     people = ToldProfiles(_lead_book(runtime).profile_saved)
     proofs = EmailProofs(VerificationRepository(), MailRepository(people), clock=clock, ids=runtime.ids)
     return ProfileRooms(
-        ProfileCommands(database, people, proofs, MagicLinkRepository(), clock=clock),
+        ProfileCommands(
+            database,
+            people,
+            proofs,
+            MagicLinkRepository(),
+            languages=runtime.config.translation_languages,
+            clock=clock,
+        ),
         VerificationCommands(database, people, proofs, clock),
         ProfileQueries(database, people, clock),
     )

@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 from chassis.config import Address, Secret, ServiceConfig, setting
 
 FILE_SCHEMES = ("file", "s3", "gs", "az")
+LANGUAGES = ("en", "de", "fr", "it", "es", "pt", "nl", "pl", "ja")
+LANGUAGE_LIMIT = 9
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
 _ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
@@ -22,6 +25,14 @@ class SmtpTls(StrEnum):
     NONE = "none"
     STARTTLS = "starttls"
     IMPLICIT = "implicit"
+
+
+class TranslatorKind(StrEnum):
+    """Which protocol the translator speaks."""
+
+    NONE = "none"
+    LIBRETRANSLATE = "libretranslate"
+    APERTIUM = "apertium"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +85,14 @@ class MessagingConfig(ServiceConfig):
         False, shape="true to let webhooks reach this machine and its networks, for development"
     )
 
+    translator: TranslatorKind = setting(TranslatorKind.NONE, shape="none, libretranslate or apertium")
+    translator_url: str = setting("", shape="http://host:port or https://host/path, where the translator is")
+    translator_key: Secret = setting(Secret(""), shape="the key that the translator asks for")
+    translator_seconds: float = setting(8.0, minimum=0.1, maximum=20, shape="seconds for one of its answers")
+    translation_languages: tuple[str, ...] = setting(
+        LANGUAGES, shape=f"up to {LANGUAGE_LIMIT} languages, such as en,de,fr; the first one for who has none"
+    )
+
     @property
     def files_at(self) -> str:
         """Where attachments are kept, as a URL."""
@@ -82,6 +101,7 @@ class MessagingConfig(ServiceConfig):
     def contradictions(self) -> Iterable[tuple[str, str, str]]:
         """Two ways at once, mails in the clear over a network, half a login, addresses that are none."""
         yield from self._attachment_contradictions()
+        yield from self._translation_contradictions()
         if self.smtp_address is not None and self.mail_folder is not None:
             yield "mail_folder", "is set beside the mail server", "one of the two"
         if (
@@ -96,10 +116,7 @@ class MessagingConfig(ServiceConfig):
             )
         if bool(self.smtp_user) != bool(self.smtp_password):
             yield "smtp_password", "and the user are not set together", "both or neither"
-        if (
-            urlsplit(self.public_url).scheme not in ("http", "https")
-            or not urlsplit(self.public_url).hostname
-        ):
+        if not _is_web_address(self.public_url):
             yield "public_url", "is no web address", "https://host"
         if not _ADDRESS.fullmatch(self.mail_from):
             yield "mail_from", "is no e-mail address", "name@domain"
@@ -111,6 +128,22 @@ class MessagingConfig(ServiceConfig):
             yield "attachments_url", "has an unknown scheme", " or ".join(f"{s}://…" for s in FILE_SCHEMES)
         if self.clamav_address and not _is_clamd(self.clamav_address):
             yield "clamav_address", "is no address", "host:port or unix:/path"
+
+    def _translation_contradictions(self) -> Iterable[tuple[str, str, str]]:
+        languages = self.translation_languages
+        if self.translator is not TranslatorKind.NONE and not _is_web_address(self.translator_url):
+            yield "translator_url", "is no web address", "http://host:port or https://host/path"
+        if self.translator is TranslatorKind.NONE and self.translator_url:
+            yield "translator", "is none beside an address", "libretranslate or apertium"
+        if not 1 <= len(languages) <= LANGUAGE_LIMIT or len(set(languages)) < len(languages):
+            yield "translation_languages", "are too many, none or not each once", f"1 to {LANGUAGE_LIMIT}"
+        if not all(_LANGUAGE.fullmatch(language) for language in languages):
+            yield "translation_languages", "hold what is no language", "two or three small letters each"
+
+
+def _is_web_address(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _is_clamd(address: str) -> bool:

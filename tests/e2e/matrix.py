@@ -24,6 +24,7 @@ from parley.messaging.v1 import feedback_pb2 as feedback
 from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.messaging.v1 import participant_methods_pb2 as joining
 from parley.messaging.v1 import profile_pb2 as profiles
+from parley.messaging.v1 import translation_methods_pb2 as translating
 from parley.orders.v1 import (
     analytics_pb2,
     audit_pb2,
@@ -180,6 +181,7 @@ MESSAGING: Mapping[str, Row] = {
         lambda f: attachment_pb2.DownloadAttachmentRequest(name=f"{f.conversation}/attachments/{MISSING}")
     ),
     "MarkRead": Row(lambda f: messaging.MarkReadRequest(name=f.conversation, message=f.message)),
+    "TranslateMessage": Row(lambda f: translating.TranslateMessageRequest(name=f.message)),
     "GetProfile": Row(lambda _: profiles.GetProfileRequest(name="users/somebody/profile")),
     "UpdateProfile": Row(
         lambda _: profiles.UpdateProfileRequest(

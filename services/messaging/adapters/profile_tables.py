@@ -20,6 +20,8 @@ profile = Table(
     Column("phone", Text, nullable=False),
     Column("locale", Text, nullable=False),
     Column("time_zone", Text, nullable=False),
+    # A language, or nothing.
+    Column("auto_translate", Text, nullable=False, server_default=""),
     Column("choices", JSONB, nullable=False),
     Column("create_time", DateTime(timezone=True)),
     Column("update_time", DateTime(timezone=True)),

@@ -50,7 +50,7 @@ conversation = Table(
     Column("seller_unread", Integer, nullable=False),
     # One object per reader: few, and always read and written with the conversation.
     Column("receipts", JSONB, nullable=False),
-    # Numbers the entries without holes, in the order of their commits: the row lock makes it so.
+    # Numbers what is added and what is changed, in the order of the commits: the row lock makes it so.
     Column("entry_count", BigInteger, nullable=False),
     Column("last_entry_time", DateTime(timezone=True), nullable=False),
     Column("create_time", DateTime(timezone=True), nullable=False),
@@ -138,6 +138,10 @@ timeline_entry = Table(
     Column("recipients", ARRAY(Text)),
     # What is told about its attachments, so that a timeline is read from one table.
     Column("documents", JSONB),
+    # Found when it was to be translated.
+    Column("language", Text),
+    # Where it stands among what watchers are shown because it was translated; it has translations then.
+    Column("change_position", BigInteger),
     # … or an event.
     Column("event_type", Text),
     Column("resource", Text),
@@ -159,4 +163,10 @@ Index(
     timeline_entry.c.conversation_id,
     timeline_entry.c.create_time,
     timeline_entry.c.id,
+)
+Index(
+    "ix_timeline_entry_change",
+    timeline_entry.c.conversation_id,
+    timeline_entry.c.change_position,
+    postgresql_where=timeline_entry.c.change_position.is_not(None),
 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, text, tuple_, update
+from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, text, tuple_, union_all, update
 
 from chassis.db import Transaction
 from chassis.kernel.ids import is_id
@@ -18,9 +18,12 @@ from services.messaging.adapters.attachment_repository import documents, documen
 from services.messaging.adapters.conversation_repository import PREFIX, key_of
 from services.messaging.adapters.tables import conversation as conversations
 from services.messaging.adapters.tables import timeline_entry as entries
+from services.messaging.adapters.translation_repository import translations_of
+from services.messaging.app.ports import Growth
 from services.messaging.domain.message import Kind, Message
 from services.messaging.domain.side import Seat, Side, other
 from services.messaging.domain.timeline import FOR_THE_TEAM, Entry, EventType, Happening
+from services.messaging.domain.translation import Translation
 
 # One round trip for an entry: what happens to anybody ends here. It also says whether anybody may have to be
 # told, so that nothing more is asked where nobody is.
@@ -48,7 +51,13 @@ SELECT
   EXISTS (
     SELECT 1 FROM webhook_endpoint
     WHERE webhook_endpoint.seller = counted.seller AND webhook_endpoint.state = 'enabled'
-  ) AS endpoints
+  ) AS endpoints,
+  :kind <> '' AND (copies <> '[]' OR EXISTS (
+    SELECT 1 FROM profile WHERE profile.auto_translate <> '' AND profile.id = buyer
+  ) OR EXISTS (
+    SELECT 1 FROM team_member JOIN profile ON profile.id = team_member.member
+    WHERE team_member.seller = counted.seller AND profile.auto_translate <> ''
+  )) AS translations
 FROM counted
 """)
 _MESSAGE = select(entries).where(
@@ -101,9 +110,13 @@ class TimelineRepository:
     cannot forget them.
     """
 
-    def __init__(self, *, tell_people: Tell, tell_endpoints: Tell) -> None:
+    def __init__(
+        self, *, tell_people: Tell, tell_endpoints: Tell, have_translated: Tell | None = None
+    ) -> None:
+        """`have_translated` is None where there is no translator."""
         self._tell_people = tell_people
         self._tell_endpoints = tell_endpoints
+        self._have_translated = have_translated
 
     async def append(self, tx: Transaction, entry: Entry) -> bool:
         """Adds an entry and has it told; its position is the next one of the conversation."""
@@ -117,6 +130,8 @@ class TimelineRepository:
             await self._tell_people(tx, entry)
         if may_hear.endpoints:
             await self._tell_endpoints(tx, entry)
+        if may_hear.translations and self._have_translated is not None:
+            await self._have_translated(tx, entry)
         return True
 
     async def timeline(
@@ -126,19 +141,28 @@ class TimelineRepository:
         query = select(entries).where(entries.c.conversation_id == key_of(conversation))
         query = _seen_from(seat, query)
         query = keyset(query, (entries.c.create_time, entries.c.id), page, descending=newest_first)
-        found = [_entry(row, seat) for row in await tx.fetch_all(query)]
+        rows = await tx.fetch_all(query)
+        translations = await translations_of(tx, key_of(conversation), rows)
+        found = [_entry(row, seat, translations) for row in rows]
         return page_of(found, page, lambda last: cursor_of(last.create_time, last.id))
 
     async def entries_after(
         self, tx: Transaction, *, conversation: str, seat: Seat, position: int, limit: int
-    ) -> list[tuple[int, Entry]]:
-        """In the order of adding."""
-        query = select(entries).where(
-            entries.c.conversation_id == key_of(conversation), entries.c.position > position
+    ) -> list[Growth]:
+        """In the order of adding and changing. One statement, so that both are of the same moment."""
+        of_it = select(entries).where(entries.c.conversation_id == key_of(conversation))
+        added = _seen_from(seat, of_it.add_columns(entries.c.position.label("place"))).where(
+            entries.c.position > position
         )
-        query = _seen_from(seat, query)
-        rows = await tx.fetch_all(query.order_by(entries.c.position).limit(limit))
-        return [(row.position, _entry(row, seat)) for row in rows]
+        changed = _seen_from(seat, of_it.add_columns(entries.c.change_position.label("place"))).where(
+            entries.c.change_position > position, entries.c.position <= position
+        )
+        query = union_all(
+            *(half.order_by("place").limit(limit).subquery().select() for half in (added, changed))
+        )
+        rows = await tx.fetch_all(query.order_by("place").limit(limit))
+        translations = await translations_of(tx, key_of(conversation), rows)
+        return [Growth(row.place, _entry(row, seat, translations), row.change_position or 0) for row in rows]
 
     async def position_of(self, tx: Transaction, *, conversation: str, entry_id: str) -> int | None:
         """The position of an entry; None where it is not part of the conversation."""
@@ -158,7 +182,9 @@ class TimelineRepository:
         if not is_id(message_id):
             return None
         row = await tx.fetch_one(_MESSAGE, {"conversation": key_of(conversation), "id": message_id})
-        return None if row is None else _message(row)
+        if row is None:
+            return None
+        return _message(row, await translations_of(tx, key_of(conversation), [row]))
 
     async def count_unread(self, tx: Transaction, *, seat: Seat, after: Message) -> int:
         """How many public messages of others stand after `after`."""
@@ -230,7 +256,7 @@ def _entry_columns(entry: Entry) -> dict[str, Any]:
     return columns
 
 
-def _message(row: Row[Any]) -> Message:
+def _message(row: Row[Any], translations: Mapping[str, tuple[Translation, ...]]) -> Message:
     return Message(
         conversation=PREFIX + row.conversation_id,
         id=row.id,
@@ -242,12 +268,14 @@ def _message(row: Row[Any]) -> Message:
         read_time=row.read_time,
         recipients=tuple(row.recipients or ()),
         attachments=documents_of(row),
+        language=row.language or "",
+        translations=translations.get(row.id, ()),
     )
 
 
-def _entry(row: Row[Any], seat: Seat) -> Entry:
+def _entry(row: Row[Any], seat: Seat, translations: Mapping[str, tuple[Translation, ...]]) -> Entry:
     if row.kind is not None:
-        content: Message | Happening = _message(row)
+        content: Message | Happening = _message(row, translations)
     else:
         amount = None if row.currency is None else Money(row.currency, row.amount)
         content = Happening(

@@ -40,6 +40,15 @@ class Selection:
     marketplace: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """An entry that was added, or changed, at `position`. `change` is when it last changed, 0 for never."""
+
+    position: int
+    entry: Entry
+    change: int
+
+
 class Conversations(Protocol):
     """Keeps conversations."""
 
@@ -107,8 +116,8 @@ class Timelines(Protocol):
 
     async def entries_after(
         self, tx: Transaction, *, conversation: str, seat: Seat, position: int, limit: int
-    ) -> list[tuple[int, Entry]]:
-        """What may be seen from `seat` of what was added after `position`, in the order of adding."""
+    ) -> list[Growth]:
+        """What may be seen from `seat` of what was added or changed after `position`, in that order."""
         ...
 
     async def position_of(self, tx: Transaction, *, conversation: str, entry_id: str) -> int | None:
@@ -116,11 +125,11 @@ class Timelines(Protocol):
         ...
 
     async def last_position(self, tx: Transaction, conversation: str) -> int:
-        """The position of the newest entry; 0 before the first."""
+        """The position of what was last added or changed; 0 before the first."""
         ...
 
     async def message(self, tx: Transaction, *, conversation: str, message_id: str) -> Message | None:
-        """A message; None where it is not part of the conversation."""
+        """A message with its translations; None where it is not part of the conversation."""
         ...
 
     async def count_unread(self, tx: Transaction, *, seat: Seat, after: Message) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.refusal import not_found
 from services.messaging.domain import profile as profiles
 from services.messaging.domain.profile import Profile, ProfileChange
+from services.messaging.domain.translation_refusals import not_offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,19 @@ class HeldLinks(Protocol):
 
 
 class ProfileCommands:
-    """One method per mutating RPC."""
+    """One method per mutating RPC. `languages` are those into which messages can be translated."""
 
     def __init__(
-        self, database: Database, store: Profiles, proofs: Proofs, links: HeldLinks, *, clock: Clock
+        self,
+        database: Database,
+        store: Profiles,
+        proofs: Proofs,
+        links: HeldLinks,
+        *,
+        languages: Sequence[str],
+        clock: Clock,
     ) -> None:
+        self._languages = languages
         self._database = database
         self._store = store
         self._proofs = proofs
@@ -79,8 +89,11 @@ class ProfileCommands:
         self._clock = clock
 
     async def update_profile(self, call: Call, command: UpdateProfile) -> ProfileView:
-        """Changes the caller's own. Refusals: NOT_FOUND and those of the domain."""
+        """Changes the caller's own. Refusals: NOT_FOUND, LANGUAGE_NOT_OFFERED and those of the domain."""
         require_own(call, command.user)
+        wanted = command.change.auto_translate
+        if wanted and wanted not in self._languages:
+            raise not_offered("profile.auto_translate", wanted, self._languages)
 
         async def work(tx: Transaction) -> ProfileView:
             found = await self._store.load_for_update(tx, command.user)

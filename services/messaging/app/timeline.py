@@ -11,7 +11,7 @@ from chassis.db import Database, Transaction
 from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import not_found
 from services.messaging.app.conversations import visible
-from services.messaging.app.ports import Conversations, LiveFeed, Timelines
+from services.messaging.app.ports import Conversations, Growth, LiveFeed, Timelines
 from services.messaging.domain.side import Seat
 from services.messaging.domain.timeline import Entry
 
@@ -63,7 +63,9 @@ class TimelineQueries:
         return await self._database.read(work)
 
     async def watch_conversation(self, call: Call, query: WatchConversation) -> AsyncIterator[Entry]:
-        """Entries as they are added. Refusal NOT_FOUND, also for an `after_entry` of another conversation."""
+        """Entries as they are added, and again as they are translated. Refusal NOT_FOUND, also for an
+        `after_entry` of another conversation.
+        """
 
         async def begin(tx: Transaction) -> tuple[Seat, int]:
             _, seat = await visible(self._store, tx, call, query.conversation)
@@ -73,18 +75,23 @@ class TimelineQueries:
         return self._watch(query.conversation, seat, position)
 
     async def _watch(self, conversation: str, seat: Seat, position: int) -> AsyncIterator[Entry]:
+        # What was shown as it was after a change that is still to come.
+        shown: dict[str, int] = {}
         async with self._feed.watch(conversation) as growth:
             async for _ in growth:
                 while True:
                     found = await self._read_after(conversation, seat, position)
-                    for added, entry in found:
-                        yield entry
-                        position = added
+                    for each in found:
+                        if shown.pop(each.entry.id, 0) != each.position:
+                            yield each.entry
+                        if each.change > each.position:
+                            shown[each.entry.id] = each.change
+                        position = each.position
                     if len(found) < WATCH_BATCH:
                         break
 
-    async def _read_after(self, conversation: str, seat: Seat, position: int) -> list[tuple[int, Entry]]:
-        async def work(tx: Transaction) -> list[tuple[int, Entry]]:
+    async def _read_after(self, conversation: str, seat: Seat, position: int) -> list[Growth]:
+        async def work(tx: Transaction) -> list[Growth]:
             if seat.in_copy and (await self._store.load(tx, conversation)).copy_of(seat.user) is None:
                 # The grant was taken back while he was watching.
                 raise not_found(conversation)

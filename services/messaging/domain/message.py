@@ -13,6 +13,7 @@ from services.messaging.domain.conversation import MACHINE, Conversation, State
 from services.messaging.domain.lifecycle import reopened
 from services.messaging.domain.receipt import ReadReceipt
 from services.messaging.domain.side import Seat, Side, other
+from services.messaging.domain.translation import Translation
 
 
 class Kind(StrEnum):
@@ -25,7 +26,8 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Message:
     """Something that a participant wrote. `read_time` is when the other side first read it; `recipients` are
-    those to whom it went at that moment.
+    those to whom it went at that moment. `language` is known, and there are `translations`, once somebody
+    asked for one.
     """
 
     conversation: str
@@ -38,6 +40,8 @@ class Message:
     read_time: datetime | None = None
     recipients: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    language: str = ""
+    translations: tuple[Translation, ...] = ()
 
     @property
     def name(self) -> str:

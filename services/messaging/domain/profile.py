@@ -60,7 +60,8 @@ class Delivery(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`user` is `users/{user}`. `choices` holds what differs from telling each thing at once. `teams` maps
+    """`user` is `users/{user}`. `auto_translate` is the language into which messages to him are translated by
+    themselves, empty for none. `choices` holds what differs from telling each thing at once. `teams` maps
     `sellers/{seller}` to when a token last showed the membership.
     """
 
@@ -71,6 +72,7 @@ class Profile:
     phone: str = ""
     locale: str = ""
     time_zone: str = ""
+    auto_translate: str = ""
     choices: Mapping[NoticeKind, Delivery] = field(default_factory=dict)
     teams: Mapping[str, datetime] = field(default_factory=dict)
     version: int = 0
@@ -116,6 +118,7 @@ class ProfileChange:
     phone: str | None = None
     locale: str | None = None
     time_zone: str | None = None
+    auto_translate: str | None = None
     choices: tuple[tuple[NoticeKind, Delivery], ...] | None = None
 
 
@@ -175,6 +178,8 @@ def _checked(wanted: ProfileChange) -> dict[str, Any]:
         values["phone"] = wanted.phone
     if wanted.locale is not None:
         values["locale"] = wanted.locale
+    if wanted.auto_translate is not None:
+        values["auto_translate"] = wanted.auto_translate
     if wanted.time_zone is not None:
         if wanted.time_zone:
             zone_of(wanted.time_zone, field="profile.time_zone")

@@ -8,10 +8,12 @@ from typing import Any
 
 from chassis.server import respond, respond_each
 from parley.messaging.v1 import messaging_service_pb2 as pb
+from parley.messaging.v1 import translation_methods_pb2 as translating
 from services.messaging.app.messages import MessageCommands
 from services.messaging.app.timeline import TimelineQueries
+from services.messaging.app.translations import TranslationCommands
 from services.messaging.wire import messages as wire
-from services.messaging.wire import timeline
+from services.messaging.wire import timeline, translations
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class MessageRooms:
 
     commands: MessageCommands
     timelines: TimelineQueries
+    translations: TranslationCommands
 
 
 class MessageMethods:
@@ -50,3 +53,10 @@ class MessageMethods:
     async def MarkRead(self, request: pb.MarkReadRequest, context: Any) -> pb.MarkReadResponse:
         command = wire.mark_read_command(request)
         return await respond(context, command, self._messages.commands.mark_read, wire.mark_read_response)
+
+    async def TranslateMessage(
+        self, request: translating.TranslateMessageRequest, context: Any
+    ) -> translating.TranslateMessageResponse:
+        command = translations.translate_message_command(request)
+        translate = self._messages.translations.translate
+        return await respond(context, command, translate, translations.translate_message_response)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from chassis.wire import timestamp
-from parley.messaging.v1 import messaging_service_pb2, timeline_pb2
+from chassis.wire import optional_timestamp, timestamp
+from parley.messaging.v1 import messaging_service_pb2, timeline_pb2, translation_pb2
 from services.messaging.app.messages import MarkRead, SendMessage
 from services.messaging.app.views import ConversationView
 from services.messaging.domain.message import Message
+from services.messaging.domain.translation import Translation
 from services.messaging.wire.attachments import wire_attachment
 from services.messaging.wire.conversations import wire_conversation
 from services.messaging.wire.values import KINDS, KINDS_SENT, SIDES
@@ -33,10 +34,23 @@ def wire_message(message: Message) -> timeline_pb2.Message:
         create_time=timestamp(message.create_time),
         recipients=message.recipients,
         attachments=[wire_attachment(each) for each in message.attachments],
+        language=message.language,
+        translations=[wire_translation(each) for each in message.translations],
     )
     if message.read_time is not None:
         resource.read_time.CopyFrom(timestamp(message.read_time))
     return resource
+
+
+def wire_translation(translation: Translation) -> translation_pb2.Translation:
+    """What a message says in another language."""
+    return translation_pb2.Translation(
+        language=translation.language,
+        source_language=translation.source,
+        text=translation.text,
+        engine=translation.engine,
+        create_time=optional_timestamp(translation.create_time),
+    )
 
 
 def send_message_response(message: Message) -> messaging_service_pb2.SendMessageResponse:

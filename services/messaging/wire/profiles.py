@@ -21,6 +21,7 @@ _READERS: Final[Mapping[str, Callable[[pb.Profile], Any]]] = {
     "phone": lambda sent: sent.phone,
     "locale": lambda sent: sent.locale,
     "time_zone": lambda sent: sent.time_zone,
+    "auto_translate": lambda sent: sent.auto_translate,
     "notification_choices": lambda sent: tuple(_choice(choice) for choice in sent.notification_choices),
 }
 _FIELDS: Final = {"notification_choices": "choices"}
@@ -74,6 +75,7 @@ def profile_message(view: ProfileView) -> pb.Profile:
         phone=found.phone,
         locale=found.locale,
         time_zone=found.time_zone,
+        auto_translate=found.auto_translate,
         notification_choices=[
             pb.NotificationChoice(
                 kind=pb.NotificationChoice.Kind.Value(f"KIND_{kind.name}"),

@@ -1,4 +1,4 @@
-"""The settings of mails: what contradicts itself is told before anything starts."""
+"""The settings of mails and of the translator: what contradicts itself is told before anything starts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from chassis.config import ConfigError, load
-from services.messaging.config import MessagingConfig, SmtpTls
+from services.messaging.config import MessagingConfig, SmtpTls, TranslatorKind
 
 SMTP = "PARLEY_MESSAGING_SMTP_"
+TRANSLATOR = "PARLEY_MESSAGING_TRANSLATOR"
+LANGUAGES = "PARLEY_MESSAGING_TRANSLATION_LANGUAGES"
 
 
 def read(folder: Path, **variables: str) -> MessagingConfig:
@@ -42,6 +44,12 @@ def test_mails_travel_in_the_clear_on_the_loopback_only(tmp_path: Path, host: st
         ({"PARLEY_MESSAGING_PUBLIC_URL": "javascript:alert(1)"}, "PUBLIC_URL"),
         ({"PARLEY_MESSAGING_MAIL_FROM": "Parley <no-reply@parley.example>"}, "MAIL_FROM"),
         ({"PARLEY_MESSAGING_MAIL_FROM_NAME": "Parley\nBcc: all@mail.example"}, "MAIL_FROM_NAME"),
+        ({TRANSLATOR: "apertium"}, "TRANSLATOR_URL"),
+        ({TRANSLATOR: "libretranslate", f"{TRANSLATOR}_URL": "file:///etc/passwd"}, "TRANSLATOR_URL"),
+        ({f"{TRANSLATOR}_URL": "http://127.0.0.1:5000"}, "TRANSLATOR"),
+        ({LANGUAGES: "en,de,fr,it,es,pt,nl,pl,ja,sv"}, "TRANSLATION_LANGUAGES"),
+        ({LANGUAGES: "en,en"}, "TRANSLATION_LANGUAGES"),
+        ({LANGUAGES: "en,de-AT"}, "TRANSLATION_LANGUAGES"),
     ],
 )
 def test_contradictions(tmp_path: Path, variables: dict[str, str], named: str) -> None:
@@ -49,6 +57,16 @@ def test_contradictions(tmp_path: Path, variables: dict[str, str], named: str) -
         read(tmp_path, **variables)
     assert [mistake.variable for mistake in error.value.mistakes] == [f"PARLEY_MESSAGING_{named}"]
     assert "secret" not in str(error.value)
+
+
+def test_a_translator_and_its_languages(tmp_path: Path) -> None:
+    assert read(tmp_path).translator is TranslatorKind.NONE
+    assert len(read(tmp_path).translation_languages) == 9
+    found = read(
+        tmp_path,
+        **{TRANSLATOR: "apertium", f"{TRANSLATOR}_URL": "http://apertium:2737", LANGUAGES: "de, en"},
+    )
+    assert (found.translator, found.translation_languages) == (TranslatorKind.APERTIUM, ("de", "en"))
 
 
 def test_the_password_comes_from_a_file(tmp_path: Path) -> None:
