@@ -21,6 +21,7 @@ PAGES: Final = (
     (re.compile(r"/conversations/[A-Za-z0-9-]{1,100}"), "/conversations/{conversation}"),
     (re.compile(r"/profile"), "/profile"),
     (re.compile(r"/verify-email"), "/verify-email"),
+    (re.compile(r"/act"), "/act"),
 )
 """The paths of the shell, and what to call them. `files/app.js` knows what each of them shows."""
 ENTRY: Final = "app.js"

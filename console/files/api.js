@@ -70,9 +70,9 @@ export async function refusal(answer) {
   return problem;
 }
 
-async function call(method, where, { query = {}, body, key, signal, attempts = ATTEMPTS } = {}) {
+async function call(method, where, { attempts = ATTEMPTS, signal, ...request } = {}) {
   for (let attempt = 1; ; attempt += 1) {
-    const problem = await once(method, where, { query, body, key, signal }).catch((error) => {
+    const problem = await once(method, where, { ...request, signal }).catch((error) => {
       if (error instanceof Problem) return error;
       throw error;
     });
@@ -82,15 +82,18 @@ async function call(method, where, { query = {}, body, key, signal, attempts = A
   }
 }
 
-async function once(method, where, { query, body, key, signal }) {
+async function once(method, where, { query = {}, body, key, link, isPublic = false, signal }) {
   const url = new URL(where, location.origin);
   for (const [name, value] of Object.entries(query)) {
     if (value !== "" && value !== undefined && value !== false) url.searchParams.set(name, value);
   }
-  const sent = headers({
+  const more = {
     ...(body === undefined ? {} : { "content-type": "application/json" }),
     ...(key ? { "idempotency-key": key } : {}),
-  });
+    ...(link ? { "parley-link": link } : {}),
+  };
+  // What needs nobody is not to fail because of a session that is over.
+  const sent = isPublic ? more : headers(more);
   const limit = AbortSignal.timeout(SECONDS * 1000);
   let answer;
   try {

@@ -10,6 +10,7 @@ const ROUTES = [
   { pattern: /^\/conversations\/([A-Za-z0-9-]+)$/, load: () => import("./desk.js") },
   { pattern: /^\/profile$/, load: () => import("./profile.js") },
   { pattern: /^\/verify-email$/, load: () => import("./verify.js"), keepsFragment: true },
+  { pattern: /^\/act$/, load: () => import("./act.js"), keepsFragment: true, isPublic: true },
 ];
 const LANGUAGE = "language";
 

@@ -151,3 +151,49 @@ async def test_a_quote_is_negotiated_in_the_orders_conversation_and_by_mail(
         assert await behind(shop.owner, answered) == conversation
         await complete(shop.owner, conversation, event)
         await in_state(ana, order["name"], "PROCESSING")
+
+
+@pytest.mark.covers("X20")
+async def test_a_scanner_follows_the_link_of_an_offer_and_the_buyer_accepts_by_it(
+    stack: Target, ana: Party, gated: Shop, post: Post
+) -> None:
+    address = await reachable(ana, ana.name, post)
+    asked = await request(ana, gated.basic)
+    terms = terms_of(gated.basic, "120.00 EUR", online=False)
+    found = await offer(gated, {"orderRequest": asked["name"]}, terms)
+    mail = await post.to(address, "You have an offer")
+    (link,) = [each for each in LINK.findall(str(mail.get_body(("plain",)).get_content())) if "/act#" in each]  # type: ignore[union-attr]
+    token = parse_qs(urlsplit(link).fragment)["link"][0]
+    carried, wish = {"parley-link": token}, {"token": token, "action": "accept"}
+    async with httpx.AsyncClient(base_url=stack.url, trust_env=False) as browser:
+        before = (await ana.get(found["name"]))["offer"]
+        for method in ("HEAD", "GET", "GET"):
+            page = await browser.request(method, urlsplit(link).path, headers={"sec-purpose": "prefetch"})
+            assert page.status_code == 200
+            assert "script-src 'self'" in page.headers["content-security-policy"]
+        looks = [(await browser.get("/v1/magicLink", headers=carried)).json()["link"] for _ in range(5)]
+        shown = looks[-1]
+        assert (shown["offer"], shown["revision"]) == (found["name"], 1)
+        assert (shown["total"]["units"], shown["allowedActions"]) == ("120", ["accept", "decline"])
+        assert (await browser.head("/v1/magicLink:use", headers=carried)).status_code == 405
+        assert (await browser.get("/v1/magicLink:use", headers=carried)).status_code == 405
+        # Addresses are logged, so that the token may not stand in one.
+        exposed = await browser.get("/v1/magicLink", params={"token": token})
+        assert (exposed.status_code, exposed.json()["reason"]) == (400, "MALFORMED_REQUEST")
+        guessed = await browser.get("/v1/magicLink", headers={"parley-link": f"{token}x"})
+        assert (guessed.status_code, guessed.json()["reason"]) == (400, "LINK_INVALID")
+        assert (await ana.get(found["name"]))["offer"] == before
+
+        first = await browser.post("/v1/magicLink:use", json=wish)
+        again = await browser.post("/v1/magicLink:use", json=wish)
+        assert first.json() == again.json()
+        other = await browser.post("/v1/magicLink:use", json={**wish, "action": "decline"})
+        assert (other.status_code, other.json()["reason"]) == (400, "LINK_USED")
+    order = await seen(lambda: ana.get(first.json()["order"]), "the order exists")
+    assert order["order"]["buyer"] == f"users/{ana.name}"
+    assert [each["name"] for each in (await ana.get("orders"))["orders"]] == [first.json()["order"]]
+    entries = await complete(ana, asked["conversation"], "OFFER_ACCEPTED")
+    (accepted,) = [each["event"] for each in entries if each["event"]["type"] == "TYPE_OFFER_ACCEPTED"]
+    assert (accepted["side"], accepted["byLink"]) == ("SIDE_BUYER", True)
+    for path in DataFolder(stack.issuer_key.parent.parent).logs.iterdir():
+        assert token.partition(".")[2] not in path.read_text("utf-8", "replace"), path.name

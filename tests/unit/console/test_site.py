@@ -54,7 +54,7 @@ def test_whatever_happens_has_words() -> None:
     assert {name.removeprefix("TYPE_") for name in types} - {"UNSPECIFIED"} <= words
 
 
-@pytest.mark.parametrize("view", ["desk.js", "profile.js", "verify.js"])
+@pytest.mark.parametrize("view", ["desk.js", "profile.js", "verify.js", "act.js"])
 def test_the_first_view_is_small(view: str) -> None:
     scripts = {*modules(SOURCES, ENTRY), *modules(SOURCES, view)}
     words = max(len(SOURCES[f"{language}.json"]) for language in LANGUAGES)
@@ -82,7 +82,7 @@ def test_the_shell_is_served_at_every_page_and_names_its_files() -> None:
     site = read_site()
     pages = {
         path: site.find(path)
-        for path in ("/console", "/console/", "/conversations/0198-ab", "/profile", "/verify-email")
+        for path in ("/console", "/console/", "/conversations/0198-ab", "/profile", "/verify-email", "/act")
     }
     assert {path: page.label for path, page in pages.items() if page} == {
         "/console": "/console",
@@ -90,6 +90,7 @@ def test_the_shell_is_served_at_every_page_and_names_its_files() -> None:
         "/conversations/0198-ab": "/conversations/{conversation}",
         "/profile": "/profile",
         "/verify-email": "/verify-email",
+        "/act": "/act",
     }
     page = site.find("/console")
     assert page is not None
