@@ -76,6 +76,8 @@ class Service:
     """Tasks that run for as long as the service, by name; each is restarted when it fails."""
     prepare: Callable[[], Awaitable[None]] | None = None
     """Runs once before the first call is served."""
+    drain: Callable[[], Awaitable[None]] | None = None
+    """Runs once when the service is to end, before its calls are drained: nothing else may come in after."""
     close: Callable[[], Awaitable[None]] | None = None
     """Runs once after the last work has ended, before the connections to peers and storage close."""
 
@@ -302,6 +304,8 @@ class Host(Generic[C]):
         if hasattr(self, "server"):
             await self.health.drain()
             self.chain.drain()
+            if self.service.drain is not None:
+                await self.service.drain()
             await self.server.grpc_server.stop(self.config.shutdown_seconds)
             await self._finish_work()
         await self.background.stop()

@@ -56,5 +56,17 @@ class RunningStack:
 
 def as_json(state: Mapping[str, Any]) -> dict[str, Any]:
     """What `stack ports --json` prints. Not those of external servers, which may carry passwords."""
-    names = ("ready", "http", "openapi", "docs", "grpc", "metrics", "postgres", "nats", "mails", "data_dir")
+    names = (
+        "ready",
+        "http",
+        "openapi",
+        "docs",
+        "grpc",
+        "metrics",
+        "postgres",
+        "nats",
+        "mails",
+        "smtp",
+        "data_dir",
+    )
     return {name: state[name] for name in names if name in state}

@@ -68,6 +68,7 @@ def _passwords(folder: Path) -> list[Path]:
         password = keep(f"{service}_password", _password())
         role = f"parley_{service}"
         keep(f"{service}_dsn", f"postgresql://{role}:{password}@{POSTGRES_HOST}:{ports['postgres']}/{role}")
+    keep("reply_key", _password())
     # The URL holds the password, from which the configuration follows.
     url = keep("nats_url", f"nats://{NATS_USER}:{_password()}@{NATS_HOST}:{ports['nats']}")
     password = url.removeprefix(f"nats://{NATS_USER}:").partition("@")[0]

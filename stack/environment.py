@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from stack.ports import SERVICES, Ports
 MARK: Final = "PARLEY_STACK_MEMBER"
 """Carried by every process of a stack with the path of its data folder; tells leftovers from strangers."""
 
+REPLY_DOMAIN: Final = "reply.parley.example"
+"""Where answers to this stack's mails go: to nobody but whoever brings them to its own port."""
 SHUTDOWN_SECONDS: Final = 8
 _MAIL_VARIABLES: Final = ("SMTP_ADDRESS", "MESSAGING_SMTP_ADDRESS", "MAIL_FOLDER", "MESSAGING_MAIL_FOLDER")
 _ROOT: Final = Path(__file__).absolute().parent.parent
@@ -46,7 +49,12 @@ class External:
 
     def roles(self, ports: Ports | None = None) -> tuple[str, ...]:
         """The roles of `ports` that this stack listens on itself."""
-        replaced = {"postgres": self.postgres, "nats": self.nats, "mails": self.mails}
+        replaced = {
+            "postgres": self.postgres,
+            "nats": self.nats,
+            "mails": self.mails,
+            "mail in": self.mails,
+        }
         return tuple(role for role in (ports or Ports(0, 0)).roles() if not replaced.get(role, False))
 
 
@@ -118,9 +126,16 @@ class Environments:
         return environment
 
     def _add_mail(self, environment: dict[str, str]) -> None:
-        """Mails go into the data folder, unless a server was named; their links lead to this gateway."""
+        """Mails go into the data folder and are answered at a port of this machine, unless a server was
+        named; their links lead to this gateway.
+        """
         if not self._external.mails:
             environment["PARLEY_MESSAGING_MAIL_FOLDER"] = os.fspath(self._folder.mail)
+            environment["PARLEY_MESSAGING_MAIL_IN_ADDRESS"] = self._ports.address("mail in")
+            environment["PARLEY_MESSAGING_REPLY_DOMAIN"] = REPLY_DOMAIN
+            # Of a secret that the folder has had from its first day: addresses outlive every start.
+            secret = f"reply addresses {self._secrets.postgres}".encode()
+            environment["PARLEY_MESSAGING_REPLY_KEY"] = hashlib.sha256(secret).hexdigest()
         if not any(_given(environment, f"PARLEY_{name}") for name in ("PUBLIC_URL", "MESSAGING_PUBLIC_URL")):
             environment["PARLEY_MESSAGING_PUBLIC_URL"] = f"http://{self._ports.address('gateway')}"
 

@@ -29,12 +29,14 @@ _OFFSETS: Final[Mapping[str, int]] = {
     "messaging metrics": 104,
     "gateway metrics": 105,
     "mails": 106,
+    "mail in": 107,
 }
 _PURPOSES: Final[Mapping[str, str]] = {
     "gateway": "the HTTP address of the gateway",
     "postgres": "the embedded PostgreSQL",
     "nats": "the embedded NATS",
     "mails": "the page of the mails",
+    "mail in": "the SMTP address for answers by mail",
 }
 
 # Chosen ports stay below the range from which systems take the local ports of outgoing connections (32768 on

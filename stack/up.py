@@ -205,7 +205,8 @@ class Start:
         self._console.say(_NAME, f"page   {http}/console")
         self._console.say(_NAME, f"gRPC   {grpc}")
         if not self._external.mails:
-            self._console.say(_NAME, f"mails  http://{self._ports.address('mails')}")
+            answers = f"(answers by SMTP: {self._ports.address('mail in')})"
+            self._console.say(_NAME, f"mails  http://{self._ports.address('mails')}   {answers}")
         self._console.say(_NAME, f"logs   {self._folder.logs}")
         self._console.say(
             _NAME, "more   python -m stack status | ports | token --as buyer --user ana; Ctrl-C stops"
@@ -232,6 +233,7 @@ class Start:
                 state[name] = self._ports.address(name)
         if not self._external.mails:
             state["mails"] = f"http://{self._ports.address('mails')}"
+            state["smtp"] = self._ports.address("mail in")
         self._folder.write_state(state)
 
 

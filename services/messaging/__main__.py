@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from chassis import serve
 from chassis.host import Definition, Runtime, Service
-from chassis.timers import Handler, LaneHandler
+from chassis.timers import LaneHandler
 from parley.messaging.v1.messaging_service_pb2_grpc import add_MessagingServiceServicer_to_server
 from services.messaging.adapters.archive import ZipArchive
 from services.messaging.adapters.attachment_repository import AttachmentRepository
@@ -18,13 +19,12 @@ from services.messaging.adapters.file_store import ObjectFileStore
 from services.messaging.adapters.lead_repository import LeadRepository
 from services.messaging.adapters.live_feed import BROADCASTS, BroadcastFeed
 from services.messaging.adapters.magic_link_repository import MagicLinkRepository
-from services.messaging.adapters.mail_folder import FolderTransport, NoTransport
+from services.messaging.adapters.mail_in_repository import ReceivedMailRepository
 from services.messaging.adapters.mail_repository import (
     MailRepository,
     NotificationRepository,
     VerificationRepository,
 )
-from services.messaging.adapters.mail_writing import MailWriter
 from services.messaging.adapters.offers_client import OffersClient
 from services.messaging.adapters.outcome_repository import OutcomeRepository
 from services.messaging.adapters.pdf_inspection import PdfInspector, TemporaryFiles
@@ -53,10 +53,12 @@ from services.messaging.app.inquiries import InquiryCommands
 from services.messaging.app.interpreter import Interpreter
 from services.messaging.app.leads import LeadBook, LeadQueries
 from services.messaging.app.lifecycle import LifecycleCommands
-from services.messaging.app.magic_links import LinkIssuer, MagicLinks
-from services.messaging.app.mail_ports import Transport
+from services.messaging.app.magic_links import MagicLinks
+from services.messaging.app.mail_in import (
+    ReceivedMailQueries,
+)
 from services.messaging.app.messages import MessageCommands
-from services.messaging.app.notifications import COMPOSE, DIGEST, SEND, MailTimers, Notifier
+from services.messaging.app.notifications import Notifier
 from services.messaging.app.outcomes import OutcomeQueries, OutcomeReactions
 from services.messaging.app.pace import Pace
 from services.messaging.app.participants import ParticipantCommands
@@ -94,7 +96,11 @@ from services.messaging.entrypoints.message_methods import MessageRooms
 from services.messaging.entrypoints.personal_data_methods import PersonalDataRooms
 from services.messaging.entrypoints.profile_methods import ProfileRooms
 from services.messaging.entrypoints.webhook_methods import WebhookRooms
+from services.messaging.mail_wiring import mail_edge, mail_timers
 from services.messaging.wire.events import event_record
+
+if TYPE_CHECKING:
+    from services.messaging.entrypoints.mail_in import MailEdge
 
 
 def build(runtime: Runtime[MessagingConfig]) -> Service:
@@ -113,6 +119,12 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         database, store, timelines, feed, leads=leads, pace=pace, clock=clock, ids=ids
     )
     retention = _retention(runtime, hooks)
+    messages = MessageCommands(
+        database, store, timelines, feed, attachments=held, pace=pace, clock=clock, ids=ids
+    )
+    uploads = AttachmentCommands(database, store, held, files, _examination(config), clock=clock, ids=ids)
+    told = ToldProfiles(leads.profile_saved)
+    edge = mail_edge(runtime, messages, uploads, told)
     servicer = MessagingServicer(
         conversations=ConversationRooms(
             inquiries,
@@ -126,9 +138,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
             RatingQueries(database, ratings, clock),
         ),
         messages=MessageRooms(
-            MessageCommands(
-                database, store, timelines, feed, attachments=held, pace=pace, clock=clock, ids=ids
-            ),
+            messages,
             TimelineQueries(database, store, timelines, feed),
             _translation_commands(runtime, translations, feed),
         ),
@@ -138,8 +148,9 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         personal=_personal_data_rooms(runtime, files),
         webhooks=_webhook_rooms(runtime, hooks),
         magic_links=_magic_links(runtime, inquiries, feed),
+        received_mails=ReceivedMailQueries(database, ReceivedMailRepository()),
         attachments=AttachmentRooms(
-            AttachmentCommands(database, store, held, files, _examination(config), clock=clock, ids=ids),
+            uploads,
             AttachmentQueries(database, store, timelines, held, files, feed=feed, clock=clock, ids=ids),
         ),
     )
@@ -151,16 +162,17 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
             RatingReactions(database, ratings),
         ),
         timers={
-            **_mail_timers(runtime),
+            **mail_timers(runtime, told),
             **_webhook_timers(runtime, hooks),
             TRANSLATE: _translation_timers(runtime, translations, feed),
             SWEEP: sweeper.sweep,
             REMOVE: sweeper.remove,
             FORGET: retention.forget,
         },
-        prepare=retention.begin,
         broadcasts={BROADCASTS: feed.heard},
         background={"live feed": feed.run},
+        prepare=partial(_prepare, retention, edge),
+        drain=None if edge is None else edge.stop,
     )
 
 
@@ -223,6 +235,12 @@ def _translation_timers(
     kept, clock = TranslationRepository(), runtime.clock
     timers = TranslationTimers(runtime.database, kept, feed, translations=translations, clock=clock)
     return LaneHandler(timers.translate, "translations", lambda _: EVERY_MESSAGE)
+
+
+async def _prepare(retention: Retention, edge: MailEdge | None) -> None:
+    await retention.begin()
+    if edge is not None:
+        await edge.start()
 
 
 def _examination(config: MessagingConfig) -> Examination:
@@ -302,44 +320,6 @@ def _profile_rooms(runtime: Runtime[MessagingConfig]) -> ProfileRooms:
         VerificationCommands(database, people, proofs, clock),
         ProfileQueries(database, people, clock),
     )
-
-
-def _mail_timers(runtime: Runtime[MessagingConfig]) -> dict[str, Handler]:
-    people = ToldProfiles(_lead_book(runtime).profile_saved)
-    timers = MailTimers(
-        runtime.database,
-        notifications=NotificationRepository(),
-        mails=MailRepository(people),
-        people=people,
-        links=LinkIssuer(MagicLinkRepository(), clock=runtime.clock, ids=runtime.ids),
-        transport=_transport(runtime.config),
-        clock=runtime.clock,
-        ids=runtime.ids,
-    )
-    return {COMPOSE: timers.compose, DIGEST: timers.digest, SEND: timers.send}
-
-
-def _transport(config: MessagingConfig) -> Transport:
-    writer = MailWriter(
-        sender_name=config.mail_from_name, sender=config.mail_from, public_url=config.public_url
-    )
-    if config.smtp_address is not None:
-        # Only whoever speaks SMTP needs its library.
-        from services.messaging.adapters.mail_smtp import SmtpServer, SmtpTransport
-
-        server = SmtpServer(
-            config.smtp_address.host,
-            config.smtp_address.port,
-            config.smtp_tls,
-            user=config.smtp_user,
-            password=config.smtp_password.reveal(),
-            ca_file=config.smtp_ca_file,
-            timeout_seconds=config.smtp_timeout_seconds,
-        )
-        return SmtpTransport(server, writer, sender=config.mail_from)
-    if config.mail_folder is not None:
-        return FolderTransport(config.mail_folder, writer)
-    return NoTransport()
 
 
 DEFINITION = Definition(

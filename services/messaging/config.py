@@ -12,10 +12,13 @@ from urllib.parse import urlsplit
 
 from chassis.config import Address, Secret, ServiceConfig, setting
 
+REPLY_KEY_LENGTH = 32
+"""Characters that the key of reply addresses has at least."""
 FILE_SCHEMES = ("file", "s3", "gs", "az")
 LANGUAGES = ("en", "de", "fr", "it", "es", "pt", "nl", "pl", "ja")
 LANGUAGE_LIMIT = 9
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 _ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
@@ -65,6 +68,27 @@ class MessagingConfig(ServiceConfig):
     # Timers are claimed for 30 seconds: a mail that takes longer would be sent again meanwhile.
     smtp_timeout_seconds: float = setting(20.0, minimum=0.1, maximum=20)
 
+    mail_in_address: Address | None = setting(
+        None, shape="host:port where answers by mail are taken, or nothing where nobody answers by mail"
+    )
+    reply_domain: str = setting(
+        "",
+        shape="the domain of the addresses to which people answer, whose mail is brought to mail_in_address",
+    )
+    reply_key: Secret = setting(
+        Secret(""),
+        shape=f"at least {REPLY_KEY_LENGTH} characters by which those addresses are known, kept for good",
+    )
+    mail_in_certificate: Path | None = setting(
+        None, shape="the path of a certificate, to offer STARTTLS", must_exist=True
+    )
+    mail_in_private_key: Path | None = setting(None, shape="the path of its key", must_exist=True)
+    mail_in_require_tls: bool = setting(False, shape="true to take no mail in the clear")
+    mail_in_limit_bytes: int = setting(16_777_216, minimum=65_536, maximum=67_108_864)
+    mail_in_timeout_seconds: float = setting(
+        120.0, minimum=1, maximum=3_600, shape="how long a command, or a whole mail, may take to arrive"
+    )
+
     data_dir: Path = setting(Path(".parley"))
     attachments_url: str = setting(
         "", shape="file:///folder, s3://bucket/prefix, gs://…, az://…, or nothing for a folder of data_dir"
@@ -102,6 +126,7 @@ class MessagingConfig(ServiceConfig):
         """Two ways at once, mails in the clear over a network, half a login, addresses that are none."""
         yield from self._attachment_contradictions()
         yield from self._translation_contradictions()
+        yield from self._mail_in_contradictions()
         if self.smtp_address is not None and self.mail_folder is not None:
             yield "mail_folder", "is set beside the mail server", "one of the two"
         if (
@@ -122,6 +147,20 @@ class MessagingConfig(ServiceConfig):
             yield "mail_from", "is no e-mail address", "name@domain"
         if not self.mail_from_name.isprintable():
             yield "mail_from_name", "holds characters that cannot be seen", "a name"
+
+    def _mail_in_contradictions(self) -> Iterable[tuple[str, str, str]]:
+        if self.reply_domain and not _DOMAIN.fullmatch(self.reply_domain):
+            yield "reply_domain", "is no domain in lower case", "reply.example.org"
+        if bool(self.reply_domain) != bool(self.reply_key):
+            yield "reply_key", "and the domain are not set together", "both or neither"
+        if self.reply_key and len(self.reply_key.reveal()) < REPLY_KEY_LENGTH:
+            yield "reply_key", "is too short", f"at least {REPLY_KEY_LENGTH} characters"
+        if self.mail_in_address is not None and not self.reply_domain:
+            yield "reply_domain", "is missing for the mails to come in", "reply.example.org"
+        if (self.mail_in_certificate is None) != (self.mail_in_private_key is None):
+            yield "mail_in_private_key", "and the certificate are not set together", "both or neither"
+        if self.mail_in_require_tls and self.mail_in_certificate is None:
+            yield "mail_in_certificate", "is missing to take mails by TLS only", "the path of a certificate"
 
     def _attachment_contradictions(self) -> Iterable[tuple[str, str, str]]:
         if self.attachments_url and self.attachments_url.partition("://")[0] not in FILE_SCHEMES:

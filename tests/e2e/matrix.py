@@ -24,6 +24,7 @@ from parley.messaging.v1 import feedback_pb2 as feedback
 from parley.messaging.v1 import messaging_service_pb2 as messaging
 from parley.messaging.v1 import participant_methods_pb2 as joining
 from parley.messaging.v1 import profile_pb2 as profiles
+from parley.messaging.v1 import received_mail_pb2 as received
 from parley.messaging.v1 import translation_methods_pb2 as translating
 from parley.orders.v1 import (
     analytics_pb2,
@@ -182,6 +183,7 @@ MESSAGING: Mapping[str, Row] = {
     ),
     "MarkRead": Row(lambda f: messaging.MarkReadRequest(name=f.conversation, message=f.message)),
     "TranslateMessage": Row(lambda f: translating.TranslateMessageRequest(name=f.message)),
+    "ListReceivedMails": Row(lambda _: received.ListReceivedMailsRequest(parent="users/somebody")),
     "GetProfile": Row(lambda _: profiles.GetProfileRequest(name="users/somebody/profile")),
     "UpdateProfile": Row(
         lambda _: profiles.UpdateProfileRequest(

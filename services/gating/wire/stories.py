@@ -152,9 +152,15 @@ def decline_content(message: messaging.InquiryDeclined) -> Content:
 
 
 def message_content(message: messaging.MessageSent) -> Content | None:
-    """The seller wrote to the buyer about a request or in an inquiry; None for every other message."""
+    """The seller wrote to the buyer about a request or in an inquiry; None for every other message, also for
+    one that came by mail: nobody can say whether that is an answer or a refusal.
+    """
     facts = message.conversation
     public = message.kind == timeline_pb2.Message.KIND_PUBLIC and message.side == conversation_pb2.SIDE_SELLER
-    if not public or facts.subject.startswith("orders/"):
+    if (
+        not public
+        or message.channel == timeline_pb2.Message.CHANNEL_EMAIL
+        or facts.subject.startswith("orders/")
+    ):
         return None
     return Content(FactKind.SELLER_WROTE, facts.subject or facts.name, facts.seller, "", facts.buyer)

@@ -20,7 +20,7 @@ from services.messaging.adapters.profile_tables import profile
 from services.messaging.adapters.tables import conversation, timeline_entry
 from services.messaging.app.mail_ports import Told
 from services.messaging.domain.mail import ITEM_LIMIT, NOT_ASKED_ANY_MORE, Item, Mail, Purpose, State
-from services.messaging.domain.notification import MESSAGE_SENT, Notice
+from services.messaging.domain.notification import MAIL_POSTED, MESSAGE_SENT, Notice
 from services.messaging.domain.profile import MEMBERSHIP, Delivery
 from services.messaging.domain.side import Side
 from services.messaging.domain.verification import Verification
@@ -98,7 +98,7 @@ _ITEMS = (
         (timeline_entry.c.conversation_id == notification.c.conversation_id)
         & (timeline_entry.c.id == notification.c.id)
         # Only the copy of one's own message holds any text.
-        & (notification.c.topic == MESSAGE_SENT)
+        & notification.c.topic.in_((MESSAGE_SENT, MAIL_POSTED))
         & (timeline_entry.c.author == notification.c.recipient),
     )
     .outerjoin(

@@ -74,7 +74,9 @@ class SmtpTransport:
         try:
             async with asyncio.timeout(self._server.timeout_seconds):
                 await client.connect()
-                await client.send_message(message, sender=self._sender, recipients=[mail.recipient.email])
+                await client.send_message(
+                    message, sender=mail.bounce_to or self._sender, recipients=[mail.recipient.email]
+                )
         except aiosmtplib.SMTPRecipientsRefused as refused:
             raise recipient_refused(refused.recipients[0].code, refused.recipients[0].message) from None
         except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as refused:

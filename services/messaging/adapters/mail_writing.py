@@ -75,6 +75,8 @@ class MailWriter:
         message = EmailMessage(policy=policy.SMTP)
         message["From"] = self._sender
         message["To"] = Address(addr_spec=mail.recipient.email)
+        if mail.reply_to:
+            message["Reply-To"] = Address(addr_spec=mail.reply_to)
         message["Subject"] = letter.subject
         message["Date"] = format_datetime(mail.create_time)
         message["Message-ID"] = f"<{mail.id}@{self._domain}>"
@@ -117,7 +119,7 @@ class MailWriter:
             greeting=_greeting(mail, words),
             sections=sections,
             closing=closing,
-            footer=(words.say("automatic"), words.say("reason")),
+            footer=(words.say("answerable" if mail.reply_to else "automatic"), words.say("reason")),
             choices=(words.say("choices"), f"{self._url}{CHOICES_PATH}"),
         )
 

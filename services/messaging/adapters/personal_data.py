@@ -68,6 +68,11 @@ SELECT id::text, jsonb_strip_nulls(jsonb_build_object('conversation', conversati
     'purpose', purpose, 'state', state, 'create_time', create_time, 'end_time', end_time))
 FROM mail WHERE recipient = :user
 """
+_RECEIVED_MAILS: Final = """
+SELECT id::text, jsonb_build_object('conversation', conversation_id, 'outcome', outcome, 'reason', reason,
+    'message', message_id, 'original_text', original, 'create_time', create_time)
+FROM received_mail WHERE user_name = :user
+"""
 _LEADS: Final = """
 SELECT id::text, jsonb_build_object('seller', seller, 'source', source,
     'first_contact_time', first_contact_time, 'last_contact_time', last_contact_time)
@@ -86,6 +91,7 @@ KINDS: Final = (
     Kind("forwards", _FORWARDS),
     Kind("blocks", _BLOCKS),
     Kind("mails", _MAILS),
+    Kind("received_mails", _RECEIVED_MAILS),
     Kind("leads", _LEADS),
 )
 """How he is reached, what he decided, said and uploaded, and who saw what of him."""

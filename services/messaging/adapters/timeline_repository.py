@@ -20,7 +20,7 @@ from services.messaging.adapters.tables import conversation as conversations
 from services.messaging.adapters.tables import timeline_entry as entries
 from services.messaging.adapters.translation_repository import translations_of
 from services.messaging.app.ports import Growth
-from services.messaging.domain.message import Kind, Message
+from services.messaging.domain.message import Channel, Kind, Message
 from services.messaging.domain.side import Seat, Side, other
 from services.messaging.domain.timeline import FOR_THE_TEAM, Entry, EventType, Happening
 from services.messaging.domain.translation import Translation
@@ -34,9 +34,9 @@ WITH counted AS (
   WHERE id = :conversation RETURNING id, entry_count, buyer, seller, copies
 ), added AS (
   INSERT INTO timeline_entry (conversation_id, position, id, create_time, side, kind, author, text,
-    recipients, documents, event_type, resource, revision, currency, amount, address, by_link)
+    recipients, documents, channel, event_type, resource, revision, currency, amount, address, by_link)
   SELECT id, entry_count, CAST(:id AS uuid), CAST(:create_time AS timestamptz), :side, :kind, :author,
-    :text, CAST(:recipients AS text[]), CAST(:documents AS jsonb), :event_type, :resource,
+    :text, CAST(:recipients AS text[]), CAST(:documents AS jsonb), :channel, :event_type, :resource,
     CAST(:revision AS integer), :currency, CAST(:amount AS bigint), :address,
     CAST(:by_link AS boolean)
   FROM counted
@@ -221,6 +221,7 @@ _NO_COLUMNS: Final[dict[str, Any]] = dict.fromkeys(
         "text",
         "recipients",
         "documents",
+        "channel",
         "event_type",
         "resource",
         "revision",
@@ -243,6 +244,7 @@ def _entry_columns(entry: Entry) -> dict[str, Any]:
             "text": content.text,
             "recipients": list(content.recipients),
             "documents": json.dumps(sent) if sent else None,
+            "channel": None if content.channel is Channel.INTERFACE else content.channel.value,
         }
     columns |= {
         "event_type": content.type.value,
@@ -270,6 +272,7 @@ def _message(row: Row[Any], translations: Mapping[str, tuple[Translation, ...]])
         attachments=documents_of(row),
         language=row.language or "",
         translations=translations.get(row.id, ()),
+        channel=Channel(row.channel or Channel.INTERFACE),
     )
 
 

@@ -17,7 +17,7 @@ from services.messaging.app.ports import Conversations, LiveFeed, Timelines
 from services.messaging.app.seats import seat_of
 from services.messaging.app.views import ConversationView
 from services.messaging.domain import message as messages
-from services.messaging.domain.message import Kind, Message
+from services.messaging.domain.message import Channel, Kind, Message
 from services.messaging.domain.side import Seat
 from services.messaging.domain.timeline import Entry, EventType, Happening, message_entry
 
@@ -30,6 +30,8 @@ class SendMessage:
     text: str
     kind: Kind
     attachments: tuple[str, ...] = ()
+    channel: Channel = Channel.INTERFACE
+    copy_to_author: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class MessageCommands:
                 kind=command.kind,
                 message_id=message_id,
                 now=now,
+                channel=command.channel,
+                copy_to_author=command.copy_to_author,
                 attachments=await sent_with(
                     self._attachments,
                     tx,

@@ -18,6 +18,7 @@ from services.messaging.app.mail_ports import (
     TransportRefused,
 )
 from services.messaging.app.profiles import Profiles
+from services.messaging.app.reply_addresses import ReplyIssuer
 from services.messaging.domain import profile as profiles
 from services.messaging.domain.mail import Mail
 from services.messaging.domain.notification import Notice, digest_due, mail_due, notices_of
@@ -71,9 +72,11 @@ class MailTimers:
         people: Profiles,
         links: LinkIssuer,
         transport: Transport,
+        replies: ReplyIssuer,
         clock: Clock,
         ids: Ids,
     ) -> None:
+        self._replies = replies
         self._database = database
         self._notifications = notifications
         self._mails = mails
@@ -100,6 +103,7 @@ class MailTimers:
                 tx, recipient=recipient, conversation=conversation, mail=mail, now=now
             ):
                 await self._links.issue(tx, mail)
+                await self._replies.issue(tx, conversation=conversation, user=recipient)
                 tx.schedule(SEND, mail, now)
 
         await self._database.fire(timer, work)
@@ -108,7 +112,7 @@ class MailTimers:
         """Hands a mail to the server, then records it. A crash in between sends it again, with the same
         Message-ID. Refusal UNAVAILABLE while the server cannot take it: the timer comes again.
         """
-        mail = await self._database.read(lambda tx: self._mails.load(tx, timer.key))
+        mail = await self._database.read(lambda tx: self._load(tx, timer.key))
         if mail is None:
             await self._database.fire(timer, _nothing)
             return
@@ -137,6 +141,10 @@ class MailTimers:
             purpose=mail.purpose.value,
             **({"failure": failure} if failure else {}),
         )
+
+    async def _load(self, tx: Transaction, mail: str) -> Mail | None:
+        found = await self._mails.load(tx, mail)
+        return None if found is None else await self._replies.addressed(tx, found)
 
     async def _bounce(self, tx: Transaction, mail: Mail) -> None:
         """Nothing more is sent to an address that its server does not know, unless it was changed since."""

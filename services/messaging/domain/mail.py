@@ -54,7 +54,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail to one person. `token` proves that he reads it, where that is its purpose."""
+    """A mail to one person. `token` proves that he reads it, where that is its purpose. `reply_to` is the
+    address to which he answers, `bounce_to` where it comes back to; empty where nothing listens there.
+    """
 
     id: str
     recipient: Profile
@@ -62,6 +64,8 @@ class Mail:
     create_time: datetime
     items: tuple[Item, ...] = ()
     token: str = ""
+    reply_to: str = ""
+    bounce_to: str = ""
 
     def undeliverable(self) -> str:
         """Why it must not leave any more; empty where it may."""

@@ -23,11 +23,18 @@ class Kind(StrEnum):
     INTERNAL_NOTE = "internal_note"
 
 
+class Channel(StrEnum):
+    """By which way a message came."""
+
+    INTERFACE = "interface"
+    EMAIL = "email"
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """Something that a participant wrote. `read_time` is when the other side first read it; `recipients` are
     those to whom it went at that moment. `language` is known, and there are `translations`, once somebody
-    asked for one.
+    asked for one. `copy_to_author`: he gets one as a proof; not stored.
     """
 
     conversation: str
@@ -42,6 +49,8 @@ class Message:
     attachments: tuple[Attachment, ...] = ()
     language: str = ""
     translations: tuple[Translation, ...] = ()
+    channel: Channel = Channel.INTERFACE
+    copy_to_author: bool = True
 
     @property
     def name(self) -> str:
@@ -63,15 +72,18 @@ def send(
     message_id: str,
     now: datetime,
     attachments: tuple[Attachment, ...] = (),
+    channel: Channel = Channel.INTERFACE,
+    copy_to_author: bool = True,
 ) -> tuple[Conversation, Message, events.MessageSent]:
     """Says something. A public message is unread by everybody else, and brings the conversation back to who
-    has put it away; the buyer's opens it again.
+    has put it away; the buyer's opens it again, unless it came by mail, which changes no state.
 
     Refusals: INTERNAL_NOTE_FORBIDDEN, CONVERSATION_CLOSED, PARTICIPANT_BLOCKED, EMPTY_BODY.
     """
     if kind is Kind.INTERNAL_NOTE and not seat.in_team:
         raise refusals.internal_note_forbidden(conversation.name)
-    if conversation.state is State.CLOSED and not conversation.takes_messages(seat.actor, now):
+    reopens = channel is Channel.INTERFACE and conversation.takes_messages(seat.actor, now)
+    if conversation.state is State.CLOSED and not reopens:
         raise refusals.conversation_closed(conversation.name)
     if conversation.blocks and kind is Kind.PUBLIC:
         raise refusals.participant_blocked(conversation.name)
@@ -90,6 +102,8 @@ def send(
         create_time=now,
         recipients=recipients(conversation, seat=seat, kind=kind),
         attachments=attachments,
+        channel=channel,
+        copy_to_author=copy_to_author,
     )
     changed = replace(conversation, version=conversation.version + 1, update_time=now)
     if kind is Kind.PUBLIC:

@@ -10,13 +10,14 @@ from typing import Final
 
 from chassis.kernel.money import Money
 from chassis.kernel.timetable import zone_of
-from services.messaging.domain.message import Kind, Message
+from services.messaging.domain.message import Channel, Kind, Message
 from services.messaging.domain.profile import NoticeKind
 from services.messaging.domain.side import Side, other
 from services.messaging.domain.timeline import Entry, EventType, Happening
 
 MESSAGE_RECEIVED: Final = "MESSAGE_RECEIVED"
 MESSAGE_SENT: Final = "MESSAGE_SENT"
+MAIL_POSTED: Final = "MAIL_POSTED"
 PACE: Final = timedelta(minutes=10)
 """How long messages of a conversation wait after a mail about it, so that a burst becomes one mail."""
 DIGEST_HOUR: Final = 8
@@ -93,7 +94,7 @@ TOLD: Final[Mapping[EventType, tuple[NoticeKind, Audience]]] = {
     EventType.SUBSCRIPTION_REFUNDED: (_SUBSCRIPTION, Audience.BUYER),
 }
 """What is not here is told to nobody: it is either one's own doing or follows from what was told."""
-TOPICS: Final = (MESSAGE_RECEIVED, MESSAGE_SENT, *(event.value for event in TOLD))
+TOPICS: Final = (MESSAGE_RECEIVED, MESSAGE_SENT, MAIL_POSTED, *(event.value for event in TOLD))
 """What a mail can say; each has a text in every language."""
 
 
@@ -142,10 +143,13 @@ def _of_message(entry: Entry, message: Message) -> tuple[Notice, ...]:
         author=message.author,
         to_copies=True,
     )
+    if not message.copy_to_author:
+        return (received,)
     copy = Notice(
         entry.id,
         entry.conversation,
-        MESSAGE_SENT,
+        # Who answered by mail learns that nothing is decided that way.
+        MAIL_POSTED if message.channel is Channel.EMAIL else MESSAGE_SENT,
         NoticeKind.SENT_COPY,
         entry.create_time,
         person=message.author,

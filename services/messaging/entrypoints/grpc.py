@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from parley.messaging.v1.messaging_service_pb2_grpc import MessagingServiceServicer
 from services.messaging.app.magic_links import MagicLinks
+from services.messaging.app.mail_in import ReceivedMailQueries
 from services.messaging.app.participants import ParticipantCommands
 from services.messaging.entrypoints.attachment_methods import AttachmentMethods, AttachmentRooms
 from services.messaging.entrypoints.conversation_methods import ConversationMethods, ConversationRooms
@@ -14,6 +15,7 @@ from services.messaging.entrypoints.message_methods import MessageMethods, Messa
 from services.messaging.entrypoints.participant_methods import ParticipantMethods
 from services.messaging.entrypoints.personal_data_methods import PersonalDataMethods, PersonalDataRooms
 from services.messaging.entrypoints.profile_methods import ProfileMethods, ProfileRooms
+from services.messaging.entrypoints.received_mail_methods import ReceivedMailMethods
 from services.messaging.entrypoints.webhook_methods import WebhookMethods, WebhookRooms
 
 
@@ -27,6 +29,7 @@ class MessagingServicer(
     ParticipantMethods,
     PersonalDataMethods,
     ProfileMethods,
+    ReceivedMailMethods,
     WebhookMethods,
     MessagingServiceServicer,
 ):
@@ -45,9 +48,11 @@ class MessagingServicer(
         leads: LeadRooms,
         personal: PersonalDataRooms,
         magic_links: MagicLinks,
+        received_mails: ReceivedMailQueries,
     ) -> None:
         self._leads = leads
         self._personal = personal
+        self._received_mails = received_mails
         self._webhooks = webhooks
         self._magic_links = magic_links
         self._participants = participants

@@ -13,7 +13,7 @@ from chassis.wire import timestamp
 from parley.messaging.v1 import events_pb2 as messaging_events
 from services.messaging.domain import events
 from services.messaging.domain.conversation import Conversation
-from services.messaging.wire.values import DECLINE_REASONS, KINDS, SIDES, STATES
+from services.messaging.wire.values import CHANNELS, DECLINE_REASONS, KINDS, SIDES, STATES
 
 
 def _facts(conversation: Conversation) -> messaging_events.ConversationFacts:
@@ -48,6 +48,7 @@ def _message_sent(event: events.MessageSent) -> ProtoMessage:
         author=event.message.author,
         side=SIDES[event.message.side],
         kind=KINDS[event.message.kind],
+        channel=CHANNELS[event.message.channel],
     )
 
 

@@ -10,7 +10,7 @@ from services.messaging.domain.message import Message
 from services.messaging.domain.translation import Translation
 from services.messaging.wire.attachments import wire_attachment
 from services.messaging.wire.conversations import wire_conversation
-from services.messaging.wire.values import KINDS, KINDS_SENT, SIDES
+from services.messaging.wire.values import CHANNELS, KINDS, KINDS_SENT, SIDES
 
 
 def send_message_command(request: messaging_service_pb2.SendMessageRequest) -> SendMessage:
@@ -33,6 +33,7 @@ def wire_message(message: Message) -> timeline_pb2.Message:
         text=message.text,
         create_time=timestamp(message.create_time),
         recipients=message.recipients,
+        channel=CHANNELS[message.channel],
         attachments=[wire_attachment(each) for each in message.attachments],
         language=message.language,
         translations=[wire_translation(each) for each in message.translations],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parley.messaging.v1 import conversation_pb2, timeline_pb2
 from services.messaging.domain.conversation import DeclineReason, State
-from services.messaging.domain.message import Kind
+from services.messaging.domain.message import Channel, Kind
 from services.messaging.domain.side import Side
 
 SIDES = {
@@ -24,6 +24,10 @@ KINDS_SENT = {
     timeline_pb2.Message.KIND_UNSPECIFIED: Kind.PUBLIC,
     timeline_pb2.Message.KIND_PUBLIC: Kind.PUBLIC,
     timeline_pb2.Message.KIND_INTERNAL_NOTE: Kind.INTERNAL_NOTE,
+}
+CHANNELS = {
+    Channel.INTERFACE: timeline_pb2.Message.CHANNEL_INTERFACE,
+    Channel.EMAIL: timeline_pb2.Message.CHANNEL_EMAIL,
 }
 
 _DECLINE = "DECLINE_REASON_"

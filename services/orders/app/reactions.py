@@ -28,11 +28,14 @@ _log = telemetry.logger("orders.reactions")
 
 @dataclass(frozen=True, slots=True)
 class MessageFact:
-    """A message of a conversation; `subject` is what the conversation is about."""
+    """A message of a conversation; `subject` is what the conversation is about. `by_mail`: it changes no
+    state.
+    """
 
     subject: str
     by_seller: bool
     is_public: bool
+    by_mail: bool = False
 
 
 class Reactions:
@@ -136,7 +139,7 @@ class Reactions:
 
     async def message_sent(self, delivery: Delivery, fact: MessageFact) -> None:
         """The seller's first public message about a pending order says that he works on it."""
-        if not (fact.by_seller and fact.is_public and fact.subject.startswith("orders/")):
+        if not (fact.by_seller and fact.is_public and fact.subject.startswith("orders/")) or fact.by_mail:
             return
         await self._database.react(delivery, lambda tx: self._seller_wrote(tx, fact.subject))
 

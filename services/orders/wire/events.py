@@ -68,6 +68,7 @@ def message_fact(message: messaging_events.MessageSent) -> MessageFact:
         message.conversation.subject,
         message.side == conversation_pb2.SIDE_SELLER,
         message.kind == timeline_pb2.Message.KIND_PUBLIC,
+        message.channel == timeline_pb2.Message.CHANNEL_EMAIL,
     )
 
 

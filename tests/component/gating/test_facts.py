@@ -148,10 +148,12 @@ async def test_only_the_sellers_public_words_answer(world: World) -> None:
     await tell_message(world, inquiry, version=2, side=SIDE_BUYER)
     await tell_message(world, inquiry, version=3, kind=ChatMessage.KIND_INTERNAL_NOTE)
     await tell_message(world, inquiry, version=4, subject="orders/7")
+    # Neither does what he writes by mail, be it a yes or a no.
+    await tell_message(world, inquiry, version=5, channel=ChatMessage.CHANNEL_EMAIL)
     await world.service.settle()
     row = await life(world, "metric_request", inquiry)
     assert (row.submit_time, row.response_time) == (started, None)
-    await tell_message(world, inquiry, version=5)
+    await tell_message(world, inquiry, version=6)
     await world.service.settle()
     row = await life(world, "metric_request", inquiry)
     assert row.response_time == world.clock.now()

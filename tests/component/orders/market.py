@@ -279,6 +279,7 @@ def message_sent(
     side: Any = conversation_pb2.SIDE_SELLER,
     kind: Any = timeline_pb2.Message.KIND_PUBLIC,
     number: int = 1,
+    channel: Any = timeline_pb2.Message.CHANNEL_INTERFACE,
 ) -> messaging_events.MessageSent:
     conversation = f"conversations/{order.removeprefix('orders/')}"
     facts = messaging_events.ConversationFacts(
@@ -290,6 +291,7 @@ def message_sent(
         author="users/acme-owner",
         side=side,
         kind=kind,
+        channel=channel,
     )
 
 

@@ -245,18 +245,20 @@ async def test_the_sellers_first_public_message_starts_the_processing_once(marke
     silent = (
         message_sent(order.name, side=conversation_pb2.SIDE_BUYER, number=1),
         message_sent(order.name, kind=timeline_pb2.Message.KIND_INTERNAL_NOTE, number=2),
+        # A mail changes no state.
+        message_sent(order.name, channel=timeline_pb2.Message.CHANNEL_EMAIL, number=3),
     )
     for number, message in enumerate(silent, 1):
         await market.publish_and_settle(message, version=number)
     assert (await market.get(order.name)).state == Order.STATE_PENDING
-    await market.publish_and_settle(message_sent(order.name, number=3), version=3, copies=3)
+    await market.publish_and_settle(message_sent(order.name, number=4), version=4, copies=3)
     seen = await market.get(order.name)
     assert (seen.state, seen.unread_count, seen.folder) == (
         Order.STATE_PROCESSING,
         0,
         Order.FOLDER_PROCESSING,
     )
-    await market.publish_and_settle(message_sent(order.name, number=4), version=4)
+    await market.publish_and_settle(message_sent(order.name, number=5), version=5)
     assert await market.events(order.name) == ["OrderPlaced", "OrderProcessingStarted"]
 
 

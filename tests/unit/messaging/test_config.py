@@ -9,6 +9,7 @@ import pytest
 from chassis.config import ConfigError, load
 from services.messaging.config import MessagingConfig, SmtpTls, TranslatorKind
 
+IN = "PARLEY_MESSAGING_"
 SMTP = "PARLEY_MESSAGING_SMTP_"
 TRANSLATOR = "PARLEY_MESSAGING_TRANSLATOR"
 LANGUAGES = "PARLEY_MESSAGING_TRANSLATION_LANGUAGES"
@@ -43,6 +44,13 @@ def test_mails_travel_in_the_clear_on_the_loopback_only(tmp_path: Path, host: st
         ({"PARLEY_MESSAGING_PUBLIC_URL": "parley.example"}, "PUBLIC_URL"),
         ({"PARLEY_MESSAGING_PUBLIC_URL": "javascript:alert(1)"}, "PUBLIC_URL"),
         ({"PARLEY_MESSAGING_MAIL_FROM": "Parley <no-reply@parley.example>"}, "MAIL_FROM"),
+        ({f"{IN}REPLY_DOMAIN": "reply.example.org"}, "REPLY_KEY"),
+        ({f"{IN}REPLY_KEY": "secret" * 10}, "REPLY_KEY"),
+        ({f"{IN}REPLY_DOMAIN": "reply.example.org", f"{IN}REPLY_KEY": "secret"}, "REPLY_KEY"),
+        ({f"{IN}REPLY_DOMAIN": "Reply@example.org", f"{IN}REPLY_KEY": "secret" * 10}, "REPLY_DOMAIN"),
+        ({f"{IN}MAIL_IN_ADDRESS": "127.0.0.1:25"}, "REPLY_DOMAIN"),
+        ({f"{IN}MAIL_IN_REQUIRE_TLS": "true"}, "MAIL_IN_CERTIFICATE"),
+        ({f"{IN}MAIL_IN_CERTIFICATE": __file__}, "MAIL_IN_PRIVATE_KEY"),
         ({"PARLEY_MESSAGING_MAIL_FROM_NAME": "Parley\nBcc: all@mail.example"}, "MAIL_FROM_NAME"),
         ({TRANSLATOR: "apertium"}, "TRANSLATOR_URL"),
         ({TRANSLATOR: "libretranslate", f"{TRANSLATOR}_URL": "file:///etc/passwd"}, "TRANSLATOR_URL"),

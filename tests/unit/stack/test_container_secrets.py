@@ -51,6 +51,6 @@ def test_the_mail_catcher_gets_a_certificate_for_its_name(tmp_path: Path) -> Non
 def test_the_command_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "compose"
     assert main(["secrets", str(folder)], {}) == 0
-    assert "13 files written" in capsys.readouterr().out
+    assert "14 files written" in capsys.readouterr().out
     assert main(["secrets", str(folder)], {}) == 0
     assert "has everything" in capsys.readouterr().out

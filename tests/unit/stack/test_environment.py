@@ -103,8 +103,11 @@ def test_mails_go_into_the_data_folder_unless_a_server_is_named() -> None:
     found = environments().service("messaging")
     assert found["PARLEY_MESSAGING_MAIL_FOLDER"] == "/data/mail"
     assert found["PARLEY_MESSAGING_PUBLIC_URL"] == "http://127.0.0.1:8080"
+    assert found["PARLEY_MESSAGING_MAIL_IN_ADDRESS"] == "127.0.0.1:9207"
+    assert len(found["PARLEY_MESSAGING_REPLY_KEY"]) >= 32
     assert "PARLEY_MESSAGING_MAIL_FOLDER" not in environments().service("orders")
     real = {"PARLEY_MESSAGING_SMTP_ADDRESS": "mail.example:587", "PARLEY_PUBLIC_URL": "https://p.example"}
     found = environments(**real).service("messaging")
     assert "PARLEY_MESSAGING_MAIL_FOLDER" not in found
+    assert "PARLEY_MESSAGING_MAIL_IN_ADDRESS" not in found
     assert "PARLEY_MESSAGING_PUBLIC_URL" not in found

@@ -35,6 +35,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "messaging metrics": 9204,
         "gateway metrics": 9205,
         "mails": 9206,
+        "mail in": 9207,
     }
 
 

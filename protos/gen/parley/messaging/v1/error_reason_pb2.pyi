@@ -149,6 +149,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     not translate from that language into the other.
     Metadata: `{"resource": "conversations/0198…/messages/0198…", "source": "pl", "target": "ja"}`.
     """
+    ERROR_REASON_SENDER_UNVERIFIED: _ErrorReason.ValueType  # 70
+    """PERMISSION_DENIED. A mail to a reply address does not come from the address that its owner has verified in his profile.
+    Sent by SMTP only.
+    Metadata: `{}`.
+    """
+    ERROR_REASON_RECIPIENT_BOUNCED: _ErrorReason.ValueType  # 71
+    """FAILED_PRECONDITION. Mails to this address come back.
+    Metadata: `{"resource": "conversations/0198…"}`.
+    """
+    ERROR_REASON_MAIL_UNREADABLE: _ErrorReason.ValueType  # 72
+    """INVALID_ARGUMENT. A mail cannot be read, or has more parts or lines than one needs. Sent by SMTP only.
+    Metadata: `{"problem": "has too many parts"}`.
+    """
+    ERROR_REASON_MAIL_REPEATED: _ErrorReason.ValueType  # 73
+    """FAILED_PRECONDITION. The same text came by mail within the last 24 hours, or another mail with the same Message-ID did.
+    Sent by SMTP only.
+    Metadata: `{}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the messaging service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -281,5 +299,23 @@ ERROR_REASON_TRANSLATION_IMPOSSIBLE: ErrorReason.ValueType  # 62
 """FAILED_PRECONDITION. The translator cannot do it: the language of the message cannot be told (`source` is empty), or it does
 not translate from that language into the other.
 Metadata: `{"resource": "conversations/0198…/messages/0198…", "source": "pl", "target": "ja"}`.
+"""
+ERROR_REASON_SENDER_UNVERIFIED: ErrorReason.ValueType  # 70
+"""PERMISSION_DENIED. A mail to a reply address does not come from the address that its owner has verified in his profile.
+Sent by SMTP only.
+Metadata: `{}`.
+"""
+ERROR_REASON_RECIPIENT_BOUNCED: ErrorReason.ValueType  # 71
+"""FAILED_PRECONDITION. Mails to this address come back.
+Metadata: `{"resource": "conversations/0198…"}`.
+"""
+ERROR_REASON_MAIL_UNREADABLE: ErrorReason.ValueType  # 72
+"""INVALID_ARGUMENT. A mail cannot be read, or has more parts or lines than one needs. Sent by SMTP only.
+Metadata: `{"problem": "has too many parts"}`.
+"""
+ERROR_REASON_MAIL_REPEATED: ErrorReason.ValueType  # 73
+"""FAILED_PRECONDITION. The same text came by mail within the last 24 hours, or another mail with the same Message-ID did.
+Sent by SMTP only.
+Metadata: `{}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

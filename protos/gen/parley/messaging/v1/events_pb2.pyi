@@ -104,6 +104,7 @@ class MessageSent(_message.Message):
     AUTHOR_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
     message: _builtins.str
     """`conversations/{conversation}/messages/{message}`."""
     author: _builtins.str
@@ -112,6 +113,10 @@ class MessageSent(_message.Message):
     """The side that he is on."""
     kind: _timeline_pb2.Message.Kind.ValueType
     """Who may read it."""
+    channel: _timeline_pb2.Message.Channel.ValueType
+    """By which way it came. What came by mail changes no state and is no answer for the figures. Unset in events that are
+    older than the field: by the interface.
+    """
     @_builtins.property
     def conversation(self) -> Global___ConversationFacts:
         """The conversation after the change."""
@@ -124,10 +129,11 @@ class MessageSent(_message.Message):
         author: _builtins.str = ...,
         side: _conversation_pb2.Side.ValueType = ...,
         kind: _timeline_pb2.Message.Kind.ValueType = ...,
+        channel: _timeline_pb2.Message.Channel.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "conversation", b"conversation", "kind", b"kind", "message", b"message", "side", b"side"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "channel", b"channel", "conversation", b"conversation", "kind", b"kind", "message", b"message", "side", b"side"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

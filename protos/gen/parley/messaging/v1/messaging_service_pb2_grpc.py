@@ -16,6 +16,7 @@ from parley.messaging.v1 import outcome_pb2 as parley_dot_messaging_dot_v1_dot_o
 from parley.messaging.v1 import participant_methods_pb2 as parley_dot_messaging_dot_v1_dot_participant__methods__pb2
 from parley.messaging.v1 import personal_data_pb2 as parley_dot_messaging_dot_v1_dot_personal__data__pb2
 from parley.messaging.v1 import profile_pb2 as parley_dot_messaging_dot_v1_dot_profile__pb2
+from parley.messaging.v1 import received_mail_pb2 as parley_dot_messaging_dot_v1_dot_received__mail__pb2
 from parley.messaging.v1 import translation_methods_pb2 as parley_dot_messaging_dot_v1_dot_translation__methods__pb2
 from parley.messaging.v1 import webhook_pb2 as parley_dot_messaging_dot_v1_dot_webhook__pb2
 
@@ -278,6 +279,11 @@ class MessagingServiceStub:
                 '/parley.messaging.v1.MessagingService/TranslateMessage',
                 request_serializer=parley_dot_messaging_dot_v1_dot_translation__methods__pb2.TranslateMessageRequest.SerializeToString,
                 response_deserializer=parley_dot_messaging_dot_v1_dot_translation__methods__pb2.TranslateMessageResponse.FromString,
+                _registered_method=True)
+        self.ListReceivedMails = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/ListReceivedMails',
+                request_serializer=parley_dot_messaging_dot_v1_dot_received__mail__pb2.ListReceivedMailsRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_received__mail__pb2.ListReceivedMailsResponse.FromString,
                 _registered_method=True)
 
 
@@ -654,6 +660,14 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReceivedMails(self, request, context):
+        """Lists the mails by which the caller answered, with what became of each: posted, refused and why, or known as the
+        doing of a machine. Those of anybody else are NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -881,6 +895,11 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.TranslateMessage,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_translation__methods__pb2.TranslateMessageRequest.FromString,
                     response_serializer=parley_dot_messaging_dot_v1_dot_translation__methods__pb2.TranslateMessageResponse.SerializeToString,
+            ),
+            'ListReceivedMails': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReceivedMails,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_received__mail__pb2.ListReceivedMailsRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_received__mail__pb2.ListReceivedMailsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -2104,6 +2123,33 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/TranslateMessage',
             parley_dot_messaging_dot_v1_dot_translation__methods__pb2.TranslateMessageRequest.SerializeToString,
             parley_dot_messaging_dot_v1_dot_translation__methods__pb2.TranslateMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReceivedMails(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ListReceivedMails',
+            parley_dot_messaging_dot_v1_dot_received__mail__pb2.ListReceivedMailsRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_received__mail__pb2.ListReceivedMailsResponse.FromString,
             options,
             channel_credentials,
             insecure,

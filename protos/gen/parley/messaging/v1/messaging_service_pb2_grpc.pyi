@@ -18,6 +18,7 @@ from parley.messaging.v1 import outcome_pb2 as _outcome_pb2
 from parley.messaging.v1 import participant_methods_pb2 as _participant_methods_pb2
 from parley.messaging.v1 import personal_data_pb2 as _personal_data_pb2
 from parley.messaging.v1 import profile_pb2 as _profile_pb2
+from parley.messaging.v1 import received_mail_pb2 as _received_mail_pb2
 from parley.messaging.v1 import translation_methods_pb2 as _translation_methods_pb2
 from parley.messaging.v1 import webhook_pb2 as _webhook_pb2
 import abc as _abc_1
@@ -218,6 +219,10 @@ class MessagingServiceStub:
     An engine that cannot be asked is UNAVAILABLE with PEER_UNAVAILABLE and when to try again; it never delays a message.
     Errors: TRANSLATION_NOT_CONFIGURED, LANGUAGE_NOT_OFFERED, TRANSLATION_IMPOSSIBLE.
     """
+    ListReceivedMails: _grpc.UnaryUnaryMultiCallable[_received_mail_pb2.ListReceivedMailsRequest, _received_mail_pb2.ListReceivedMailsResponse]
+    """Lists the mails by which the caller answered, with what became of each: posted, refused and why, or known as the
+    doing of a machine. Those of anybody else are NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -394,6 +399,10 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     watches it gets the message with its translations. A message that is in the language already is answered as it is.
     An engine that cannot be asked is UNAVAILABLE with PEER_UNAVAILABLE and when to try again; it never delays a message.
     Errors: TRANSLATION_NOT_CONFIGURED, LANGUAGE_NOT_OFFERED, TRANSLATION_IMPOSSIBLE.
+    """
+    ListReceivedMails: _aio.UnaryUnaryMultiCallable[_received_mail_pb2.ListReceivedMailsRequest, _received_mail_pb2.ListReceivedMailsResponse]  # type: ignore[assignment]
+    """Lists the mails by which the caller answered, with what became of each: posted, refused and why, or known as the
+    doing of a machine. Those of anybody else are NOT_FOUND.
     """
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -838,6 +847,16 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         watches it gets the message with its translations. A message that is in the language already is answered as it is.
         An engine that cannot be asked is UNAVAILABLE with PEER_UNAVAILABLE and when to try again; it never delays a message.
         Errors: TRANSLATION_NOT_CONFIGURED, LANGUAGE_NOT_OFFERED, TRANSLATION_IMPOSSIBLE.
+        """
+
+    @_abc_1.abstractmethod
+    def ListReceivedMails(
+        self,
+        request: _received_mail_pb2.ListReceivedMailsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_received_mail_pb2.ListReceivedMailsResponse, _abc.Awaitable[_received_mail_pb2.ListReceivedMailsResponse]]:
+        """Lists the mails by which the caller answered, with what became of each: posted, refused and why, or known as the
+        doing of a machine. Those of anybody else are NOT_FOUND.
         """
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -53,6 +53,29 @@ class Message(_message.Message):
     KIND_INTERNAL_NOTE: Message.Kind.ValueType  # 2
     """The seller's team only."""
 
+    class _Channel:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ChannelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Message._Channel.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        CHANNEL_UNSPECIFIED: Message._Channel.ValueType  # 0
+        """Never sent."""
+        CHANNEL_INTERFACE: Message._Channel.ValueType  # 1
+        """By the interface."""
+        CHANNEL_EMAIL: Message._Channel.ValueType  # 2
+        """By an answer to a mail. It changed no state, and is no answer for the figures."""
+
+    class Channel(_Channel, metaclass=_ChannelEnumTypeWrapper):
+        """By which way a message came."""
+
+    CHANNEL_UNSPECIFIED: Message.Channel.ValueType  # 0
+    """Never sent."""
+    CHANNEL_INTERFACE: Message.Channel.ValueType  # 1
+    """By the interface."""
+    CHANNEL_EMAIL: Message.Channel.ValueType  # 2
+    """By an answer to a mail. It changed no state, and is no answer for the figures."""
+
     NAME_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
@@ -64,6 +87,7 @@ class Message(_message.Message):
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     TRANSLATIONS_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`conversations/{conversation}/messages/{message}`."""
     author: _builtins.str
@@ -76,6 +100,8 @@ class Message(_message.Message):
     """What he wrote, plain text."""
     language: _builtins.str
     """The language that it was found to be in when somebody had it translated, such as `en`. Empty until then."""
+    channel: Global___Message.Channel.ValueType
+    """By which way it came."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was sent."""
@@ -112,10 +138,11 @@ class Message(_message.Message):
         attachments: _abc.Iterable[_attachment_pb2.Attachment] | None = ...,
         language: _builtins.str = ...,
         translations: _abc.Iterable[_translation_pb2.Translation] | None = ...,
+        channel: Global___Message.Channel.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "read_time", b"read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "author", b"author", "create_time", b"create_time", "kind", b"kind", "language", b"language", "name", b"name", "read_time", b"read_time", "recipients", b"recipients", "side", b"side", "text", b"text", "translations", b"translations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "author", b"author", "channel", b"channel", "create_time", b"create_time", "kind", b"kind", "language", b"language", "name", b"name", "read_time", b"read_time", "recipients", b"recipients", "side", b"side", "text", b"text", "translations", b"translations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

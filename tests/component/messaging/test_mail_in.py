@@ -1,0 +1,249 @@
+"""Answers by mail through real SMTP, checked through the public API: what is posted, and what never is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chassis.config import Address, Secret
+from chassis.kernel.clock import ManualClock
+from chassis.testing import Backends, Identity, refused, running
+from chassis.testing.producer import ForeignProducer
+from parley.messaging.v1 import conversation_methods_pb2, profile_pb2, received_mail_pb2, timeline_pb2
+from parley.messaging.v1 import messaging_service_pb2 as pb
+from parley.messaging.v1 import participant_methods_pb2 as joining
+from services.messaging.__main__ import DEFINITION
+from tests.component.messaging.conftest import ANA, BEN, OTTO, RIVAL
+from tests.component.messaging.documents import pdf
+from tests.component.messaging.mail_corpus import CASES, EVE, EVIL, file, part, parts, raw, report
+from tests.component.messaging.mailbox import Mailbox, profile_of, reachable, text_of, update
+from tests.component.messaging.post import Answer, letter, send
+from tests.component.messaging.test_mail import Office
+
+DOMAIN = "reply.parley.example"
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+MAIL = received_mail_pb2.ReceivedMail
+LIMIT_BYTES = 262_144
+
+
+@dataclass
+class PostOffice(Office):
+    """Messaging that takes mails, too."""
+
+    async def post(self, sender: str, to: str, content: bytes | EmailMessage) -> Answer:
+        """Brings a mail; never more than people write in a minute."""
+        self.clock.advance(MINUTE / 5)
+        edge: Any = self.service.host.service.drain
+        return await asyncio.to_thread(send, edge.__self__.port, sender, to, content)
+
+    async def address(self, who: str, conversation: str) -> tuple[str, str]:
+        """The reply address in the last mail to somebody, and that mail's id."""
+        await self.passed(11 * MINUTE)
+        mail = [each for each in self.box.all() if who in str(each["To"]) and conversation in text_of(each)][
+            -1
+        ]
+        return str(mail["Reply-To"]), str(mail["Message-ID"])
+
+    async def received(self, who: Identity) -> list[received_mail_pb2.ReceivedMail]:
+        """What became of somebody's mails, the newest first."""
+        request = received_mail_pb2.ListReceivedMailsRequest(parent=who.subject, page_size=1000)
+        return list((await self.of(who).ListReceivedMails(request)).received_mails)
+
+    async def messages(self, who: Identity, conversation: str) -> list[timeline_pb2.Message]:
+        """The messages that somebody sees."""
+        request = pb.ListTimelineRequest(parent=conversation, page_size=1000)
+        found = (await self.of(who).ListTimeline(request)).entries
+        return [entry.message for entry in found if entry.HasField("message")]
+
+
+@pytest.fixture
+async def office(backends: Backends, clock: ManualClock, tmp_path: Path) -> AsyncIterator[PostOffice]:
+    settings: dict[str, Any] = {
+        "mail_folder": tmp_path / "mail",
+        "mail_in_address": Address("127.0.0.1", 0),
+        "mail_in_limit_bytes": LIMIT_BYTES,
+        "reply_domain": DOMAIN,
+        "reply_key": Secret("owls" * 10),
+        "attachments_url": (tmp_path / "files").as_uri(),
+    }
+    async with running(DEFINITION, backends, clock=clock, **settings) as service:
+        yield PostOffice(service, ForeignProducer(service.host.bus), clock, Mailbox(tmp_path / "mail"))
+
+
+@pytest.mark.covers("V18", "X08")
+async def test_only_what_its_owner_wrote_is_posted_and_nothing_is_dropped(office: PostOffice) -> None:
+    otto, ana = await reachable(office, office.box, OTTO), await reachable(office, office.box, ANA)
+    first = (await office.inquiry("First?")).conversation.name
+    to, _ = await office.address(otto, first)
+    second = (await office.inquiry("Second?")).conversation.name
+    other, mail = await office.address(otto, second)
+    texts, reasons = [], []
+    for case in CASES:
+        values = {b"{me}": otto, b"{to}": to, b"{other}": other, b"{mail}": mail}
+        content, sender, posted = case.content, case.sender.replace("{me}", otto), case.posted
+        for mark, value in values.items():
+            content, posted = content.replace(mark, value.encode()), posted.replace(mark.decode(), value)
+        if b"message-id:" not in content.lower():
+            content = f"Message-ID: <{CASES.index(case)}@mail.example>\r\n".encode() + content
+        answer = await office.post(sender, to, content)
+        assert (case.name, answer.code) == (case.name, case.code), answer
+        assert case.code == 250 or case.reason in answer.text, (case.name, answer)
+        texts += [posted] if posted else []
+        reasons += [case.reason] if case.reason else []
+    assert len(CASES) >= 60
+    await _nothing_else_happened(office, first, second, texts, reasons)
+    # Neither the owner of the other address nor anybody else learns an address.
+    for each in office.box.all():
+        assert EVIL not in str(each)
+        assert EVE not in str(each)
+        assert ("otto@" if ana in str(each["To"]) else "ana@") not in f"{each.items()}{text_of(each)}"
+
+
+async def _nothing_else_happened(
+    office: PostOffice, first: str, second: str, texts: list[str], reasons: list[str]
+) -> None:
+    found = await office.messages(ANA, first)
+    assert [message.text for message in found] == ["First?", *texts]
+    assert {(each.author, each.channel) for each in found[1:]} == {
+        (OTTO.subject, timeline_pb2.Message.CHANNEL_EMAIL)
+    }
+    assert [message.text for message in await office.messages(OTTO, second)] == ["Second?"]
+    kept = await office.received(OTTO)
+    assert sorted(each.reason for each in kept if each.reason) == sorted(reasons)
+    assert [each.message for each in reversed(kept) if each.message] == [each.name for each in found[1:]]
+    # Its author alone can still read what was taken off; nobody reads what strangers wrote.
+    english = next(each for each in kept if each.message == found[1].name)
+    assert "Parley wrote:\n> EVIL" in english.original_text
+    assert not [each for each in kept if each.reason == "SENDER_UNVERIFIED" and each.original_text]
+    assert await office.received(ANA) == []
+    request = received_mail_pb2.ListReceivedMailsRequest(parent=OTTO.subject)
+    assert (await refused(office.of(ANA).ListReceivedMails(request))).reason == "NOT_FOUND"
+    # The day after they are answered as they were, and after 90 days nobody knows them.
+    await office.passed(91 * DAY)
+    assert await office.received(OTTO) == []
+
+
+@pytest.mark.covers("V03", "V22", "V33", "V36")
+async def test_an_address_is_worth_what_its_owner_is(office: PostOffice) -> None:
+    otto, carl = await reachable(office, office.box, OTTO), await reachable(office, office.box, BEN)
+    ana = await reachable(office, office.box, ANA)
+    name = (await office.inquiry("Owls?")).conversation.name
+    to, _ = await office.address(otto, name)
+    of_ana, _ = await office.address(ana, name)
+    await _unknown(office, otto, to, of_ana)
+    # He says no, by mail, and nothing but the saying happens.
+    answer = await office.post(otto, to.upper(), letter(f"Otto <{otto}>", to, "No, thank you.\n"))
+    assert answer.code == 250
+    seen = await office.see(ANA, name)
+    assert seen.state == seen.STATE_OPEN
+    assert (await office.timeline(ANA, name))[-1] == "No, thank you."
+    await office.passed(11 * MINUTE)
+    (told,) = office.box.new(otto)[-1:]
+    assert told["Subject"] == "Your e-mail was posted"
+    assert "An e-mail decides nothing" in text_of(told)
+    assert f"/{name}" in text_of(told)
+    # A machine without any mark is stopped: one copy a day, and no text twice.
+    again = letter(otto, to, "No, thank you.", Message_ID="<again@mail.example>")
+    assert (await office.post(otto, to, again)).text.startswith("5.4.6 MAIL_REPEATED")
+    assert (await office.post(otto, to, letter(otto, to, "I am away 1."))).code == 250
+    await office.passed(DAY / 2)
+    assert not [each for each in office.box.new(otto) if "posted" in str(each["Subject"])]
+    await _closed(office, name, of_ana, ana)
+    await _grants(office, name, carl)
+    # Whoever changes his address has to identify himself again.
+    await update(office, OTTO, email="otto@new.example")
+    for sender in (otto, "otto@new.example"):
+        said = await office.post(sender, to, letter(sender, to, f"{EVIL} from {sender}"))
+        assert (said.code, said.text.split()[1]) == (550, "SENDER_UNVERIFIED:")
+        assert "follow the link" in said.text
+    await office.passed(181 * DAY)
+    assert (await office.post(ana, of_ana, letter(ana, of_ana, EVIL))).code == 550
+    # The mailboxes are gone, the history is not.
+    assert EVIL not in str(await office.messages(ANA, name))
+    assert [each.text for each in await office.messages(ANA, name)][:3] == [
+        "Owls?",
+        "No, thank you.",
+        "I am away 1.",
+    ]
+
+
+async def _unknown(office: PostOffice, otto: str, to: str, of_ana: str) -> None:
+    kind, key, mac = to.partition("@")[0].split(".")
+    guesses = [
+        f"{kind}.{key}.{of_ana.partition('@')[0].split('.')[2]}@{DOMAIN}",
+        f"b.{key}.{mac}@{DOMAIN}",
+        f"{kind}.{'a' * 26}.{mac}@{DOMAIN}",
+        f"{kind}.{key}@{DOMAIN}",
+        f"{kind}.{key}.{mac}@elsewhere.example",
+        f"otto@{DOMAIN}",
+        f"postmaster@{DOMAIN}",
+    ]
+    for guess in guesses:
+        answer = await office.post(otto, guess, letter(otto, guess, EVIL))
+        assert (guess, answer.code, answer.text.split()[0]) == (guess, 550, "5.1.1")
+    # Another one's address, known by a leak.
+    answer = await office.post(otto, of_ana, letter(otto, of_ana, EVIL))
+    assert (answer.code, answer.text.split()[1]) == (550, "SENDER_UNVERIFIED:")
+    big = letter(otto, to, "owls\n" * (LIMIT_BYTES // 4))
+    assert (await office.post(otto, to, big)).code == 552
+    long_line = raw(b"x" * 5_000, author=otto)
+    assert (await office.post(otto, to, long_line)).code == 500
+
+
+async def _closed(office: PostOffice, name: str, of_ana: str, ana: str) -> None:
+    """The buyer's message would open it again; a mail changes no state."""
+    closing = conversation_methods_pb2.CloseConversationRequest(name=name)
+    await office.of(OTTO).CloseConversation(closing)
+    said = await office.post(ana, of_ana, letter(ana, of_ana, EVIL))
+    assert (said.code, said.text.split()[1]) == (554, "CONVERSATION_CLOSED:")
+    seen = await office.see(ANA, name)
+    assert seen.state == seen.STATE_CLOSED
+    await office.of(OTTO).ReopenConversation(conversation_methods_pb2.ReopenConversationRequest(name=name))
+
+
+async def _grants(office: PostOffice, name: str, carl: str) -> None:
+    """Somebody in copy answers; with the grant his address is gone, and a new one does not bring it back."""
+    granting = joining.AddParticipantRequest(name=name, user=BEN.subject)
+    await office.of(OTTO).AddParticipant(granting)
+    await office.say(ANA, name, "Who else?")
+    of_carl, _ = await office.address(carl, name)
+    assert (await office.post(carl, of_carl, letter(carl, of_carl, "Me."))).code == 250
+    assert (await office.timeline(ANA, name))[-1] == "Me."
+    await office.of(OTTO).RemoveParticipant(joining.RemoveParticipantRequest(name=name, user=BEN.subject))
+    assert (await office.post(carl, of_carl, letter(carl, of_carl, EVIL))).text.startswith("5.1.1")
+    await office.of(OTTO).AddParticipant(granting)
+    assert (await office.post(carl, of_carl, letter(carl, of_carl, EVIL))).text.startswith("5.1.1")
+
+
+async def test_documents_and_bounces_come_by_mail(office: PostOffice) -> None:
+    otto = await reachable(office, office.box, OTTO)
+    name = (await office.inquiry("Owls?")).conversation.name
+    to, _ = await office.address(otto, name)
+    content = parts(part("As asked."), file(pdf(), "owl.pdf"), headers=(f"From: {otto}", "Message-ID: <1@x>"))
+    for _ in range(2):
+        assert (await office.post(otto, to, content)).code == 250
+    (message,) = (await office.messages(ANA, name))[1:]
+    assert (message.text, [each.filename for each in message.attachments]) == ("As asked.", ["owl.pdf"])
+    changed = content.replace(b"As asked.", b"EVIL")
+    assert (await office.post(otto, to, changed)).text.startswith("5.4.6 MAIL_REPEATED")
+    # A report that names another address, or a passing trouble, proves nothing.
+    for status, address, action in (
+        ("5.1.1", EVE, "failed"),
+        ("4.2.2", otto, "delayed"),
+        ("5.2.2", otto, "failed"),
+    ):
+        assert (await office.post("", to, report(status, address, action))).code == 250
+        assert (await profile_of(office, OTTO)).email_state == profile_pb2.Profile.EMAIL_STATE_VERIFIED
+    assert (await office.post("", to, report("5.1.1", otto))).code == 250
+    assert (await profile_of(office, OTTO)).email_state == profile_pb2.Profile.EMAIL_STATE_BOUNCED
+    outcomes = [each.outcome for each in await office.received(OTTO)]
+    assert outcomes.count(MAIL.OUTCOME_BOUNCE) == 2
+    assert (await office.post(otto, to, letter(otto, to, EVIL))).text.startswith("5.7.1")
+    assert RIVAL.subject not in str(await office.received(OTTO))
