@@ -106,9 +106,8 @@ if TYPE_CHECKING:
 def build(runtime: Runtime[MessagingConfig]) -> Service:
     """Every room of messaging, connected."""
     database, clock, ids = runtime.database, runtime.clock, runtime.ids
-    hooks = WebhookRepository()
+    hooks, feed = WebhookRepository(), BroadcastFeed(runtime.bus)
     store, timelines = ConversationRepository(), _timelines(runtime, hooks)
-    feed = BroadcastFeed(runtime.bus)
     translations = _translations(runtime, store, timelines)
     config, held, files = runtime.config, AttachmentRepository(), ObjectFileStore(runtime.config.files_at)
     sweeper = AttachmentSweeper(database, held, files, clock)
@@ -123,8 +122,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         database, store, timelines, feed, attachments=held, pace=pace, clock=clock, ids=ids
     )
     uploads = AttachmentCommands(database, store, held, files, _examination(config), clock=clock, ids=ids)
-    told = ToldProfiles(leads.profile_saved)
-    edge = mail_edge(runtime, messages, uploads, told)
+    edge = mail_edge(runtime, messages, uploads, told := ToldProfiles(leads.profile_saved))
     servicer = MessagingServicer(
         conversations=ConversationRooms(
             inquiries,
