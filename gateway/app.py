@@ -76,6 +76,7 @@ class App:
         self.open_requests += 1
         self.idle.clear()
         exchange = _exchange(scope, receive, send)
+        exchange.support = self._support
         telemetry.enter(exchange)
         status, reason = 0, ""
         try:
@@ -104,7 +105,8 @@ class App:
         # A defect in one method must neither end the process nor leave the caller without an answer.
         except Exception:  # noqa: BLE001
             _log.exception("request_failed")
-            problem = errors.fault(self._support)
+            problem = errors.fault()
+        problem = problem.naming(self._support)
         return problem.response(exchange.path, exchange.trace_id), problem.reason
 
     def _handler(self, exchange: Exchange) -> Callable[[Exchange], Awaitable[Response | None]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc
@@ -54,6 +54,7 @@ _BARE: Mapping[grpc.StatusCode, tuple[str, str]] = {
     grpc.StatusCode.INVALID_ARGUMENT: ("VALIDATION_FAILED", "the request is not valid"),
 }
 _FAULT = ("INTERNAL", "internal error")
+SUPPORT = "support"
 _RETRY_WITHOUT_ADVICE_SECONDS = 1.0
 _RETRYABLE = (429, 503)
 _SNAKE_HUMP = re.compile(r"_([a-z0-9])")
@@ -85,6 +86,13 @@ class Problem(Exception):
         self.reason = reason
         self.detail = detail
         self.more = more or Extras()
+
+    def naming(self, support: str) -> Problem:
+        """The same; where nobody knows what went wrong, with whom to ask, unless that is said already."""
+        if self.reason != _FAULT[0] or not support or SUPPORT in self.more.metadata:
+            return self
+        metadata = {**self.more.metadata, SUPPORT: support}
+        return Problem(self.status, self.reason, self.detail, replace(self.more, metadata=metadata))
 
     def as_json(self, instance: str, trace_id: str) -> dict[str, Any]:
         """The members of the problem document."""
@@ -183,9 +191,9 @@ def overloaded(limit: str) -> Problem:
     return Problem(429, "OVERLOADED", "too many calls at once", extras)
 
 
-def fault(support: str = "") -> Problem:
-    """A defect of ours; it says nothing about its cause, and whom to ask (`support`)."""
-    return Problem(500, *_FAULT, Extras(metadata={"support": support} if support else {}))
+def fault() -> Problem:
+    """A defect of ours; it says nothing about its cause."""
+    return Problem(500, *_FAULT)
 
 
 def upstream_problem(error: grpc.aio.AioRpcError, service: str) -> Problem:

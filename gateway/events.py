@@ -133,7 +133,7 @@ class StreamHandler:
             if not started:
                 raise problem from None
             if error.code() not in _ENDINGS:
-                await _write(exchange, _problem_event(problem, exchange))
+                await _write(exchange, _problem_event(problem.naming(exchange.support), exchange))
         finally:
             await messages.aclose()
         if started:

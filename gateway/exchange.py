@@ -40,7 +40,7 @@ class Severed(Exception):
 class Exchange(Scope):
     """The parsed head of a request; also the scope that its log lines and its calls belong to."""
 
-    __slots__ = ("caller", "headers", "method", "path", "query", "receive", "segments", "send")
+    __slots__ = ("caller", "headers", "method", "path", "query", "receive", "segments", "send", "support")
 
     def __init__(self, method: str, path: str, query: str, headers: Headers) -> None:
         super().__init__(NO_ROUTE, headers.get(_TRACEPARENT_HEADER, b"").decode("latin-1"))
@@ -52,6 +52,8 @@ class Exchange(Scope):
         self.caller: Caller = ANONYMOUS
         self.receive: Receive = _nothing
         self.send: Send = _nowhere
+        self.support = ""
+        """Whom the answer to a defect names."""
 
     @property
     def principal(self) -> str:

@@ -147,6 +147,13 @@ async def test_a_refusal_after_the_first_event_is_an_event(stage: Stage, feed: F
     assert "secret" not in answer.text
 
 
+async def test_a_failure_after_the_first_event_names_whom_to_ask(stage: Stage, feed: Feed) -> None:
+    feed.put(entry(1), grpc.StatusCode.UNKNOWN)
+    answer = await stage.client.get(WATCH)
+    problem = json.loads(answer.text.split("\n\n")[-2].partition("data: ")[2])
+    assert (problem["reason"], problem["metadata"]) == ("INTERNAL", {"support": "support@parley.example"})
+
+
 async def test_a_bad_request_opens_no_stream(stage: Stage, feed: Feed) -> None:
     assert (await stage.client.get(f"{WATCH}?x=1")).status_code == 400
     assert (await stage.client.get(WATCH, headers={"authorization": "Bearer x"})).status_code == 401

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from chassis.status import DETAILS_KEY
 from gateway.errors import HTTP_STATUS
-from tests.integration.gateway.conftest import LIMIT_BYTES, Stage
+from tests.integration.gateway.conftest import LIMIT_BYTES, Opener, Stage
 from tests.unit.gateway import sample
 
 CLOSE = "/v1/racks/a/things/b:close"
@@ -279,7 +279,24 @@ async def test_details_that_cannot_be_read(stage: Stage) -> None:
 
     stage.upstream.answers["CloseThing"] = refuse
     answer = await stage.client.post(CLOSE, json={}, headers=stage.ana)
-    check(answer, 409, "INTERNAL")
+    assert check(answer, 409, "INTERNAL")["metadata"] == {"support": "support@parley.example"}
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS]
+)
+async def test_a_failure_without_a_reason_names_whom_to_ask(opened: Opener, code: grpc.StatusCode) -> None:
+    async def fail(_request: Any, context: Any) -> None:
+        await context.abort(code, "SELECT secret")
+
+    async with opened(support_contact="help@market.example") as stage:
+        stage.upstream.answers["CloseThing"] = fail
+        answer = await stage.client.post(CLOSE, json={}, headers=stage.ana)
+        problem = check(answer, 500, "INTERNAL")
+        assert (problem["detail"], problem["metadata"]) == (
+            "internal error",
+            {"support": "help@market.example"},
+        )
 
 
 async def test_a_service_that_is_not_there(stage: Stage) -> None:
@@ -325,6 +342,7 @@ async def test_a_fault_of_the_gateway_is_logged_and_not_told(stage: Stage) -> No
         answer = await stage.client.post(ECHO, json={})
     problem = check(answer, 500, "INTERNAL")
     assert problem["detail"] == "internal error"
+    assert problem["metadata"] == {"support": "support@parley.example"}
     assert any(line["event"] == "request_failed" and line["log_level"] == "error" for line in lines)
 
 
