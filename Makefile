@@ -130,6 +130,16 @@ test-faults: $(DEV_STAMP) ## Kill real processes while negotiations run and coun
 test-console: $(DEV_STAMP) ## Test the console in a real browser (skipped where there is no chromium)
 	$(BIN)/pytest -m browser $(PYTEST)
 
+APERTIUM := apertium-apy apertium-eng-spa
+
+.PHONY: test-translation
+test-translation: $(DEV_STAMP) ## Translate by a real engine: Apertium, installed by apt-get where it is missing (as root)
+	@if [ -z "$${PARLEY_TEST_APERTIUM:-}" ] && ! { command -v apertium-apy && test -e /usr/share/apertium/modes/eng-spa.mode; } > /dev/null; then \
+	  if [ "$$(id -u)" != 0 ]; then echo "there is no Apertium: as root, apt-get install $(APERTIUM), or name one in PARLEY_TEST_APERTIUM" >&2; exit 1; fi; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(APERTIUM); \
+	fi
+	$(BIN)/pytest tests/component/messaging/test_apertium.py $(PYTEST)
+
 .PHONY: compose-secrets
 compose-secrets: $(RUN_STAMP) ## Write the passwords and keys that docker-compose.yml reads into .compose/
 	$(BIN)/python -m stack secrets .compose

@@ -128,7 +128,10 @@ class Interpreter:
             if not found:
                 raise TranslatorFailed("ANSWER_TOO_LONG" if found is None else "ANSWER_EMPTY")
             shown.append(found)
-        return Rendering(base_language(rendering.source), tuple(shown))
+        found_in = base_language(rendering.source)
+        if not found_in:
+            raise TranslatorFailed("ANSWER_WRONG")
+        return Rendering(found_in, tuple(shown))
 
 
 def _unchanged(message: Message, source: str) -> Interpreted:

@@ -8,6 +8,7 @@ from typing import Final
 
 GUESSED_CHARACTERS: Final = 2_000
 """How much of a text is looked at."""
+_CODE: Final = re.compile(r"[a-z]{2,3}")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _KANA: Final = re.compile(r"[\u3040-\u30ff]")
 
@@ -35,8 +36,9 @@ _FREQUENT: Final[Mapping[str, frozenset[str]]] = {
 
 
 def base_language(tag: str) -> str:
-    """`de` of `de-AT` and of `de_AT`."""
-    return re.split("[-_]", tag, maxsplit=1)[0].lower()
+    """`de` of `de-AT` and of `de_AT`; empty for what is no language at all."""
+    base = re.split("[-_]", tag, maxsplit=1)[0].lower()
+    return base if _CODE.fullmatch(base) is not None else ""
 
 
 def guessed(text: str) -> str:

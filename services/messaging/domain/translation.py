@@ -128,7 +128,7 @@ def cleaned(answer: str, asked: str) -> str | None:
 
 
 def _is_hidden(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn")
+    return unicodedata.category(character) in ("Cc", "Cs", "Co")
 
 
 def _has_letters(text: str) -> bool:

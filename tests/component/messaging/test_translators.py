@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import re
@@ -11,7 +12,7 @@ import pytest
 
 from chassis.kernel.clock import ManualClock
 from chassis.kernel.refusal import Kind, Refusal
-from services.messaging.app.interpreter import FAILURES_BEFORE_REST, REST, Interpreter
+from services.messaging.app.interpreter import AT_ONCE, FAILURES_BEFORE_REST, REST, Interpreter
 from services.messaging.app.translation_ports import Detected, TranslatorFailed
 from services.messaging.config import TranslatorKind
 from services.messaging.domain.message import Kind as MessageKind
@@ -153,6 +154,24 @@ async def test_languages_that_nobody_has_to_translate(kind: TranslatorKind) -> N
             assert refused.value.reason == "TRANSLATION_IMPOSSIBLE"
         else:
             assert (await interpreter.interpret(message("Xyzzy"), "de")).source == "en"
+
+
+async def test_a_slow_engine_gets_no_more_than_it_can_do() -> None:
+    async with translating() as engine:
+        interpreter = Interpreter(engine.adapter(seconds=10), ManualClock(NOW))
+        engine.gate.clear()
+        waiting = [asyncio.ensure_future(interpreter.interpret(message(TEXT), "de")) for _ in range(AT_ONCE)]
+        await engine.arrived.wait()
+        with pytest.raises(Refusal) as refused:
+            await interpreter.interpret(message(TEXT), "de")
+        assert "busy" in refused.value.message
+        engine.gate.set()
+        assert len({found.text for found in await asyncio.gather(*waiting)}) == 1
+        # What it says is not believed to be a language.
+        engine.language = "e\x00" * 1_000
+        with pytest.raises(Refusal) as refused:
+            await interpreter.interpret(message("Xyzzy"), "de")
+        assert refused.value.kind is Kind.UNAVAILABLE
 
 
 async def test_an_engine_that_fails_is_left_alone_for_a_while() -> None:

@@ -29,3 +29,4 @@ def test_frequent_words_tell_the_language(text: str, language: str) -> None:
 
 def test_regions_do_not_matter() -> None:
     assert [base_language(tag) for tag in ("de-AT", "pt_BR", "en", "")] == ["de", "pt", "en", ""]
+    assert {base_language(tag) for tag in ("english", "e\x00", "<b>", "x" * 1_000)} == {""}

@@ -120,6 +120,17 @@ def test_protected_parts_survive_every_engine_in_order(text: str, engine: Callab
     assert answer.count("\n") >= text.count("\n")
 
 
+@settings(max_examples=150, deadline=None)
+@given(TEXTS, st.functions(like=lambda asked: "", returns=TEXTS, pure=True))
+def test_protected_parts_survive_engines_that_answer_anything(
+    text: str, engine: Callable[[str], str]
+) -> None:
+    answer, place = translated(text, engine), 0
+    for start, stop in protected(text):
+        part = text[start:stop]
+        place = answer.index(part, place) + len(part)
+
+
 def test_an_engine_that_keeps_the_numbers_is_asked_once() -> None:
     (piece,) = pieces_of("Pay 5 € to ana@x.example\nby 1.5.2026.")
     assert piece.asked == "Pay 7001 to 7002\nby 7003."
