@@ -9,7 +9,8 @@ from chassis.personal_data import Kind
 _PROFILE: Final = """
 SELECT id, jsonb_strip_nulls(jsonb_build_object(
     'user', id, 'display_name', display_name, 'email', email, 'email_state', email_state, 'phone', phone,
-    'locale', locale, 'time_zone', time_zone, 'notification_choices', choices,
+    'locale', locale, 'time_zone', time_zone, 'auto_translate', auto_translate,
+    'notification_choices', choices,
     'create_time', create_time, 'update_time', update_time))
 FROM profile WHERE id = :user AND version > 0
 """
@@ -43,6 +44,13 @@ SELECT id::text, jsonb_strip_nulls(jsonb_build_object(
     'conversation', 'conversations/' || conversation_id, 'kind', kind, 'text', text,
     'documents', documents, 'recipients', recipients, 'create_time', create_time, 'read_time', read_time))
 FROM timeline_entry WHERE kind IS NOT NULL AND author = :user
+"""
+_TRANSLATIONS: Final = """
+SELECT id::text || ' ' || message_translation.language, jsonb_strip_nulls(jsonb_build_object(
+    'message', id, 'language', message_translation.language, 'source_language', source,
+    'text', message_translation.text, 'engine', engine, 'create_time', message_translation.create_time))
+FROM timeline_entry JOIN message_translation USING (conversation_id)
+WHERE message_id = id AND author = :user AND kind IS NOT NULL AND message_translation.text IS NOT NULL
 """
 _DOCUMENTS: Final = """
 SELECT id::text, jsonb_build_object('conversation', 'conversations/' || conversation_id,
@@ -86,6 +94,7 @@ KINDS: Final = (
     Kind("conversations", _CONVERSATIONS),
     Kind("conversations_in_copy", _IN_COPY),
     Kind("messages", _MESSAGES),
+    Kind("translations", _TRANSLATIONS),
     Kind("documents", _DOCUMENTS),
     Kind("downloads", _DOWNLOADS),
     Kind("forwards", _FORWARDS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -31,6 +32,7 @@ from parley.messaging.v1 import profile_pb2 as profiles
 from parley.messaging.v1 import timeline_pb2
 from parley.messaging.v1 import translation_methods_pb2 as translating_pb2
 from services.messaging.__main__ import DEFINITION
+from services.messaging.adapters.record_sources import OwnRecords
 from services.messaging.config import LANGUAGES, TranslatorKind
 from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, Scene
 from tests.component.messaging.engines import APERTIUM, LIBRE, Engine, translating
@@ -139,6 +141,11 @@ async def test_both_sides_have_messages_of_the_history_translated(backends: Back
         assert (own.language, own.text, own.engine, own.HasField("create_time")) == ("en", TEXT, "", False)
         assert len(engine.translations) == 7
         await _over_http(scene, backends, answer)
+        # Whoever asks what is kept of him gets what was made of his words, and not of others'.
+        kept = await OwnRecords(scene.service.host.database).page(ANA.subject, None)
+        made = [json.loads(each.content) for each in kept.items if each.kind == "translations"]
+        assert [each["language"] for each in made] == sorted(set(LANGUAGES) - {"en"})
+        assert first.translation.text in {each["text"] for each in made}
 
 
 async def _over_http(scene: Scene, backends: Backends, answer: str) -> None:
