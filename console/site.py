@@ -7,6 +7,7 @@ modules find each other by relative imports, and no page ever mixes two versions
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -47,10 +48,14 @@ _IMPORT: Final = re.compile(r"""^(?:import|export)\b[^;]*?["']\./([a-z0-9-]+\.js
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file as it is answered. `label` stands for its path in metrics, `etag` is quoted already."""
+    """One file as it is answered.
+
+    `label` stands for its path in metrics, `packed` is the body for whoever takes gzip, `etag` is quoted.
+    """
 
     label: str
     body: bytes
+    packed: bytes
     content_type: str
     etag: str
     is_immutable: bool
@@ -74,7 +79,10 @@ class Site:
             f'<link rel="modulepreload" href="{self.path(name)}">\n' for name in modules(sources, ENTRY)
         )
         shell = sources["shell.html"].decode().replace("<!-- modules -->\n", links)
-        self._shell = shell.replace("{base}", f"{BASE}/{self.version}").encode()
+        shell = shell.replace("{base}", f"{BASE}/{self.version}")
+        self._pages = {
+            label: _asset(label, "shell.html", shell.encode(), is_immutable=False) for _, label in PAGES
+        }
 
     def path(self, name: str) -> str:
         """Where the file of that name is served."""
@@ -86,7 +94,7 @@ class Site:
             return self._files.get(found["name"]) if found["version"] == self.version else None
         for pattern, label in PAGES:
             if pattern.fullmatch(path):
-                return _asset(label, "shell.html", self._shell, is_immutable=False)
+                return self._pages[label]
         return None
 
 
@@ -120,4 +128,6 @@ def _read() -> Iterator[tuple[str, bytes]]:
 
 def _asset(label: str, name: str, body: bytes, *, is_immutable: bool) -> Asset:
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    return Asset(label, body, TYPES[name.rpartition(".")[2]], etag, is_immutable)
+    # Without a time of its own, so that the same bytes are packed into the same bytes.
+    packed = gzip.compress(body, mtime=0)
+    return Asset(label, body, packed, TYPES[name.rpartition(".")[2]], etag, is_immutable)

@@ -33,16 +33,31 @@ class ConsoleFiles:
 
 def _handler(asset: Asset) -> PageHandler:
     async def answer(exchange: Exchange) -> Response:
+        is_packed = _takes_gzip(exchange.headers.get(b"accept-encoding", b""))
+        etag = f'{asset.etag[:-1]}-gzip"' if is_packed else asset.etag
         headers: HeaderList = [
             *_HEADERS,
             (b"cache-control", _FOREVER if asset.is_immutable else _ASK_FIRST),
-            (b"etag", asset.etag.encode()),
+            (b"etag", etag.encode()),
+            (b"vary", b"accept-encoding"),
         ]
-        if _is_known(asset.etag, exchange.headers.get(b"if-none-match", b"")):
+        if _is_known(etag, exchange.headers.get(b"if-none-match", b"")):
             return Response(304, b"", headers)
-        return Response(200, asset.body, [*headers, (b"content-type", asset.content_type.encode())])
+        headers.append((b"content-type", asset.content_type.encode()))
+        if not is_packed:
+            return Response(200, asset.body, headers)
+        return Response(200, asset.packed, [*headers, (b"content-encoding", b"gzip")])
 
     return answer
+
+
+def _takes_gzip(accepted: bytes) -> bool:
+    """Whether gzip is named and not refused by a weight of zero."""
+    for part in accepted.decode("latin-1").lower().split(","):
+        name, _, weight = part.partition(";")
+        if name.strip() == "gzip":
+            return weight.replace(" ", "").removeprefix("q=").rstrip("0") not in ("0.", "") or not weight
+    return False
 
 
 def _is_known(etag: str, names: bytes) -> bool:

@@ -15,21 +15,21 @@ export function chooseAction(conversation, changed) {
   const items = [];
   // Repeating what is so already changes nothing and is not offered.
   const offer = (action, act, { isNeeded = true, isShown = false, danger = false } = {}) => {
-    if (may.has(action) && isNeeded) items.push({ label: say(`act.${action}`), act, danger });
+    if (may.has(action) && isNeeded) items.push({ label: say(`do.${action}`), act, danger });
     else if (isShown && missing.has(action)) {
       const { reason, explanation } = missing.get(action);
-      items.push({ label: say(`act.${action}`), act: null, hint: explain(new Problem(400, { reason, detail: explanation })) });
+      items.push({ label: say(`do.${action}`), act: null, hint: explain(new Problem(400, { reason, detail: explanation })) });
     }
   };
   const plainly = (action, done) => () => plain(conversation, action, done, changed);
   offer("revealPhone", () => reveal(conversation, changed), { isShown: true });
   offer("leaveFeedback", () => feedback(conversation, changed), { isShown: true });
-  offer("reopen", plainly("reopen", "act.reopened"), { isNeeded: isClosed });
-  offer("archive", plainly("archive", "act.archived"), { isNeeded: !conversation.archived });
-  offer("unarchive", plainly("unarchive", "act.unarchived"), { isNeeded: conversation.archived });
+  offer("reopen", plainly("reopen", "do.reopened"), { isNeeded: isClosed });
+  offer("archive", plainly("archive", "do.archived"), { isNeeded: !conversation.archived });
+  offer("unarchive", plainly("unarchive", "do.unarchived"), { isNeeded: conversation.archived });
   offer("decline", () => decline(conversation, changed), { danger: true });
   offer("close", () => close(conversation, changed), { isNeeded: !isClosed, danger: true });
-  offer("unblock", plainly("unblock", "act.unblocked"), { isNeeded: conversation.blocked });
+  offer("unblock", plainly("unblock", "do.unblocked"), { isNeeded: conversation.blocked });
   offer("block", () => block(conversation, changed), { isNeeded: !conversation.blocked, danger: true });
   menu(say("thread.actions"), items);
 }
@@ -45,13 +45,13 @@ async function plain(conversation, action, done, changed) {
 
 async function reveal(conversation, changed) {
   const answer = await ask({
-    title: say("act.revealPhone"), lead: say("act.revealLead"), confirm: say("act.revealNow"),
+    title: say("do.revealPhone"), lead: say("do.revealLead"), confirm: say("do.revealNow"),
     act: (key) => post(path(conversation.name, ":revealPhone"), {}, { key }),
   });
   if (!answer) return;
   changed(answer.conversation);
   const number = /^\+[0-9]{6,15}$/.test(answer.phone) ? el("a", { href: `tel:${answer.phone}` }, answer.phone) : answer.phone;
-  show(say("act.phone"), el("p", { class: "number" }, number));
+  show(say("do.phone"), el("p", { class: "number" }, number));
 }
 
 async function decline(conversation, changed) {
@@ -59,7 +59,7 @@ async function decline(conversation, changed) {
     ...REASONS.map((each) => el("option", { value: `DECLINE_REASON_${each}` }, say(`decline.${each}`))));
   const text = el("textarea", { rows: 4, maxlength: 20000 });
   const answer = await ask({
-    title: say("act.decline"), lead: say("act.declineLead"), confirm: say("act.decline"),
+    title: say("do.decline"), lead: say("do.declineLead"), confirm: say("do.decline"),
     body: [field(say("decline.reason"), reason), field(say("decline.text"), text)],
     act: (key) => {
       if (!reason.value) throw new Incomplete(say("decline.choose"));
@@ -71,7 +71,7 @@ async function decline(conversation, changed) {
 
 async function close(conversation, changed) {
   const answer = await ask({
-    title: say("act.close"), lead: say("act.closeLead"), confirm: say("act.close"),
+    title: say("do.close"), lead: say("do.closeLead"), confirm: say("do.close"),
     act: (key) => post(path(conversation.name, ":close"), {}, { key }),
   });
   if (answer) changed(answer.conversation);
@@ -79,7 +79,7 @@ async function close(conversation, changed) {
 
 async function block(conversation, changed) {
   const answer = await ask({
-    title: say("act.block"), lead: say("act.blockLead"), confirm: say("act.block"),
+    title: say("do.block"), lead: say("do.blockLead"), confirm: say("do.block"),
     act: (key) => post(path(conversation.name, ":block"), {}, { key }),
   });
   if (answer) changed(answer.conversation);
@@ -94,7 +94,7 @@ async function feedback(conversation, changed) {
       el("label", { for: `star${number}`, title: say(`feedback.${number}`) }, el("span", { class: "heard" }, say(`feedback.${number}`)), el("span", { "aria-hidden": "true" }, "★")),
     ])));
   const answer = await ask({
-    title: say("act.leaveFeedback"), lead: say("feedback.lead"), confirm: say("feedback.send"),
+    title: say("do.leaveFeedback"), lead: say("feedback.lead"), confirm: say("feedback.send"),
     body: [stars, field(say("feedback.text"), text)],
     act: (key) => {
       const rating = Number(stars.querySelector(":checked")?.value ?? 0);

@@ -13,6 +13,8 @@ const ROUTES = [
   { pattern: /^\/act$/, load: () => import("./act.js"), keepsFragment: true, isPublic: true },
 ];
 const LANGUAGE = "language";
+const UNCHOSEN = "-";
+const PATIENCE = 400;
 
 let shown = null;
 
@@ -29,8 +31,9 @@ export function entitle(text) {
 
 /** Takes over the language of the profile; true where the page has to be shown anew. */
 export async function follow(locale) {
-  if (!locale || session.recall(LANGUAGE) === locale) return false;
-  session.remember(LANGUAGE, locale);
+  const wanted = locale || UNCHOSEN;
+  if (session.recall(LANGUAGE) === wanted) return false;
+  session.remember(LANGUAGE, wanted);
   await speak(languageWanted());
   return true;
 }
@@ -121,7 +124,19 @@ async function guarded(work) {
   }
 }
 
+/** The language of the profile, once for each session, if that can be had without waiting for it. */
+async function ownLanguage() {
+  if (!session.token() || session.recall(LANGUAGE) !== null) return;
+  const { get, path, pause } = await import("./api.js");
+  const asked = get(path(`${session.user()}/profile`), {}, { attempts: 1 })
+    .then(({ profile }) => session.remember(LANGUAGE, profile.locale || UNCHOSEN), () => {});
+  await Promise.race([asked, pause(PATIENCE)]);
+}
+
 async function start() {
+  const target = route();
+  if (!target.keepsFragment) takeFragment(target);
+  await ownLanguage();
   await speak(languageWanted());
   bar();
   await show();

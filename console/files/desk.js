@@ -13,20 +13,26 @@ export async function show({ main, parameter, signal }) {
   const thread = el("section", { class: "pane thread", "aria-label": say("thread.title") });
   main.replaceChildren(list, thread);
   place = { main, thread, inbox: new Inbox(list, signal), signal, open: null };
-  await Promise.all([place.inbox.start(), move(parameter)]);
+  await Promise.all([place.inbox.start(), open(parameter)]);
 }
 
 /** Another conversation, or none, while the list stays as it is. */
-export async function move(parameter) {
+export function move(parameter) {
+  return open(parameter, true);
+}
+
+async function open(parameter, hasCome = false) {
+  const before = place.inbox.current;
   place.main.className = `desk at-${parameter ? "thread" : "list"}`;
   place.open?.abort();
   place.inbox.mark(parameter);
   if (!parameter) {
+    if (hasCome) place.inbox.focus(before);
     place.thread.replaceChildren(el("div", { class: "empty" }, icon("inbox"), el("p", {}, say("thread.none"))));
     return;
   }
   place.open = new AbortController();
   place.signal.addEventListener("abort", () => place.open.abort(), { once: true });
   const { openThread } = await import("./thread.js");
-  await openThread(place.thread, `conversations/${parameter}`, place.inbox, place.open.signal);
+  await openThread(place.thread, `conversations/${parameter}`, place.inbox, place.open.signal, hasCome);
 }

@@ -61,6 +61,11 @@ export class Inbox {
     }
   }
 
+  /** Leads back to where the reader came from. */
+  focus(id) {
+    this.rows.querySelector(`a[href="/conversations/${CSS.escape(id)}"]`)?.focus();
+  }
+
   /** Takes over what somebody else has learned of a conversation. */
   update(conversation) {
     if (!this.found.has(conversation.name)) return;

@@ -2,6 +2,7 @@
 
 const TOKEN = "parley.token";
 const SEAT = "parley.seat";
+const USER = "parley.user";
 const listeners = new Set();
 let claims = read(sessionStorage.getItem(TOKEN));
 
@@ -19,15 +20,18 @@ function read(token) {
 export function begin(token) {
   const found = read(token);
   if (found === null || (found.exp ?? Infinity) * 1000 <= Date.now()) return false;
-  if (found.sub !== claims?.sub) sessionStorage.clear();
+  // What somebody has not sent yet waits for him, and for nobody else.
+  if (found.sub !== sessionStorage.getItem(USER)) sessionStorage.clear();
+  sessionStorage.setItem(USER, found.sub);
   sessionStorage.setItem(TOKEN, token);
   claims = found;
   return true;
 }
 
-/** Forgets everything, and tells the page why: `expired` or `left`. */
+/** Ends the session and tells the page why: `expired`, or `left`, after which nothing is remembered. */
 export function end(reason) {
-  sessionStorage.clear();
+  if (reason === "left") sessionStorage.clear();
+  else sessionStorage.removeItem(TOKEN);
   claims = null;
   for (const listener of listeners) listener(reason);
 }

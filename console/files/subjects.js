@@ -36,7 +36,7 @@ export async function subjectOf(conversation, signal) {
   try {
     const answer = await get(path(conversation.subject), {}, { signal, attempts: 2 });
     const found = answer.orderRequest ?? answer.order ?? null;
-    if (found) keep(conversation.subject, titleIn(found));
+    if (found) keep(conversation.subject, await titleIn(found, signal));
     return found;
   } catch {
     return null;
@@ -59,10 +59,23 @@ function next() {
   next();
 }
 
-function titleIn(found) {
+async function titleIn(found, signal) {
   const snapshot = found.packageSnapshot;
   if (snapshot?.listingTitle) return `${snapshot.listingTitle}: ${snapshot.title}`;
-  return found.lineItems?.[0]?.title ?? "";
+  const first = found.lineItems?.[0]?.title ?? "";
+  const [listing, id] = (found.package ?? "").split("/packages/");
+  // The positions of an offer name what the seller wrote, which alone says little.
+  if (!id || first.includes(":")) return first;
+  const title = await listingTitle(listing, signal);
+  return title && !first.startsWith(title) ? `${title}: ${first}` : first;
+}
+
+async function listingTitle(name, signal) {
+  if (!titles.has(name)) {
+    const answer = await get(path(name), {}, { signal, attempts: 1 }).catch(() => null);
+    keep(name, answer?.listing?.title ?? "");
+  }
+  return titles.get(name) ?? "";
 }
 
 function keep(name, title) {

@@ -20,12 +20,13 @@ const NEAR_END = 120;
 // What proposes something new: the card of an offer stands at the latest of these.
 const PROPOSALS = /^TYPE_OFFER_(SENT|REVISED|COUNTERED|REVIVED)$/;
 
-export async function openThread(pane, name, inbox, signal) {
+/** Shows a conversation in `pane`; with `hasCome` the reader came from another one, and is led to it. */
+export async function openThread(pane, name, inbox, signal, hasCome = false) {
   pane.replaceChildren(waiting());
   await learn("thread");
   if (signal.aborted) return;
   const thread = new Thread(pane, name, inbox, signal);
-  await thread.start();
+  await thread.start(hasCome);
 }
 
 class Thread {
@@ -40,11 +41,14 @@ class Thread {
     this.latest = button(say("thread.latest"), () => this.#toEnd(true), { kind: "primary latest", drawing: "down", hidden: true });
     this.state = el("p", { class: "lost", hidden: true });
     this.composer = new Composer(name, { signal, sent: (sent) => this.#add([{ name: "", createTime: sent.createTime, message: sent }], { isOwn: true }) });
+    this.title = el("h1", { tabindex: "-1" });
+    this.facts = el("p", { class: "soft" });
+    this.closedTag = el("span", { class: "tag", hidden: true }, say("state.closed"));
     this.head = el("header", {});
     this.about = el("div", {});
   }
 
-  async start() {
+  async start(hasCome) {
     const back = el("a", { class: "button wordless quiet back", href: "/console", "data-local": true, "aria-label": say("thread.back") }, icon("back"));
     this.back = back;
     try {
@@ -64,6 +68,7 @@ class Thread {
       this.pane.replaceChildren(el("header", {}, back), trouble(error.status === 404 ? say("thread.missing") : explain(error), again));
       return;
     }
+    if (hasCome) this.title.focus({ preventScroll: true });
     this.composer.start();
     this.#toEnd();
     this.#watchSight();
@@ -129,12 +134,13 @@ class Thread {
     entitle(`${title} · ${other}`);
     const copies = (conversation.participants ?? []).filter(({ role }) => role === "ROLE_COPY").map((each) => shortName(each.name));
     const facts = [other, say(`topic.${topicOf(conversation)}`), conversation.marketplace && say("thread.via", conversation), copies.length && say("thread.copies", { names: copies.join(", ") })];
-    const isClosed = conversation.state === "STATE_CLOSED";
-    const hadFocus = this.head.contains(document.activeElement);
-    const actions = actionsButton(() => chooseAction(this.conversation, this.#changed));
-    this.head.replaceChildren(this.back, face(other), el("div", { class: "titles" }, el("h1", {}, title), el("p", { class: "soft" }, line(facts.filter(Boolean).join(" · ")))),
-      isClosed ? el("span", { class: "tag" }, say("state.closed")) : "", actions);
-    if (hadFocus) actions.focus();
+    this.title.textContent = title;
+    this.facts.textContent = line(facts.filter(Boolean).join(" · "));
+    this.closedTag.hidden = conversation.state !== "STATE_CLOSED";
+    if (!this.head.firstChild) {
+      this.head.append(this.back, face(other), el("div", { class: "titles" }, this.title, this.facts), this.closedTag,
+        actionsButton(() => chooseAction(this.conversation, this.#changed)));
+    }
     const wasOpen = this.about.querySelector("details")?.open ?? false;
     this.about.replaceChildren(...about(conversation, this.subject));
     if (wasOpen) this.about.querySelector("details").open = true;
@@ -228,6 +234,9 @@ class Thread {
 
   #drawDays() {
     for (const each of this.list.querySelectorAll(".day")) each.remove();
+    // Each message says when it was read: of the notices about it the newest is enough.
+    const reads = this.entries.filter((entry) => entry.event?.type === "TYPE_MESSAGE_READ");
+    reads.forEach((entry, index) => { this.nodes.get(entry.name).node.hidden = index < reads.length - 1; });
     let last = "";
     for (const entry of this.entries) {
       const name = day(entry.createTime);

@@ -150,9 +150,14 @@ async def test_a_lost_answer_sends_nothing_twice(
     await phone.type(".composer textarea", "From the tunnel")
     await phone.click("Send")
     await phone.until("document.querySelector('.outbox .unsent')")
+    await phone.open("about:blank")
+    await shop.owner.post(f"{name}/messages", {"text": "Where are you?"})
     await phone.online(True)
-    await phone.until("!document.querySelector('.outbox li')")
-    assert [each["text"] for each in await messages(ana, name)][-1] == "From the tunnel"
+    await phone.open(f"{stack.url}/{name}")
+    await phone.until("document.querySelector('.timeline') && !document.querySelector('.outbox li')")
+    expected = ["Hello.", "Once", "And once more", "Where are you?", "From the tunnel"]
+    assert [each["text"] for each in await messages(ana, name)] == expected
+    await phone.until("document.querySelectorAll('.timeline .bubble').length === 5")
     browser.problems[:] = [each for each in browser.problems if "ERR_" not in each]
 
 
