@@ -118,3 +118,12 @@ export function field(label, input, hint) {
 export function waiting() {
   return el("p", { class: "waiting", "aria-hidden": "true" }, el("i"), el("i"), el("i"));
 }
+
+/** Loads a style that not every visit needs; done when it is there, so that nothing is seen without it. */
+export function dress(name) {
+  const href = new URL(`./${name}`, import.meta.url).href;
+  const known = [...document.styleSheets].some((each) => each.href === href);
+  return known ? Promise.resolve() : new Promise((resolve, reject) => {
+    document.head.append(el("link", { rel: "stylesheet", href, onload: resolve, onerror: () => reject(new Error(`no ${name}`)) }));
+  });
+}

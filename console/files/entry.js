@@ -8,6 +8,8 @@ import { bytes, clock, has, money, say } from "./words.js";
 
 const NAMED = new Set(["PARTICIPANT_ADDED", "PARTICIPANT_REMOVED", "PHONE_REVEALED"]);
 const GOOD = /ACCEPTED|CONFIRMED|PAID|COMPLETED|CONVERTED/;
+// Until the API says otherwise.
+let hasTranslator = true;
 const BAD = /DECLINED|FAILED|CANCELLED|EXPIRED|WITHDRAWN/;
 
 /** A message. `readTime`: when the other side read it, if it did. */
@@ -25,7 +27,7 @@ export function message(sent, { side, readTime }) {
       isNote ? el("span", { class: "soft" }, ` · ${say("message.note")}`) : null),
     sent.text ? text : null,
     ...(sent.attachments ?? []).map(document_),
-    !isOwn && sent.text && "translations" in sent ? translation(sent, text) : null,
+    !isOwn && sent.text && mayTranslate(sent) ? translation(sent, text) : null,
     meta);
 }
 
@@ -65,6 +67,8 @@ async function download(attachment, load) {
   }
 }
 
+const mayTranslate = (sent) => "translations" in sent && hasTranslator && sent.language !== document.documentElement.lang;
+
 /** The message in the reader's language and back; the original is never lost. */
 function translation(sent, text) {
   const target = document.documentElement.lang;
@@ -75,15 +79,24 @@ function translation(sent, text) {
     turn.disabled = true;
     try {
       found ??= (await post(path(sent.name, ":translate"), { targetLanguage: target })).translation;
+      if (!found.engine && found.sourceLanguage === target) {
+        toast(say("message.sameLanguage"));
+        turn.remove();
+        return;
+      }
       isShown = !isShown;
       text.replaceChildren(...(isShown ? written(found.text) : original));
       text.lang = isShown ? target : sent.language ?? "";
       turn.textContent = say(isShown ? "message.original" : "message.translate");
     } catch (error) {
       toast(explain(error));
+      if (error.reason === "TRANSLATION_NOT_CONFIGURED") {
+        hasTranslator = false;
+        for (const each of document.querySelectorAll(".translate")) each.remove();
+      }
     } finally {
       turn.disabled = false;
     }
-  }, { kind: "quiet small" });
+  }, { kind: "quiet small translate" });
   return turn;
 }

@@ -5,7 +5,7 @@ import { actionsButton, chooseAction } from "./actions.js";
 import { explain, get, path, post } from "./api.js";
 import { entitle } from "./app.js";
 import { Composer } from "./composer.js";
-import { announce, button, el, icon, line, trouble, waiting, written } from "./dom.js";
+import { announce, button, dress, el, icon, line, trouble, waiting, written } from "./dom.js";
 import { event, message } from "./entry.js";
 import { face } from "./inbox.js";
 import { OfferCard } from "./offer.js";
@@ -23,7 +23,7 @@ const PROPOSALS = /^TYPE_OFFER_(SENT|REVISED|COUNTERED|REVIVED)$/;
 /** Shows a conversation in `pane`; with `hasCome` the reader came from another one, and is led to it. */
 export async function openThread(pane, name, inbox, signal, hasCome = false) {
   pane.replaceChildren(waiting());
-  await learn("thread");
+  await Promise.all([learn("thread"), dress("thread.css")]);
   if (signal.aborted) return;
   const thread = new Thread(pane, name, inbox, signal);
   await thread.start(hasCome);

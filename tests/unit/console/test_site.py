@@ -73,7 +73,8 @@ def loaded(*views: str) -> set[str]:
         max((f"{language}{part}.json" for language in LANGUAGES), key=lambda name: len(SOURCES[name]))
         for part in parts
     }
-    return {*scripts, *words, "shell.html", "console.css", "icon.svg"}
+    styles = ["console.css", *(["thread.css"] if "thread.js" in views else [])]
+    return {*scripts, *words, *styles, "shell.html", "icon.svg"}
 
 
 def luminance(color: str) -> float:
