@@ -209,6 +209,10 @@ class Database:
         """
         return await self.fire_together([timer], lambda tx, _: work(tx))
 
+    async def discard(self, timer: DueTimer) -> bool:
+        """Removes a claimed timer for which there is nothing to do any more. Answers what `fire` answers."""
+        return await self.fire(timer, _nothing)
+
     async def fire_together(
         self,
         timers: Sequence[DueTimer],
@@ -343,4 +347,8 @@ class Database:
 
 
 async def _keep_as_is(_connection: Any) -> None:
+    return
+
+
+async def _nothing(_transaction: Transaction) -> None:
     return

@@ -114,7 +114,7 @@ class MailTimers:
         """
         mail = await self._database.read(lambda tx: self._load(tx, timer.key))
         if mail is None:
-            await self._database.fire(timer, _nothing)
+            await self._database.discard(timer)
             return
         failure, bounced = mail.undeliverable(), False
         if not failure:
@@ -154,7 +154,3 @@ class MailTimers:
             if changed is not found:
                 await self._people.save(tx, changed)
                 await self._links.revoke(tx, changed.user)
-
-
-async def _nothing(_tx: Transaction) -> None:
-    return

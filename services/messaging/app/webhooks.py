@@ -183,7 +183,7 @@ class WebhookTimers:
 
         endpoint, found = await self._database.read(look)
         if endpoint is None or found is None or endpoint.state is EndpointState.DISABLED:
-            await self._database.fire(timer, _nothing)
+            await self._database.discard(timer)
             return
         answer = await self._post(endpoint, found)
 
@@ -209,7 +209,7 @@ class WebhookTimers:
 
         endpoint, found = await self._database.read(look)
         if endpoint is None or found is None or endpoint.state is EndpointState.DISABLED:
-            await self._database.fire(timer, _nothing)
+            await self._database.discard(timer)
             return
         answer = await self._post(endpoint, found)
 
@@ -263,7 +263,3 @@ def _queue(endpoint: str, conversation: str) -> str:
 
 def _new_secret() -> str:
     return webhook.secret_text(secrets.token_bytes(webhook.SECRET_BYTES))
-
-
-async def _nothing(_tx: Transaction) -> None:
-    return None

@@ -106,7 +106,7 @@ class ErrandTimers(Generic[Answer]):
         """Finds out what became of something whose answer is missing."""
         errand = await self._open(timer)
         if errand is None:
-            await self._database.fire(timer, _nothing)
+            await self._database.discard(timer)
             return
         name = errand.payment.name
         _log.warning(f"{errand.subject}_enquired", key=timer.key, payment=name, round=timer.payload["round"])
@@ -130,7 +130,7 @@ class ErrandTimers(Generic[Answer]):
         if errand is not None:
             found = await self._found(errand, end=bool(timer.payload.get("end")))
         if errand is None or found is None:
-            await self._database.fire(timer, _nothing)
+            await self._database.discard(timer)
             return
         await self._database.fire(timer, lambda tx: self._answered(tx, [(errand, found)]))
 
@@ -292,7 +292,3 @@ class ErrandTimers(Generic[Answer]):
     async def _load(self, tx: Transaction, payload: Mapping[str, Any]) -> tuple[PaymentOwner, Errand[Answer]]:
         owner, payment = await load_owned(self._repository, self._owners, tx, str(payload["payment"]))
         return owner, self._kind.of(payment, payload)
-
-
-async def _nothing(_: Transaction) -> None:
-    return
