@@ -150,10 +150,15 @@ def request_of(endpoint: Endpoint, exchange: Exchange, value: Any) -> Any:
     return message
 
 
-def _as_it_is(raw: bytes, headers: Headers) -> HttpBody:
-    """The very bytes: whoever signed them signed these."""
+def refuse_compressed(headers: Headers) -> None:
+    """Raises Problem 415 for a body that is not the bytes themselves."""
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise errors.malformed("the body must not be compressed", status=415)
+
+
+def _as_it_is(raw: bytes, headers: Headers) -> HttpBody:
+    """The very bytes: whoever signed them signed these."""
+    refuse_compressed(headers)
     return HttpBody(content_type=_text(headers.get(b"content-type", b"")), data=raw)
 
 
@@ -165,8 +170,7 @@ def _json(raw: bytes, headers: Headers) -> Any:
     charset = parameters.strip().lower()
     if charset.startswith(b"charset=") and charset[8:].strip(b'"') not in (b"utf-8", b"utf8", b"us-ascii"):
         raise errors.malformed("the body must be UTF-8", status=415)
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise errors.malformed("the body must not be compressed", status=415)
+    refuse_compressed(headers)
     try:
         return loads(raw)
     except NotJson as error:

@@ -19,7 +19,7 @@ from gateway import errors
 from gateway.auth import TokenVerifier, is_public
 from gateway.errors import upstream_problem
 from gateway.events import StreamLimit, disconnected
-from gateway.exchange import ClientGone, Exchange, request_of
+from gateway.exchange import ClientGone, Exchange, refuse_compressed, request_of
 from gateway.response import Response
 from gateway.transcode import Endpoint
 from gateway.unary import Limits, json_response
@@ -200,5 +200,4 @@ def _refuse_wrapped(exchange: Exchange) -> None:
     kind = exchange.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if kind.startswith(b"multipart/"):
         raise errors.malformed("the body must be the file itself and no form", status=415)
-    if exchange.headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise errors.malformed("the body must not be compressed", status=415)
+    refuse_compressed(exchange.headers)

@@ -40,8 +40,8 @@ reconnects continues where it was, by `Last-Event-ID`. A refusal after the first
 named `problem` with the problem as its data.
 
 **Files.** A method whose body is `*/*` takes bytes as they are, such as a file, and no form. They are \
-passed on while they arrive, within 300 seconds. A file that is answered is offered for keeping, \
-never shown.\
+passed on while they arrive; the whole call has 300 seconds, unless the operator set another limit. A \
+file that is answered is offered for keeping, never shown.\
 """
 
 WHO = "A JWT signed with Ed25519 (`EdDSA`). `sub` is `users/{id}`, `roles` is a list."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import BinaryIO, Final
 
-from chassis.kernel.refusal import Kind, Refusal
+from chassis.kernel.refusal import Refusal, unavailable
 from chassis.telemetry import logger
 
 PIECE_BYTES: Final = 64 * 1024
@@ -41,7 +41,7 @@ class ClamavScanner:
         try:
             async with asyncio.timeout(self._seconds):
                 answer = await self._ask(file)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             _log.warning("scanner_failed", error=type(error).__name__)
             raise _unavailable() from None
         if answer == _CLEAN:
@@ -76,10 +76,5 @@ def scanner_at(address: str, seconds: float) -> ClamavScanner | NoScanner:
 
 
 def _unavailable() -> Refusal:
-    return Refusal(
-        Kind.UNAVAILABLE,
-        "PEER_UNAVAILABLE",
-        "the virus scanner cannot be asked",
-        metadata={"peer": "virus scanner"},
-        retry_after_seconds=5.0,
-    )
+    message = "the virus scanner cannot be asked"
+    return unavailable("PEER_UNAVAILABLE", message, retry_after_seconds=5.0, peer="virus scanner")

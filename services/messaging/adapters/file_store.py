@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 from urllib.request import url2pathname
 
-from chassis.kernel.refusal import Kind, Refusal
+from chassis.kernel.refusal import Refusal, unavailable
 from chassis.telemetry import logger
 
 PIECE_BYTES: Final = 256 * 1024
@@ -87,10 +87,4 @@ async def _pieces(found: Any) -> AsyncIterator[bytes]:
 def _unavailable(error: Exception) -> Refusal:
     # Its text names buckets and hosts.
     _log.warning("file_store_failed", error=type(error).__name__)
-    return Refusal(
-        Kind.UNAVAILABLE,
-        "PEER_UNAVAILABLE",
-        "the store of files cannot be reached",
-        metadata={"peer": "file store"},
-        retry_after_seconds=1.0,
-    )
+    return unavailable("PEER_UNAVAILABLE", "the store of files cannot be reached", peer="file store")

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 
 from chassis.db import Transaction
 from chassis.kernel.money import Money
+from services.messaging.adapters.conversation_repository import PREFIX, key_of
 from services.messaging.adapters.magic_link_tables import magic_link
 from services.messaging.adapters.mail_tables import email_verification, mail, notification
 from services.messaging.adapters.profile_repository import ProfileRepository
@@ -24,8 +25,6 @@ from services.messaging.domain.notification import MAIL_POSTED, MESSAGE_SENT, No
 from services.messaging.domain.profile import MEMBERSHIP, Delivery
 from services.messaging.domain.side import Side
 from services.messaging.domain.verification import Verification
-
-_PREFIX = "conversations/"
 
 # One round trip for all notices of an entry: it is part of every message that is sent.
 _KEEP = text("""
@@ -63,7 +62,7 @@ WITH notice AS (
     topic, kind, delivery, happen_time, currency, amount, :now
   FROM told ON CONFLICT DO NOTHING RETURNING id, recipient
 )
-SELECT CAST(told.id AS text) AS id, told.recipient, told.topic, told.delivery, told.time_zone,
+SELECT told.recipient, told.topic, told.delivery, told.time_zone,
   (SELECT max(mail.create_time) FROM mail
     WHERE mail.recipient = told.recipient AND mail.conversation_id = :conversation) AS last_mail,
   (SELECT min(waiting.create_time) FROM notification AS waiting WHERE waiting.recipient = told.recipient
@@ -159,12 +158,11 @@ class NotificationRepository:
             "notices": json.dumps([_given(notice) for notice in notices]),
             "since": now - MEMBERSHIP,
             "now": now,
-            "conversation": _key(notices[0].conversation),
+            "conversation": key_of(notices[0].conversation),
         }
         return [
             Told(
                 recipient=row.recipient,
-                notice=row.id,
                 topic=row.topic,
                 delivery=Delivery(row.delivery),
                 zone=row.time_zone or "UTC",
@@ -180,7 +178,7 @@ class NotificationRepository:
         """The mail is made for what waits; nothing is made where nothing does."""
         values = {"person": recipient, "mail": mail}
         if conversation:
-            about = {"way": Delivery.EACH.value, "about": _key(conversation)}
+            about = {"way": Delivery.EACH.value, "about": key_of(conversation)}
             taken = await tx.fetch_all(_TAKE_ABOUT, values | about)
         else:
             taken = await tx.fetch_all(_TAKE, values | {"way": Delivery.DIGEST.value})
@@ -251,17 +249,13 @@ class VerificationRepository:
         await tx.execute(_SAVE_VERIFICATION, values)
 
 
-def _key(name: str) -> str:
-    return name.removeprefix(_PREFIX)
-
-
 def _mail_columns(
     mail: str, recipient: str, purpose: Purpose, now: datetime, *, about: str = "", token: str = ""
 ) -> dict[str, Any]:
     return {
         "id": mail,
         "recipient": recipient,
-        "conversation_id": _key(about),
+        "conversation_id": key_of(about),
         "purpose": purpose.value,
         "token": token,
         "state": State.QUEUED.value,
@@ -292,7 +286,7 @@ def _item(row: Row[Any]) -> Item:
     side = Side(row.side)
     return Item(
         topic=row.topic,
-        conversation=_PREFIX + row.conversation_id,
+        conversation=PREFIX + row.conversation_id,
         side=side,
         counterpart=row.seller.partition("/")[2] if side is Side.BUYER else row.buyer_name or "",
         time=row.happen_time,

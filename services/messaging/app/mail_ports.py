@@ -21,7 +21,6 @@ class Told:
     """
 
     recipient: str
-    notice: str
     topic: str
     delivery: Delivery
     zone: str

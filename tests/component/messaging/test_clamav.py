@@ -81,7 +81,8 @@ async def test_only_what_the_scanner_calls_clean_is_kept(
         kept = stored(tmp_path)
 
         # Whatever is no clear answer keeps nothing.
-        for answer in (b"stream: ", b"", b"INSTREAM size limit exceeded. ERROR\0", b"stream: OK"):
+        endless = b"stream: " + b"x" * 100_000
+        for answer in (b"stream: ", b"", b"INSTREAM size limit exceeded. ERROR\0", b"stream: OK", endless):
             clamd.answer = answer
             refusal = await refused(upload(scene, ANA, name, large))
             assert (refusal.kind, refusal.reason) == (Kind.UNAVAILABLE, "PEER_UNAVAILABLE")
