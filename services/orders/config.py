@@ -45,7 +45,8 @@ class OrdersConfig(ServiceConfig):
     stripe_url: str = setting("", shape="http://host:port of another server that speaks Stripe's protocol")
     stripe_return_url: str = setting(
         "",
-        shape="https://… where Stripe sends a buyer who proved that a card is his; without it, to a program",
+        shape="https://… where Stripe sends a buyer who proved that a card is his, with ?payment=orders/…; "
+        "without it, to a program",
     )
     payment_event_secrets: tuple[Secret, ...] = setting(
         (),

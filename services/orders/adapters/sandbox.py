@@ -83,7 +83,9 @@ class SandboxProvider:
         self._database = database
         self._clock = clock
 
-    async def charge(self, key: str, amount: Money, token: str, *, attended: bool) -> Charge:
+    async def charge(
+        self, key: str, amount: Money, token: str, *, attended: bool, payment: str = ""
+    ) -> Charge:
         """Charges; a repeated key gets its outcome again. TimeoutError for the token whose answer is lost."""
         outcome = _OUTCOMES.get(token, _UNKNOWN_TOKEN)
         if token in _AFTER_ACTION:

@@ -8,6 +8,7 @@ is raised: it means that nothing is known, and the janitor asks later. The libra
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import stripe
 
@@ -59,6 +60,13 @@ class NotKnown(Exception):
     """Stripe has not made up its mind."""
 
 
+def with_payment(url: str, payment: str) -> str:
+    """An address of the shop that says which payment comes back; whatever it asks for itself stays."""
+    parts = urlsplit(url)
+    query = [*parse_qsl(parts.query, keep_blank_values=True), ("payment", payment)]
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
 class StripeProvider:
     """Implements the port `PaymentProvider`. A token is the id of a PaymentMethod."""
 
@@ -68,7 +76,8 @@ class StripeProvider:
         self, key: str, *, url: str = "", return_url: str = "", timeout_seconds: float = 10.0
     ) -> None:
         """`url` is another address of the API, for tests. A buyer who has to act is sent to `return_url`
-        after it; without one a program in his browser has to go on by the client secret.
+        after it, with the name of the payment in its query; without one a program in his browser has to go
+        on by the client secret.
         """
         self._return_url = return_url
         self._http = stripe.HTTPXClient(timeout=timeout_seconds)
@@ -85,7 +94,9 @@ class StripeProvider:
         """Gives its connections up."""
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
-    async def charge(self, key: str, amount: Money, token: str, *, attended: bool) -> Charge:
+    async def charge(
+        self, key: str, amount: Money, token: str, *, attended: bool, payment: str = ""
+    ) -> Charge:
         """Charges once for each key, as long as Stripe remembers it; a decline is an answer."""
         try:
             minor = minor_units(amount)
@@ -101,7 +112,7 @@ class StripeProvider:
             "metadata": {KEY: key},
         }
         if attended and self._return_url:
-            wish["return_url"] = self._return_url
+            wish["return_url"] = with_payment(self._return_url, payment)
         try:
             intent = await self._client.v1.payment_intents.create_async(
                 cast("PaymentIntentCreateParams", wish), {"idempotency_key": key}

@@ -81,8 +81,10 @@ class ChargeErrand(Errand[Charge]):
 
     async def ask(self, provider: PaymentProvider) -> Charge:
         """Charges."""
-        attempt, attended = self.attempt, self.payment.is_attended
-        return await provider.charge(attempt.key, self.payment.amount, attempt.token, attended=attended)
+        attempt, payment = self.attempt, self.payment
+        return await provider.charge(
+            attempt.key, payment.amount, attempt.token, attended=payment.is_attended, payment=payment.name
+        )
 
     async def look_up(self, provider: PaymentProvider) -> Charge | None:
         """What became of the attempt."""

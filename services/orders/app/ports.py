@@ -220,10 +220,13 @@ class PaymentProvider(Protocol):
         """How payments refer to it, for example `sandbox`."""
         ...
 
-    async def charge(self, key: str, amount: Money, token: str, *, attended: bool) -> Charge:
+    async def charge(
+        self, key: str, amount: Money, token: str, *, attended: bool, payment: str = ""
+    ) -> Charge:
         """Charges once for each `key`: repeated with the same key it answers the first outcome again.
 
-        Where the buyer is not `attended` to, nothing can be wanted of him: what needs it is declined.
+        Where the buyer is not `attended` to, nothing can be wanted of him: what needs it is declined. Where
+        he is sent away to do something, he comes back with the name of the `payment`.
         """
         ...
 

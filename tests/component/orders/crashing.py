@@ -98,11 +98,13 @@ class CrashingProvider:
     crasher: Crasher
     name: str = "sandbox"
 
-    async def charge(self, key: str, amount: Money, token: str, *, attended: bool) -> Charge:
+    async def charge(
+        self, key: str, amount: Money, token: str, *, attended: bool, payment: str = ""
+    ) -> Charge:
         self.crasher.at(STEPS[1])
         self.crasher.at(STEPS[2])
         try:
-            return await self.inner.charge(key, amount, token, attended=attended)
+            return await self.inner.charge(key, amount, token, attended=attended, payment=payment)
         finally:
             self.crasher.at(STEPS[3])
 

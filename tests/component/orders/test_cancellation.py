@@ -117,7 +117,9 @@ class Unreachable:
     name: str = "sandbox"
     asked: int = 0
 
-    async def charge(self, key: str, amount: Money, token: str, *, attended: bool) -> Charge:
+    async def charge(
+        self, key: str, amount: Money, token: str, *, attended: bool, payment: str = ""
+    ) -> Charge:
         self.asked += 1
         raise TimeoutError
 

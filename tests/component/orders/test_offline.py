@@ -120,7 +120,9 @@ class Silent:
     name: str = "sandbox"
     lost: set[str] = field(default_factory=lambda: {"charge", "refund"})
 
-    async def charge(self, key: str, amount: Money, token: str, *, attended: bool) -> Charge:
+    async def charge(
+        self, key: str, amount: Money, token: str, *, attended: bool, payment: str = ""
+    ) -> Charge:
         self._lose("charge")
         return Charge(Outcome.CAPTURED)
 

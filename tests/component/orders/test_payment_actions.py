@@ -218,7 +218,7 @@ async def test_a_late_answer_to_one_attempt_leaves_the_timer_of_the_next_alone(w
     charge = world.provider.inner.charge
     held: list[str] = []
 
-    async def slow(key: str, amount: Money, token: str, *, attended: bool) -> Charge:
+    async def slow(key: str, amount: Money, token: str, *, attended: bool, payment: str = "") -> Charge:
         answer = await charge(key, amount, token, attended=attended)
         if not held:
             held.append(key)

@@ -39,7 +39,9 @@ class Bank:
     books: dict[str, int] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
 
-    async def charge(self, key: str, amount: Money, token: str, *, attended: bool) -> Charge:
+    async def charge(
+        self, key: str, amount: Money, token: str, *, attended: bool, payment: str = ""
+    ) -> Charge:
         assert not attended
         self.calls.append(key)
         when = self.broken.pop(key.removesuffix("-1"), "")
@@ -101,7 +103,7 @@ async def test_the_attempt_and_its_key_are_there_before_the_provider_is_asked(
     found: list[Any] = []
     charge = bank.charge
 
-    async def looking(key: str, amount: Money, token: str, *, attended: bool) -> Charge:
+    async def looking(key: str, amount: Money, token: str, *, attended: bool, payment: str = "") -> Charge:
         found.extend(await shop.rows("SELECT key FROM payment_attempt WHERE key = $1", key))
         found.extend(await shop.rows("SELECT key FROM timer WHERE kind = 'payment.enquire'"))
         return await charge(key, amount, token, attended=attended)
@@ -124,7 +126,7 @@ async def test_answers_that_are_lost_concern_nobody_else_and_double_nothing(shop
     charge = bank.charge
     kinds = iter(["before", "behind", "", ""] * SUBSCRIPTIONS)
 
-    async def breaking(key: str, amount: Money, token: str, *, attended: bool) -> Charge:
+    async def breaking(key: str, amount: Money, token: str, *, attended: bool, payment: str = "") -> Charge:
         if key not in bank.calls:
             bank.broken[key.removesuffix("-1")] = next(kinds)
         return await charge(key, amount, token, attended=attended)

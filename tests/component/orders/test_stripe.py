@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -223,14 +224,16 @@ async def test_our_key_is_the_idempotency_key_and_stands_in_the_metadata() -> No
 
 
 async def test_a_buyer_who_is_there_is_asked_and_sent_back() -> None:
-    async with recorded((200, intent("succeeded")), return_url="https://shop.example/paid") as (
+    async with recorded((200, intent("succeeded")), return_url="https://shop.example/paid?lang=de") as (
         provider,
         server,
     ):
-        await provider.charge("key-1", TEN, "pm_1", attended=True)
+        await provider.charge("key-1", TEN, "pm_1", attended=True, payment="orders/o1/payments/p1")
     ((_, _, body),) = server.asked
     assert "off_session=false" in body
-    assert "return_url=https%3A%2F%2Fshop.example%2Fpaid" in body
+    # The shop learns which payment comes back.
+    (back,) = parse_qs(body)["return_url"]
+    assert back == "https://shop.example/paid?lang=de&payment=orders%2Fo1%2Fpayments%2Fp1"
 
 
 @pytest.mark.parametrize(
