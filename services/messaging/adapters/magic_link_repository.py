@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from chassis.db import Transaction
@@ -13,11 +13,19 @@ from chassis.kernel.money import Money
 from services.messaging.adapters.conversation_repository import PREFIX, key_of
 from services.messaging.adapters.magic_link_tables import magic_link
 from services.messaging.adapters.mail_tables import notification
+from services.messaging.adapters.profile_tables import team_member
 from services.messaging.adapters.tables import conversation, timeline_entry
 from services.messaging.app.magic_link_ports import Addressed
-from services.messaging.domain.magic_link import ABOUT_OFFERS, Action, Kind, MagicLink, Subject, Use
-from services.messaging.domain.side import Side
-from services.messaging.domain.timeline import EventType
+from services.messaging.domain.conversation import State
+from services.messaging.domain.magic_link import (
+    ABOUT_INQUIRIES,
+    ABOUT_OFFERS,
+    Action,
+    Kind,
+    MagicLink,
+    Subject,
+    Use,
+)
 
 _WANTED = (
     select(
@@ -45,9 +53,13 @@ _WANTED = (
                 notification.c.recipient == conversation.c.buyer,
             ),
             and_(
-                notification.c.topic == EventType.INQUIRY_STARTED.value,
-                notification.c.side == Side.SELLER.value,
+                notification.c.topic.in_(sorted(ABOUT_INQUIRIES)),
                 conversation.c.subject == "",
+                conversation.c.state == State.OPEN.value,
+                exists().where(
+                    team_member.c.seller == conversation.c.seller,
+                    team_member.c.member == notification.c.recipient,
+                ),
             ),
         ),
     )
@@ -123,7 +135,7 @@ class MagicLinkRepository:
 
 def _subject_of_notice(row: Row[Any]) -> Subject:
     name = PREFIX + row.conversation_id
-    if row.topic == EventType.INQUIRY_STARTED.value:
+    if row.topic in ABOUT_INQUIRIES:
         return Subject(Kind.INQUIRY, name)
     return Subject(Kind.OFFER, name, row.resource, row.revision, _total(row))
 

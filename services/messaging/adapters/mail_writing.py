@@ -16,6 +16,7 @@ from email.utils import format_datetime
 from urllib.parse import quote, urlencode
 
 from services.messaging.adapters.mail_languages import Language, language
+from services.messaging.domain.magic_link import ABOUT_INQUIRIES
 from services.messaging.domain.mail import ITEM_LIMIT, Item, Mail, Purpose
 from services.messaging.domain.notification import MESSAGE_RECEIVED, MESSAGE_SENT
 
@@ -127,7 +128,7 @@ class MailWriter:
         answers = [
             # In the fragment, as every token.
             (
-                words.say(_ANSWERS.get(item.topic, "answer_offer")),
+                words.say("answer_inquiry" if item.topic in ABOUT_INQUIRIES else "answer_offer"),
                 f"{self._url}{ANSWER_PATH}#link={item.link}",
             )
             for item in items
@@ -141,9 +142,6 @@ class MailWriter:
             answers,
             words.say("answer_warning") if answers else "",
         )
-
-
-_ANSWERS = {"INQUIRY_STARTED": "answer_inquiry"}
 
 
 def _greeting(mail: Mail, words: Language) -> str:

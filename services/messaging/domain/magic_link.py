@@ -14,6 +14,7 @@ from chassis.kernel.ids import is_id
 from chassis.kernel.money import Money
 from services.messaging.domain import refusals
 from services.messaging.domain.conversation import Conversation
+from services.messaging.domain.notification import MAIL_POSTED
 from services.messaging.domain.profile import EmailState, Profile
 from services.messaging.domain.timeline import EventType
 
@@ -52,6 +53,11 @@ ABOUT_OFFERS: Final = frozenset(
     }
 )
 """What a buyer can answer by a link when he is told of it; of counter-offers he is told the seller's only."""
+
+ABOUT_INQUIRIES: Final = frozenset({EventType.INQUIRY_STARTED.value, MAIL_POSTED})
+"""What somebody of a seller's team is told when he can decline an inquiry by a link: that it began, and that
+his own answer by mail was posted, which declines nothing.
+"""
 
 
 @dataclass(frozen=True, slots=True)

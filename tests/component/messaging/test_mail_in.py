@@ -16,14 +16,22 @@ from chassis.config import Address, Secret
 from chassis.kernel.clock import ManualClock
 from chassis.testing import Backends, Identity, refused, running
 from chassis.testing.producer import ForeignProducer
-from parley.messaging.v1 import conversation_methods_pb2, profile_pb2, received_mail_pb2, timeline_pb2
+from chassis.testing.service import ANONYMOUS
+from parley.messaging.v1 import (
+    conversation_methods_pb2,
+    conversation_pb2,
+    magic_link_pb2,
+    profile_pb2,
+    received_mail_pb2,
+    timeline_pb2,
+)
 from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.messaging.v1 import participant_methods_pb2 as joining
 from services.messaging.__main__ import DEFINITION
 from tests.component.messaging.conftest import ANA, BEN, OTTO, RIVAL
 from tests.component.messaging.documents import pdf
 from tests.component.messaging.mail_corpus import CASES, EVE, EVIL, file, part, parts, raw, report
-from tests.component.messaging.mailbox import Mailbox, profile_of, reachable, text_of, update
+from tests.component.messaging.mailbox import LINK, Mailbox, profile_of, reachable, text_of, update
 from tests.component.messaging.post import Answer, letter, send
 from tests.component.messaging.test_mail import Office
 
@@ -149,6 +157,7 @@ async def test_an_address_is_worth_what_its_owner_is(office: PostOffice) -> None
     assert told["Subject"] == "Your e-mail was posted"
     assert "An e-mail decides nothing" in text_of(told)
     assert f"/{name}" in text_of(told)
+    await _what_the_mail_does_not_do_its_link_does(office, told, name)
     # A machine without any mark is stopped: one copy a day, and no text twice.
     again = letter(otto, to, "No, thank you.", Message_ID="<again@mail.example>")
     assert (await office.post(otto, to, again)).text.startswith("5.4.6 MAIL_REPEATED")
@@ -172,6 +181,15 @@ async def test_an_address_is_worth_what_its_owner_is(office: PostOffice) -> None
         "No, thank you.",
         "I am away 1.",
     ]
+
+
+async def _what_the_mail_does_not_do_its_link_does(office: PostOffice, told: EmailMessage, name: str) -> None:
+    (link,) = [each for each in LINK.findall(text_of(told)) if "/act#link=" in each]
+    wish = magic_link_pb2.UseMagicLinkRequest(token=link.partition("#link=")[2], action="decline")
+    assert (await office.of(ANONYMOUS).UseMagicLink(wish)).conversation == name
+    assert (await office.see(ANA, name)).state == conversation_pb2.Conversation.STATE_CLOSED
+    reopening = conversation_methods_pb2.ReopenConversationRequest(name=name)
+    await office.of(OTTO).ReopenConversation(reopening)
 
 
 async def _unknown(office: PostOffice, otto: str, to: str, of_ana: str) -> None:
