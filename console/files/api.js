@@ -35,7 +35,7 @@ export function explain(problem) {
     const named = violations.map((each) => each.description).filter(Boolean).join("; ") || detail;
     return `${say("reason.VALIDATION_FAILED")} ${named}`.trim();
   }
-  const values = { ...metadata, retry: problem.retryAfter ? until(Date.now() + problem.retryAfter * 1000) : "" };
+  const values = { ...metadata, retry: until(Date.now() + (problem.retryAfter || 60) * 1000) };
   if (reason === "INTERNAL") return say(metadata.support ? "reason.INTERNAL" : "reason.UNKNOWN", values);
   return has(`reason.${reason}`) ? say(`reason.${reason}`, values) : `${say("reason.UNKNOWN")} ${detail} (${reason})`;
 }

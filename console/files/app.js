@@ -42,8 +42,7 @@ export async function follow(locale) {
 export function again() {
   shown?.controller.abort();
   shown = null;
-  bar();
-  return show();
+  return start();
 }
 
 function languageWanted() {
@@ -149,7 +148,8 @@ document.addEventListener("click", (event) => {
   if (link.pathname !== location.pathname) void guarded(() => go(link.pathname));
 });
 window.addEventListener("popstate", () => { void guarded(show); });
-window.addEventListener("hashchange", () => { if (location.hash.includes("=")) void guarded(show); });
+// Whoever comes by another link may be somebody else.
+window.addEventListener("hashchange", () => { if (location.hash.includes("=")) void guarded(again); });
 session.onEnd((reason) => {
   shown?.controller.abort();
   shown = null;

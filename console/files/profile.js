@@ -33,6 +33,7 @@ function draw(main, profile, signal) {
     phone: el("input", { type: "tel", value: profile.phone, maxlength: 16, autocomplete: "tel", inputmode: "tel" }),
     locale: languages(profile.locale),
     timeZone: zones(profile.timeZone),
+    autoTranslate: targets(profile.autoTranslate),
   };
   const kinds = new Map(KINDS.map((kind) => [kind, deliveries(profile, kind)]));
   const problem = el("p", { class: "problem", role: "alert" });
@@ -43,7 +44,8 @@ function draw(main, profile, signal) {
       field(say("profile.displayName"), inputs.displayName, say("profile.displayNameHint")),
       field(say("profile.email"), inputs.email, say("profile.emailHint")), state,
       field(say("profile.phone"), inputs.phone, say("profile.phoneHint")),
-      el("div", { class: "pair" }, field(say("profile.locale"), inputs.locale), field(say("profile.timeZone"), inputs.timeZone))),
+      el("div", { class: "pair" }, field(say("profile.locale"), inputs.locale), field(say("profile.timeZone"), inputs.timeZone)),
+      field(say("profile.autoTranslate"), inputs.autoTranslate, say("profile.autoTranslateHint"))),
     el("section", { class: "card" },
       el("h2", {}, say("profile.notices")), el("p", { class: "soft" }, say("profile.noticesHint")),
       ...[...kinds].map(([kind, select]) => el("div", { class: "notice-row" }, el("label", { for: select.id }, say(`notice.${kind}`)), select))),
@@ -63,7 +65,7 @@ function draw(main, profile, signal) {
     save.disabled = true;
     problem.textContent = "";
     try {
-      const updateMask = "displayName,email,phone,locale,timeZone,notificationChoices";
+      const updateMask = "displayName,email,phone,locale,timeZone,autoTranslate,notificationChoices";
       profile = (await patch(path(profile.name), body, { updateMask }, { key, signal })).profile;
       key = newKey();
       const isNewLanguage = await follow(profile.locale);
@@ -129,6 +131,15 @@ function deliveries(profile, kind) {
 function languages(chosen) {
   const codes = [...new Set(["", ...LANGUAGES, chosen])];
   const select = el("select", {}, ...codes.map((code) => el("option", { value: code, lang: code || null }, code ? languageName(code) : say("profile.browser"))));
+  select.value = chosen;
+  return select;
+}
+
+/** The languages into which a system translates at first; one that it was told besides stays chosen. */
+function targets(chosen = "") {
+  const names = new Intl.DisplayNames([document.documentElement.lang], { type: "language" });
+  const codes = [...new Set(["", ...LANGUAGES, "pt", "nl", "pl", "ja", chosen])];
+  const select = el("select", {}, ...codes.map((code) => el("option", { value: code }, code ? names.of(code) : say("profile.noTranslation"))));
   select.value = chosen;
   return select;
 }

@@ -9,7 +9,10 @@ import re
 import pytest
 
 from console.site import ENTRY, LANGUAGES, POLICY, Site, modules, read_site, read_sources
+from parley.messaging.v1 import error_reason_pb2 as messaging
 from parley.messaging.v1 import timeline_pb2
+from parley.offers.v1 import error_reason_pb2 as offers
+from parley.type.v1 import error_reason_pb2 as shared
 
 SOURCES = read_sources()
 SCRIPTS = {name: body.decode() for name, body in SOURCES.items() if name.endswith(".js")}
@@ -53,6 +56,18 @@ def test_whatever_happens_has_words() -> None:
     types = timeline_pb2.TimelineEvent.Type.keys()
     words = {key.removeprefix("event.") for key in all_texts("en") if key.startswith("event.")}
     assert {name.removeprefix("TYPE_") for name in types} - {"UNSPECIFIED"} <= words
+
+
+def test_refusals_are_called_as_the_api_calls_them() -> None:
+    own = {"UNREACHABLE", "PAGE", "UNKNOWN"}
+    kinds = (shared.ErrorReason, messaging.ErrorReason, offers.ErrorReason)
+    reasons = {
+        name.removeprefix("ERROR_REASON_") for kind in kinds for name in kind.DESCRIPTOR.values_by_name
+    }
+    said = {key.removeprefix("reason.") for key in all_texts("en") if key.startswith("reason.")}
+    assert said - own <= reasons
+    # V39: a send that fails says exactly why.
+    assert {"EMPTY_BODY", "ATTACHMENT_TOO_LARGE", "ATTACHMENT_NOT_PDF", "CONVERSATION_CLOSED"} <= said
 
 
 @pytest.mark.parametrize("view", ["desk.js", "profile.js", "verify.js", "act.js"])
