@@ -33,7 +33,7 @@ class Translation(_message.Message):
     language: _builtins.str
     """The language that it is in, such as `de`."""
     source_language: _builtins.str
-    """The language of the original."""
+    """The language of the original. Empty where it holds no words, only amounts or links."""
     text: _builtins.str
     """What the message says in this language: plain text, as the engine put it."""
     engine: _builtins.str
