@@ -85,8 +85,8 @@ class Interpreter:
         pieces = pieces_of(message.text)
         spoken = [piece for piece in pieces if piece.is_spoken]
         if not spoken:
-            # Amounts, links and nothing else say the same in every language.
-            return _unchanged(message, target)
+            # Amounts, links and nothing else say the same in every language, and are in none.
+            return _unchanged(message, source)
         source = source or await self._language_of(message.text)
         if source == target:
             return _unchanged(message, source)

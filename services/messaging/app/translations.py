@@ -83,7 +83,8 @@ class MessageTranslations:
         what the message does not say any more is forgotten. Refusal NOT_FOUND where the message is gone.
         """
         if not made.engine:
-            await self._translations.note_language(tx, message, made.source)
+            if made.source != message.language:
+                await self._translations.note_language(tx, message, made.source)
             return TranslatedMessage(replace(message, language=made.source), made)
         await self._store.load_for_update(tx, message.conversation)
         held = await self._translations.find(tx, message, made.language)

@@ -51,7 +51,7 @@ class Engine:
         """What makes messaging ask it."""
         return {"translator": self.kind, "translator_url": self.url, "translator_seconds": 10.0}
 
-    def adapter(self, *, key: str = "", seconds: float = 0.5) -> LibreTranslate | Apertium:
+    def adapter(self, *, key: str = "", seconds: float = 10.0) -> LibreTranslate | Apertium:
         """What asks it."""
         kind = LibreTranslate if self.kind is LIBRE else Apertium
         return kind(self.url, key=key, seconds=seconds)
