@@ -8,13 +8,15 @@ from functools import partial
 from typing import Any
 
 from chassis.envelope import EventRecord
+from chassis.erasure import Eraser, with_erasure
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.personal_data import PersonalRecords
 from chassis.serve import Definition, Runtime, Service, UpkeepCommand, main
+from parley.gating.v1.erasure_pb2 import PersonalDataErased
 from parley.gating.v1.gating_service_pb2_grpc import add_GatingServiceServicer_to_server
 from services.gating.adapters.offers_client import OffersClient
-from services.gating.adapters.personal_data import KINDS
+from services.gating.adapters.personal_data import ERASURES, KINDS
 from services.gating.adapters.repository.calendars import CalendarsRepository
 from services.gating.adapters.repository.changes import ChangeLogRepository
 from services.gating.adapters.repository.metrics import (
@@ -91,7 +93,7 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
     timers = Timers(database, requests=requests, clock=clock)
     return Service(
         add_servicers=partial(add_GatingServiceServicer_to_server, servicer),
-        subscriptions=subscriptions(reactions),
+        subscriptions=subscriptions(reactions, Eraser(database, ERASURES, clock)),
         timers={EXPIRY: timers.expire_order_request, REMINDER: timers.remind_of_order_request},
     )
 
@@ -102,7 +104,7 @@ def encoder(ids: Ids, _clock: Clock) -> Callable[[Any], EventRecord]:
     def encode(event: Any) -> EventRecord:
         return with_fact(event_record(event, ids=ids))
 
-    return encode
+    return with_erasure(encode, PersonalDataErased, ids)
 
 
 DEFINITION = Definition(

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from chassis import serve
 from chassis.host import Definition, Runtime, Service
-from chassis.timers import LaneHandler
+from chassis.timers import Handler, LaneHandler
 from parley.messaging.v1.messaging_service_pb2_grpc import add_MessagingServiceServicer_to_server
 from services.messaging.adapters.archive import ZipArchive
 from services.messaging.adapters.attachment_repository import AttachmentRepository
 from services.messaging.adapters.clamav import scanner_at
 from services.messaging.adapters.consent_repository import ConsentRepository, DisclosureRepository
 from services.messaging.adapters.conversation_repository import ConversationRepository
+from services.messaging.adapters.erasure_repository import ErasureRepository
 from services.messaging.adapters.file_store import ObjectFileStore
 from services.messaging.adapters.lead_repository import LeadRepository
 from services.messaging.adapters.live_feed import BROADCASTS, BroadcastFeed
@@ -26,6 +27,7 @@ from services.messaging.adapters.mail_repository import (
     VerificationRepository,
 )
 from services.messaging.adapters.offers_client import OffersClient
+from services.messaging.adapters.orders_client import OrdersClient
 from services.messaging.adapters.outcome_repository import OutcomeRepository
 from services.messaging.adapters.pdf_inspection import PdfInspector, TemporaryFiles
 from services.messaging.adapters.profile_repository import ProfileRepository
@@ -48,6 +50,7 @@ from services.messaging.app.attachments import (
 from services.messaging.app.consents import ConsentCommands, PrivacyQueries
 from services.messaging.app.contact import ContactCommands
 from services.messaging.app.conversations import ConversationQueries
+from services.messaging.app.erasures import ERASE, ErasureCommands, ErasureSteps
 from services.messaging.app.feedback import FeedbackCommands, RatingQueries, RatingReactions
 from services.messaging.app.inquiries import InquiryCommands
 from services.messaging.app.interpreter import Interpreter
@@ -110,9 +113,9 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     store, timelines = ConversationRepository(), _timelines(runtime, hooks)
     translations = _translations(runtime, store, timelines)
     config, held, files = runtime.config, AttachmentRepository(), ObjectFileStore(runtime.config.files_at)
-    sweeper = AttachmentSweeper(database, held, files, clock)
     people, pace = ProfileRepository(), Pace(config.messages_per_minute, clock)
     leads = _lead_book(runtime)
+    erasing = ErasureSteps(database, ErasureRepository(), people, leads, clock)
     outcomes, ratings = OutcomeRepository(), RatingRepository()
     inquiries = InquiryCommands(
         database, store, timelines, feed, leads=leads, pace=pace, clock=clock, ids=ids
@@ -158,20 +161,28 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
             Reactions(database, store, timelines, feed, outcomes=outcomes, ratings=ratings, leads=leads),
             OutcomeReactions(database, outcomes, ratings),
             RatingReactions(database, ratings),
+            erasing,
         ),
         timers={
             **mail_timers(runtime, told),
             **_webhook_timers(runtime, hooks),
             TRANSLATE: _translation_timers(runtime, translations, feed),
-            SWEEP: sweeper.sweep,
-            REMOVE: sweeper.remove,
+            **_sweeping(runtime, held, files),
             FORGET: retention.forget,
+            ERASE: erasing.step,
         },
         broadcasts={BROADCASTS: feed.heard},
         background={"live feed": feed.run},
         prepare=partial(_prepare, retention, edge),
         drain=None if edge is None else edge.stop,
     )
+
+
+def _sweeping(
+    runtime: Runtime[MessagingConfig], held: AttachmentRepository, files: ObjectFileStore
+) -> dict[str, Handler]:
+    sweeper = AttachmentSweeper(runtime.database, held, files, runtime.clock)
+    return {SWEEP: sweeper.sweep, REMOVE: sweeper.remove}
 
 
 def _magic_links(
@@ -250,7 +261,15 @@ def _personal_data_rooms(runtime: Runtime[MessagingConfig], files: ObjectFileSto
     own, peers, clock = OwnRecords(runtime.database), runtime.peers, runtime.clock
     others = peer_sources(peers["gating"], peers["offers"], peers["orders"])
     return PersonalDataRooms(
-        PersonalDataExport([own, *others], own, files, partial(ZipArchive, clock), clock)
+        PersonalDataExport([own, *others], own, files, partial(ZipArchive, clock), clock),
+        ErasureCommands(
+            runtime.database,
+            ErasureRepository(),
+            ProfileRepository(),
+            OrdersClient(peers["orders"]),
+            clock=clock,
+            ids=runtime.ids,
+        ),
     )
 
 

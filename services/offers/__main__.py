@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from chassis.erasure import Eraser, with_erasure
 from chassis.personal_data import PersonalRecords
 from chassis.serve import Definition, Runtime, Service, main
+from parley.offers.v1.erasure_pb2 import PersonalDataErased
 from parley.offers.v1.offers_service_pb2_grpc import add_OffersServiceServicer_to_server
 from services.offers.adapters.origins import OriginPeers
-from services.offers.adapters.personal_data import KINDS
+from services.offers.adapters.personal_data import ERASURES, KINDS
 from services.offers.adapters.repository import (
     ListingRepository,
     OfferRepository,
@@ -63,7 +65,7 @@ def build(runtime: Runtime[OffersConfig], *, origins: Origins | None = None) -> 
     )
     return Service(
         add_servicers=partial(add_OffersServiceServicer_to_server, servicer),
-        subscriptions=subscriptions(Reactions(database, offers, clock)),
+        subscriptions=subscriptions(Reactions(database, offers, clock), Eraser(database, ERASURES, clock)),
         timers={
             EXPIRY: Timers(database, offers, clock).expire,
             RETIREMENT: Retirements(database, offers, clock).tell,
@@ -75,7 +77,7 @@ DEFINITION = Definition(
     name="offers",
     config=OffersConfig,
     build=build,
-    encoder=lambda ids, _clock: partial(event_record, ids=ids),
+    encoder=lambda ids, _clock: with_erasure(partial(event_record, ids=ids), PersonalDataErased, ids),
     migrations="services.offers.migrations",
 )
 

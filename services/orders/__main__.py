@@ -6,9 +6,11 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from chassis.erasure import Eraser, with_erasure
 from chassis.personal_data import PersonalRecords
 from chassis.serve import Definition, Runtime, Service, UpkeepCommand, main
 from chassis.timers import GroupHandler, Handler
+from parley.orders.v1.erasure_pb2 import PersonalDataErased
 from parley.orders.v1.orders_service_pb2_grpc import add_OrdersServiceServicer_to_server
 from services.orders.adapters.audit_repository import AuditRepository
 from services.orders.adapters.desk_repository import DeskRepository
@@ -16,7 +18,8 @@ from services.orders.adapters.export_repository import ExportRepository
 from services.orders.adapters.gating_client import GatingClient
 from services.orders.adapters.listing_catalog import ListingCatalog
 from services.orders.adapters.offers_client import OffersClient
-from services.orders.adapters.personal_data import KINDS
+from services.orders.adapters.open_matters import OpenMattersRepository
+from services.orders.adapters.personal_data import ERASURES, KINDS
 from services.orders.adapters.provider_events import SignedEvents
 from services.orders.adapters.repository import Repository
 from services.orders.adapters.sales_repository import SalesRepository
@@ -31,6 +34,7 @@ from services.orders.app.audit import AuditQueries
 from services.orders.app.charges import ChargeErrand
 from services.orders.app.commands import OrderCommands
 from services.orders.app.desk import DeskCommands, DeskQueries, recount_folders
+from services.orders.app.erasure_holds import ErasureHolds
 from services.orders.app.errands import ErrandTimers, Patience
 from services.orders.app.export import OrderExport
 from services.orders.app.ledger import LedgerQueries
@@ -116,7 +120,9 @@ def build(
     )
     return Service(
         partial(add_OrdersServiceServicer_to_server, servicer),
-        subscriptions=subscriptions(reactions, AccountReactions(database, subscribed)),
+        subscriptions=subscriptions(
+            reactions, AccountReactions(database, subscribed), Eraser(database, ERASURES, clock)
+        ),
         broadcasts=broadcasts(listings),
         timers={
             **charges.handlers,
@@ -149,6 +155,7 @@ def _report_rooms(
         SalesQueries(database, SalesRepository(), zones=zones, clock=clock),
         OrderExport(database, ExportRepository(), clock=clock),
         PersonalRecords(database, KINDS),
+        ErasureHolds(database, OpenMattersRepository()),
     )
 
 
@@ -230,7 +237,7 @@ DEFINITION = Definition(
     name="orders",
     config=OrdersConfig,
     build=build,
-    encoder=lambda ids, _clock: partial(event_record, ids=ids),
+    encoder=lambda ids, _clock: with_erasure(partial(event_record, ids=ids), PersonalDataErased, ids),
     migrations="services.orders.migrations",
     commands=(
         UpkeepCommand(

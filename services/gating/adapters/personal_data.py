@@ -41,3 +41,19 @@ KINDS: Final = (
     Kind("settings_saved", _SETTINGS),
 )
 """What he asked for and looked at, and what he did as a member of a team."""
+
+ERASURES: Final = (
+    """
+    UPDATE order_request SET
+        needs = needs || jsonb_build_object('text', '', 'attachments', '[]'::jsonb, 'answers', (
+            SELECT coalesce(jsonb_agg(jsonb_build_array(one -> 0, '') ORDER BY place), '[]')
+            FROM jsonb_array_elements(needs -> 'answers') WITH ORDINALITY AS each (one, place))),
+        inquiries = (
+            SELECT coalesce(jsonb_agg(CASE WHEN one ->> 'answer' <> ''
+                THEN one || jsonb_build_object('answer', '') ELSE one END ORDER BY place), '[]')
+            FROM jsonb_array_elements(inquiries) WITH ORDINALITY AS each (one, place))
+    WHERE buyer = :user
+    """,
+    "UPDATE absence SET label = '' WHERE author = :user",
+)
+"""His words. Requests, visits and decisions stay under his id: figures are made of them."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chassis.envelope import Order
+from chassis.erasure import Eraser, wish_of
 from chassis.inbox import Subscription, on
 from parley.messaging.v1 import events_pb2 as messaging
+from parley.messaging.v1.erasure_pb2 import ErasureRequested
 from parley.offers.v1 import events_pb2 as offers
 from parley.orders.v1 import events_pb2 as orders
 from services.gating.app.reactions import Reactions
@@ -14,7 +16,7 @@ from services.gating.wire.facts import listing_fact, offer_fact, order_fact
 from services.gating.wire.stories import decline_content, inquiry_content, message_content, order_content
 
 
-def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
+def subscriptions(reactions: Reactions, eraser: Eraser) -> Mapping[str, Sequence[Subscription]]:
     """Reactions by producer."""
     return {
         "offers": (
@@ -44,5 +46,6 @@ def subscriptions(reactions: Reactions) -> Mapping[str, Sequence[Subscription]]:
             on(messaging.ConversationStarted, inquiry_content, reactions.told, order=Order.EACH),
             on(messaging.MessageSent, message_content, reactions.told, order=Order.EACH),
             on(messaging.InquiryDeclined, decline_content, reactions.told, order=Order.EACH),
+            on(ErasureRequested, wish_of, eraser.erase, order=Order.EACH),
         ),
     }

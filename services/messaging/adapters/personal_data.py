@@ -81,6 +81,11 @@ SELECT id::text, jsonb_build_object('conversation', conversation_id, 'outcome', 
     'message', message_id, 'original_text', original, 'create_time', create_time)
 FROM received_mail WHERE user_name = :user
 """
+_RECEIVED: Final = """
+SELECT id::text, jsonb_strip_nulls(jsonb_build_object('conversation', conversation_id, 'outcome', outcome,
+    'reason', reason, 'text', original, 'create_time', create_time))
+FROM received_mail WHERE user_name = :user
+"""
 _LEADS: Final = """
 SELECT id::text, jsonb_build_object('seller', seller, 'source', source,
     'first_contact_time', first_contact_time, 'last_contact_time', last_contact_time)
@@ -101,6 +106,7 @@ KINDS: Final = (
     Kind("blocks", _BLOCKS),
     Kind("mails", _MAILS),
     Kind("received_mails", _RECEIVED_MAILS),
+    Kind("mails_received", _RECEIVED),
     Kind("leads", _LEADS),
 )
 """How he is reached, what he decided, said and uploaded, and who saw what of him."""

@@ -150,6 +150,7 @@ timeline_entry = Table(
     Column("revision", Integer),
     Column("currency", Text),
     Column("amount", BigInteger),
+    Column("erase_time", DateTime(timezone=True)),
     # Contact data, for the seller's team.
     Column("address", Text),
     # Whether it was done by the link of a mail.
@@ -159,6 +160,12 @@ timeline_entry = Table(
     CheckConstraint("(kind is null) <> (event_type is null)", name="content"),
     CheckConstraint("kind in ('public', 'internal_note')", name="kind"),
     CheckConstraint("side in ('buyer', 'seller', 'system')", name="side"),
+)
+# What a person wrote is found when it is to be handed out or erased.
+Index(
+    "ix_timeline_entry_author",
+    timeline_entry.c.author,
+    postgresql_where=timeline_entry.c.kind.is_not(None) & timeline_entry.c.erase_time.is_(None),
 )
 Index(
     "ix_timeline_entry_order",

@@ -273,6 +273,7 @@ def _message(row: Row[Any], translations: Mapping[str, tuple[Translation, ...]])
         language=row.language or "",
         translations=translations.get(row.id, ()),
         channel=Channel(row.channel or Channel.INTERFACE),
+        erase_time=row.erase_time,
     )
 
 

@@ -138,6 +138,15 @@ class LeadBook:
                 )
         await self._leads.append(tx, changes)
 
+    async def erased(self, tx: Transaction, user: str) -> None:
+        """The person is erased: every feed that names him ends his lead. His profile is locked."""
+        decisions, now = await self._consents.decisions(tx, user), self._clock.now()
+        changes = [
+            LeadChange(seller, user, Change.ERASED, tuple({each.type for each in decisions}), now)
+            for seller in await self._leads.sellers_of(tx, user)
+        ]
+        await self._leads.append(tx, changes)
+
     async def standing(self, tx: Transaction, user: str, seller: str, kind: ConsentType) -> Decision | None:
         """The decision that holds for a seller, or (empty) for all of them alike; None where none does."""
         decisions = await self._consents.decisions(tx, user)

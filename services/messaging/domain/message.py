@@ -34,7 +34,8 @@ class Channel(StrEnum):
 class Message:
     """Something that a participant wrote. `read_time` is when the other side first read it; `recipients` are
     those to whom it went at that moment. `language` is known, and there are `translations`, once somebody
-    asked for one. `copy_to_author`: he gets one as a proof; not stored.
+    asked for one. `copy_to_author`: he gets one as a proof; not stored. `erase_time` is when its text was
+    erased.
     """
 
     conversation: str
@@ -51,6 +52,7 @@ class Message:
     translations: tuple[Translation, ...] = ()
     channel: Channel = Channel.INTERFACE
     copy_to_author: bool = True
+    erase_time: datetime | None = None
 
     @property
     def name(self) -> str:

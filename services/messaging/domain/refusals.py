@@ -36,6 +36,7 @@ class Reason(StrEnum):
     TOO_MANY_WEBHOOK_ENDPOINTS = "TOO_MANY_WEBHOOK_ENDPOINTS"
     WEBHOOK_ENDPOINT_DISABLED = "WEBHOOK_ENDPOINT_DISABLED"
     MESSAGE_LIMIT_REACHED = "MESSAGE_LIMIT_REACHED"
+    ERASURE_HELD = "ERASURE_HELD"
     LINK_INVALID = "LINK_INVALID"
     LINK_USED = "LINK_USED"
     LINK_ACTION_UNKNOWN = "LINK_ACTION_UNKNOWN"
@@ -163,4 +164,14 @@ def link_action_unknown(allowed: Iterable[str]) -> Refusal:
         "is not what the link is for",
         reason=Reason.LINK_ACTION_UNKNOWN,
         allowed_actions=",".join(allowed),
+    )
+
+
+def erasure_held(user: str, holds: Iterable[str]) -> Refusal:
+    """Something of the person is still open; `holds` names it, each with its reason."""
+    return precondition(
+        Reason.ERASURE_HELD,
+        f"{user} cannot be erased while something of his is open",
+        resource=user,
+        holds=", ".join(holds),
     )

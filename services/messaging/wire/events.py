@@ -10,9 +10,11 @@ from google.protobuf.message import Message as ProtoMessage
 from chassis.envelope import EventRecord, record_for
 from chassis.kernel.ids import Ids
 from chassis.wire import timestamp
+from parley.messaging.v1 import erasure_pb2
 from parley.messaging.v1 import events_pb2 as messaging_events
 from services.messaging.domain import events
 from services.messaging.domain.conversation import Conversation
+from services.messaging.domain.erasure import ErasureEvent, ErasureRequested
 from services.messaging.wire.values import CHANNELS, DECLINE_REASONS, KINDS, SIDES, STATES
 
 
@@ -29,8 +31,10 @@ def _facts(conversation: Conversation) -> messaging_events.ConversationFacts:
     )
 
 
-def event_record(event: events.Event, *, ids: Ids) -> EventRecord:
+def event_record(event: events.Event | ErasureEvent, *, ids: Ids) -> EventRecord:
     """The record of a domain event, for the outbox."""
+    if isinstance(event, ErasureEvent):
+        return _erasure_record(event, ids=ids)
     conversation = event.conversation
     return record_for(
         _MESSAGES[type(event)](event),
@@ -39,6 +43,16 @@ def event_record(event: events.Event, *, ids: Ids) -> EventRecord:
         ids=ids,
         time=conversation.update_time,
     )
+
+
+def _erasure_record(event: ErasureEvent, *, ids: Ids) -> EventRecord:
+    found = event.erasure
+    if isinstance(event, ErasureRequested):
+        asked = erasure_pb2.ErasureRequested(erasure=found.name, user=found.user)
+        return record_for(asked, aggregate=found.name, version=1, ids=ids, time=found.request_time)
+    assert found.done_time is not None
+    done = erasure_pb2.ErasureDone(erasure=found.name)
+    return record_for(done, aggregate=found.name, version=2, ids=ids, time=found.done_time)
 
 
 def _message_sent(event: events.MessageSent) -> ProtoMessage:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from chassis.wire import optional_timestamp, timestamp
 from parley.messaging.v1 import messaging_service_pb2, timeline_pb2, translation_pb2
 from services.messaging.app.messages import MarkRead, SendMessage
@@ -23,6 +25,10 @@ def mark_read_command(request: messaging_service_pb2.MarkReadRequest) -> MarkRea
     return MarkRead(request.name, request.message)
 
 
+ERASED: Final = "[erased]"
+"""What stands in place of an erased text."""
+
+
 def wire_message(message: Message) -> timeline_pb2.Message:
     """A message; its read time is absent until the other side read it."""
     resource = timeline_pb2.Message(
@@ -40,6 +46,9 @@ def wire_message(message: Message) -> timeline_pb2.Message:
     )
     if message.read_time is not None:
         resource.read_time.CopyFrom(timestamp(message.read_time))
+    if message.erase_time is not None:
+        resource.text = ERASED
+        resource.erase_time.CopyFrom(timestamp(message.erase_time))
     return resource
 
 

@@ -33,3 +33,43 @@ KINDS: Final = (
 """What was offered to him (the words of an offer are the seller's), what he answered, and what he wrote as a
 member of a team.
 """
+
+# What was accepted is a part of the order and stays; the note beside it does not.
+_UNREADABLE: Final = """proposal || jsonb_build_object('note', '') || CASE
+    WHEN coalesce((acceptance ->> 'revision')::integer, 0) = (proposal ->> 'number')::integer THEN '{}'
+    ELSE jsonb_build_object('terms', proposal -> 'terms' || jsonb_build_object('scope', '', 'line_items', (
+        SELECT jsonb_agg(one || jsonb_build_object('title', 'erased') ORDER BY place)
+        FROM jsonb_array_elements(proposal -> 'terms' -> 'line_items') WITH ORDINALITY AS each (one, place))))
+    END"""
+_REVISIONS: Final = """
+UPDATE offer_revision AS made SET proposal = (
+    SELECT <unreadable> FROM (SELECT made.proposal, offer.acceptance) AS kept)
+FROM offer WHERE offer.offer_id = made.offer_id AND offer.buyer = :user
+    AND made.proposal ->> 'author' = 'BUYER'
+"""
+_NEWEST: Final = """
+UPDATE offer SET proposal = <unreadable> WHERE buyer = :user AND proposal ->> 'author' = 'BUYER'
+"""
+_ANSWERS: Final = """
+UPDATE offer SET
+    acceptance = acceptance || '{"billing_address": null, "delivery_address": null}',
+    new_quote = new_quote || jsonb_build_object('text', ''),
+    decline_reason = CASE WHEN automatic_answer IS NULL THEN '' ELSE decline_reason END
+WHERE buyer = :user
+"""
+_SUBMITTED: Final = """
+UPDATE offer SET review = review || jsonb_build_object('submit_text', '')
+WHERE review ->> 'submitter' = :user
+"""
+_REVIEWED: Final = """
+UPDATE offer SET review = review || jsonb_build_object('review_text', '')
+WHERE review ->> 'reviewer' = :user AND review ->> 'review_text' IS NOT NULL
+"""
+ERASURES: Final = (
+    _REVISIONS.replace("<unreadable>", _UNREADABLE),
+    _NEWEST.replace("<unreadable>", _UNREADABLE),
+    _ANSWERS,
+    _SUBMITTED,
+    _REVIEWED,
+)
+"""His words and addresses. Offers, their terms and prices stay under his id: orders came from them."""

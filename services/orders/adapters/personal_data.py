@@ -53,3 +53,45 @@ KINDS: Final = (
     Kind("refunds_asked_for", _REFUNDS),
 )
 """What he ordered and paid, and what he wrote as a member of a team."""
+
+ERASURES: Final = (
+    """
+    UPDATE orders SET
+        requirements = '', billing_address = NULL, delivery_address = NULL,
+        cancel_text = CASE cancelled_by WHEN 'BUYER' THEN '' ELSE cancel_text END,
+        deliveries = (
+            SELECT coalesce(jsonb_agg(CASE WHEN one ->> 'changes_text' <> ''
+                THEN one || jsonb_build_object('changes_text', 'erased') ELSE one END ORDER BY place), '[]')
+            FROM jsonb_array_elements(deliveries) WITH ORDINALITY AS each (one, place)),
+        options = (
+            SELECT coalesce(jsonb_agg(CASE WHEN one ->> 'text' <> ''
+                THEN one || jsonb_build_object('text', 'erased') ELSE one END ORDER BY place), '[]')
+            FROM jsonb_array_elements(options) WITH ORDINALITY AS each (one, place))
+    WHERE buyer = :user
+    """,
+    "UPDATE order_note SET text = 'erased' WHERE author = :user",
+    "UPDATE payment_refund SET text = '' WHERE requested_by = :user AND text <> ''",
+)
+"""His words and addresses. Orders, payments, receipts and the ledger stay under his id."""
+
+HOLDS: Final = """
+SELECT reason, resource FROM (
+    SELECT 'OPEN_ORDER', 'orders/' || id FROM orders
+    WHERE buyer = :user AND state NOT IN ('DECLINED', 'WITHDRAWN', 'COMPLETED', 'CANCELLED')
+    UNION ALL
+    SELECT 'OPEN_SUBSCRIPTION', 'subscriptions/' || id FROM subscription
+    WHERE buyer = :user AND ended_at IS NULL
+    UNION ALL
+    SELECT 'UNSETTLED_PAYMENT', coalesce('orders/' || order_id, 'subscriptions/' || subscription_id)
+        || '/payments/' || payment.id
+    FROM payment LEFT JOIN orders ON orders.id = order_id
+    WHERE payment.buyer = :user AND (payment.state IN ('CREATED', 'SUBMITTING', 'REQUIRES_ACTION', 'UNKNOWN')
+        OR payment.state = 'DECLINED' AND orders.state = 'COMPLETED')
+    UNION ALL
+    SELECT 'UNSETTLED_REFUND', coalesce('orders/' || order_id, 'subscriptions/' || subscription_id)
+        || '/payments/' || payment.id
+    FROM payment JOIN payment_refund AS refund ON refund.payment_id = payment.id
+    WHERE payment.buyer = :user AND refund.state IN ('CREATED', 'SUBMITTING', 'UNKNOWN')
+) AS hold (reason, resource) ORDER BY resource, reason LIMIT 100
+"""
+"""What has to end before he can be erased."""

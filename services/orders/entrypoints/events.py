@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from chassis.envelope import Order
+from chassis.erasure import Eraser, wish_of
 from chassis.inbox import Subscription, on
 from parley.gating.v1 import events_pb2 as gating
 from parley.messaging.v1 import events_pb2 as messaging
+from parley.messaging.v1.erasure_pb2 import ErasureRequested
 from parley.offers.v1 import events_pb2 as offers
 from services.orders.app.account_reactions import AccountReactions
 from services.orders.app.ports import Listings
@@ -17,7 +19,9 @@ from services.orders.wire.events import acceptance_fact, listing_fact, message_f
 LISTING_SUBJECTS = "parley.offers.v1.listing.>"
 
 
-def subscriptions(reactions: Reactions, accounts: AccountReactions) -> Mapping[str, Sequence[Subscription]]:
+def subscriptions(
+    reactions: Reactions, accounts: AccountReactions, eraser: Eraser
+) -> Mapping[str, Sequence[Subscription]]:
     """By producer. Facts about offers come EACH, because the order itself knows which of them are news."""
     return {
         "offers": (
@@ -36,7 +40,10 @@ def subscriptions(reactions: Reactions, accounts: AccountReactions) -> Mapping[s
             on(offers.OfferNewQuoteRequested, offer_fact, reactions.quote_changed, order=Order.EACH),
         ),
         "gating": (on(gating.OrderSettingsSaved, zone_fact, accounts.zone_changed, order=Order.LATEST),),
-        "messaging": (on(messaging.MessageSent, message_fact, reactions.message_sent, order=Order.EACH),),
+        "messaging": (
+            on(messaging.MessageSent, message_fact, reactions.message_sent, order=Order.EACH),
+            on(ErasureRequested, wish_of, eraser.erase, order=Order.EACH),
+        ),
     }
 
 

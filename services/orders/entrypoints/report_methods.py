@@ -11,11 +11,19 @@ from google.api.httpbody_pb2 import HttpBody
 from chassis import personal_data
 from chassis.personal_data import PersonalRecords
 from chassis.server import respond, respond_each
-from parley.orders.v1 import analytics_pb2, audit_pb2, export_pb2, orders_service_pb2_grpc, personal_data_pb2
+from parley.orders.v1 import (
+    analytics_pb2,
+    audit_pb2,
+    erasure_pb2,
+    export_pb2,
+    orders_service_pb2_grpc,
+    personal_data_pb2,
+)
 from services.orders.app.analytics import SalesQueries
 from services.orders.app.audit import AuditQueries
+from services.orders.app.erasure_holds import ErasureHolds
 from services.orders.app.export import OrderExport
-from services.orders.wire import analytics, audit, export
+from services.orders.wire import analytics, audit, erasure, export
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,7 @@ class ReportRooms:
     sales: SalesQueries
     export: OrderExport
     personal: PersonalRecords
+    holds: ErasureHolds
 
 
 class ReportMethods(orders_service_pb2_grpc.OrdersServiceServicer):
@@ -77,3 +86,8 @@ class ReportMethods(orders_service_pb2_grpc.OrdersServiceServicer):
             context, query, self._reports.personal.list, encode
         )
         return answer
+
+    async def ListErasureHolds(
+        self, request: erasure_pb2.ListErasureHoldsRequest, context: Any
+    ) -> erasure_pb2.ListErasureHoldsResponse:
+        return await respond(context, request.parent, self._reports.holds.list, erasure.holds_response)

@@ -167,6 +167,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Sent by SMTP only.
     Metadata: `{}`.
     """
+    ERROR_REASON_ERASURE_HELD: _ErrorReason.ValueType  # 80
+    """FAILED_PRECONDITION. The person cannot be erased while something of his is open: orders and subscriptions have to end, payments and
+    refunds to be settled. `holds` names up to 100 of them, each with its reason.
+    Metadata: `{"resource": "users/ana", "holds": "orders/0198… OPEN_ORDER, orders/0198…/payments/0198… UNSETTLED_PAYMENT"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the messaging service refuses, besides the reasons of `parley.type.v1.ErrorReason`. ErrorInfo domain:
@@ -317,5 +322,10 @@ ERROR_REASON_MAIL_REPEATED: ErrorReason.ValueType  # 73
 """FAILED_PRECONDITION. The same text came by mail within the last 24 hours, or another mail with the same Message-ID did.
 Sent by SMTP only.
 Metadata: `{}`.
+"""
+ERROR_REASON_ERASURE_HELD: ErrorReason.ValueType  # 80
+"""FAILED_PRECONDITION. The person cannot be erased while something of his is open: orders and subscriptions have to end, payments and
+refunds to be settled. `holds` names up to 100 of them, each with its reason.
+Metadata: `{"resource": "users/ana", "holds": "orders/0198… OPEN_ORDER, orders/0198…/payments/0198… UNSETTLED_PAYMENT"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -8,6 +8,7 @@ from parley.messaging.v1 import attachment_pb2 as parley_dot_messaging_dot_v1_do
 from parley.messaging.v1 import consent_pb2 as parley_dot_messaging_dot_v1_dot_consent__pb2
 from parley.messaging.v1 import contact_methods_pb2 as parley_dot_messaging_dot_v1_dot_contact__methods__pb2
 from parley.messaging.v1 import conversation_methods_pb2 as parley_dot_messaging_dot_v1_dot_conversation__methods__pb2
+from parley.messaging.v1 import erasure_pb2 as parley_dot_messaging_dot_v1_dot_erasure__pb2
 from parley.messaging.v1 import feedback_pb2 as parley_dot_messaging_dot_v1_dot_feedback__pb2
 from parley.messaging.v1 import lead_pb2 as parley_dot_messaging_dot_v1_dot_lead__pb2
 from parley.messaging.v1 import magic_link_pb2 as parley_dot_messaging_dot_v1_dot_magic__link__pb2
@@ -284,6 +285,16 @@ class MessagingServiceStub:
                 '/parley.messaging.v1.MessagingService/ListReceivedMails',
                 request_serializer=parley_dot_messaging_dot_v1_dot_received__mail__pb2.ListReceivedMailsRequest.SerializeToString,
                 response_deserializer=parley_dot_messaging_dot_v1_dot_received__mail__pb2.ListReceivedMailsResponse.FromString,
+                _registered_method=True)
+        self.ErasePersonalData = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/ErasePersonalData',
+                request_serializer=parley_dot_messaging_dot_v1_dot_erasure__pb2.ErasePersonalDataRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_erasure__pb2.ErasePersonalDataResponse.FromString,
+                _registered_method=True)
+        self.GetErasure = channel.unary_unary(
+                '/parley.messaging.v1.MessagingService/GetErasure',
+                request_serializer=parley_dot_messaging_dot_v1_dot_erasure__pb2.GetErasureRequest.SerializeToString,
+                response_deserializer=parley_dot_messaging_dot_v1_dot_erasure__pb2.GetErasureResponse.FromString,
                 _registered_method=True)
 
 
@@ -668,6 +679,22 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ErasePersonalData(self, request, context):
+        """Begins to erase a person: himself, or anybody for the operator. What names him and what he wrote becomes unreadable in all services;
+        see Erasure for what stays. While an erasure is under way it is answered again. Somebody else: NOT_FOUND. It cannot be taken
+        back. Errors: ERASURE_HELD as long as an order, a subscription or a payment of his is open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetErasure(self, request, context):
+        """Returns how far an erasure is, to the person and to the operator. That of somebody else: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -900,6 +927,16 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.ListReceivedMails,
                     request_deserializer=parley_dot_messaging_dot_v1_dot_received__mail__pb2.ListReceivedMailsRequest.FromString,
                     response_serializer=parley_dot_messaging_dot_v1_dot_received__mail__pb2.ListReceivedMailsResponse.SerializeToString,
+            ),
+            'ErasePersonalData': grpc.unary_unary_rpc_method_handler(
+                    servicer.ErasePersonalData,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_erasure__pb2.ErasePersonalDataRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_erasure__pb2.ErasePersonalDataResponse.SerializeToString,
+            ),
+            'GetErasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetErasure,
+                    request_deserializer=parley_dot_messaging_dot_v1_dot_erasure__pb2.GetErasureRequest.FromString,
+                    response_serializer=parley_dot_messaging_dot_v1_dot_erasure__pb2.GetErasureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -2150,6 +2187,60 @@ class MessagingService:
             '/parley.messaging.v1.MessagingService/ListReceivedMails',
             parley_dot_messaging_dot_v1_dot_received__mail__pb2.ListReceivedMailsRequest.SerializeToString,
             parley_dot_messaging_dot_v1_dot_received__mail__pb2.ListReceivedMailsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ErasePersonalData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/ErasePersonalData',
+            parley_dot_messaging_dot_v1_dot_erasure__pb2.ErasePersonalDataRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_erasure__pb2.ErasePersonalDataResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.messaging.v1.MessagingService/GetErasure',
+            parley_dot_messaging_dot_v1_dot_erasure__pb2.GetErasureRequest.SerializeToString,
+            parley_dot_messaging_dot_v1_dot_erasure__pb2.GetErasureResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -10,6 +10,7 @@ from parley.messaging.v1 import attachment_pb2 as _attachment_pb2
 from parley.messaging.v1 import consent_pb2 as _consent_pb2
 from parley.messaging.v1 import contact_methods_pb2 as _contact_methods_pb2
 from parley.messaging.v1 import conversation_methods_pb2 as _conversation_methods_pb2
+from parley.messaging.v1 import erasure_pb2 as _erasure_pb2
 from parley.messaging.v1 import feedback_pb2 as _feedback_pb2
 from parley.messaging.v1 import lead_pb2 as _lead_pb2
 from parley.messaging.v1 import magic_link_pb2 as _magic_link_pb2
@@ -223,6 +224,13 @@ class MessagingServiceStub:
     """Lists the mails by which the caller answered, with what became of each: posted, refused and why, or known as the
     doing of a machine. Those of anybody else are NOT_FOUND.
     """
+    ErasePersonalData: _grpc.UnaryUnaryMultiCallable[_erasure_pb2.ErasePersonalDataRequest, _erasure_pb2.ErasePersonalDataResponse]
+    """Begins to erase a person: himself, or anybody for the operator. What names him and what he wrote becomes unreadable in all services;
+    see Erasure for what stays. While an erasure is under way it is answered again. Somebody else: NOT_FOUND. It cannot be taken
+    back. Errors: ERASURE_HELD as long as an order, a subscription or a payment of his is open.
+    """
+    GetErasure: _grpc.UnaryUnaryMultiCallable[_erasure_pb2.GetErasureRequest, _erasure_pb2.GetErasureResponse]
+    """Returns how far an erasure is, to the person and to the operator. That of somebody else: NOT_FOUND."""
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -404,6 +412,13 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     """Lists the mails by which the caller answered, with what became of each: posted, refused and why, or known as the
     doing of a machine. Those of anybody else are NOT_FOUND.
     """
+    ErasePersonalData: _aio.UnaryUnaryMultiCallable[_erasure_pb2.ErasePersonalDataRequest, _erasure_pb2.ErasePersonalDataResponse]  # type: ignore[assignment]
+    """Begins to erase a person: himself, or anybody for the operator. What names him and what he wrote becomes unreadable in all services;
+    see Erasure for what stays. While an erasure is under way it is answered again. Somebody else: NOT_FOUND. It cannot be taken
+    back. Errors: ERASURE_HELD as long as an order, a subscription or a payment of his is open.
+    """
+    GetErasure: _aio.UnaryUnaryMultiCallable[_erasure_pb2.GetErasureRequest, _erasure_pb2.GetErasureResponse]  # type: ignore[assignment]
+    """Returns how far an erasure is, to the person and to the operator. That of somebody else: NOT_FOUND."""
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Conversations between buyers and sellers: messages, read receipts, and the timeline in which they stand beside what
@@ -858,5 +873,24 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the mails by which the caller answered, with what became of each: posted, refused and why, or known as the
         doing of a machine. Those of anybody else are NOT_FOUND.
         """
+
+    @_abc_1.abstractmethod
+    def ErasePersonalData(
+        self,
+        request: _erasure_pb2.ErasePersonalDataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_erasure_pb2.ErasePersonalDataResponse, _abc.Awaitable[_erasure_pb2.ErasePersonalDataResponse]]:
+        """Begins to erase a person: himself, or anybody for the operator. What names him and what he wrote becomes unreadable in all services;
+        see Erasure for what stays. While an erasure is under way it is answered again. Somebody else: NOT_FOUND. It cannot be taken
+        back. Errors: ERASURE_HELD as long as an order, a subscription or a payment of his is open.
+        """
+
+    @_abc_1.abstractmethod
+    def GetErasure(
+        self,
+        request: _erasure_pb2.GetErasureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_erasure_pb2.GetErasureResponse, _abc.Awaitable[_erasure_pb2.GetErasureResponse]]:
+        """Returns how far an erasure is, to the person and to the operator. That of somebody else: NOT_FOUND."""
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

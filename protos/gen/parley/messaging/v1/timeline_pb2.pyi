@@ -88,6 +88,7 @@ class Message(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     TRANSLATIONS_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
+    ERASE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`conversations/{conversation}/messages/{message}`."""
     author: _builtins.str
@@ -124,6 +125,12 @@ class Message(_message.Message):
     def translations(self) -> _containers.RepeatedCompositeFieldContainer[_translation_pb2.Translation]:
         """What it says in other languages, as far as somebody had it translated, by language."""
 
+    @_builtins.property
+    def erase_time(self) -> _timestamp_pb2.Timestamp:
+        """When its text was erased, because its author was or because it was old; absent where it was not. `text` is then `[erased]`, for
+        everybody, and the attachments are gone.
+        """
+
     def __init__(
         self,
         *,
@@ -139,10 +146,11 @@ class Message(_message.Message):
         language: _builtins.str = ...,
         translations: _abc.Iterable[_translation_pb2.Translation] | None = ...,
         channel: Global___Message.Channel.ValueType = ...,
+        erase_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "read_time", b"read_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "erase_time", b"erase_time", "read_time", b"read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "author", b"author", "channel", b"channel", "create_time", b"create_time", "kind", b"kind", "language", b"language", "name", b"name", "read_time", b"read_time", "recipients", b"recipients", "side", b"side", "text", b"text", "translations", b"translations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "author", b"author", "channel", b"channel", "create_time", b"create_time", "erase_time", b"erase_time", "kind", b"kind", "language", b"language", "name", b"name", "read_time", b"read_time", "recipients", b"recipients", "side", b"side", "text", b"text", "translations", b"translations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

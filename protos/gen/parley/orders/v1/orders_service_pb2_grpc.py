@@ -7,6 +7,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from parley.orders.v1 import analytics_pb2 as parley_dot_orders_dot_v1_dot_analytics__pb2
 from parley.orders.v1 import audit_pb2 as parley_dot_orders_dot_v1_dot_audit__pb2
 from parley.orders.v1 import desk_methods_pb2 as parley_dot_orders_dot_v1_dot_desk__methods__pb2
+from parley.orders.v1 import erasure_pb2 as parley_dot_orders_dot_v1_dot_erasure__pb2
 from parley.orders.v1 import export_pb2 as parley_dot_orders_dot_v1_dot_export__pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as parley_dot_orders_dot_v1_dot_fulfilment__methods__pb2
 from parley.orders.v1 import orders_service_pb2 as parley_dot_orders_dot_v1_dot_orders__service__pb2
@@ -280,6 +281,11 @@ class OrdersServiceStub:
                 '/parley.orders.v1.OrdersService/ListOrdersRecords',
                 request_serializer=parley_dot_orders_dot_v1_dot_personal__data__pb2.ListOrdersRecordsRequest.SerializeToString,
                 response_deserializer=parley_dot_orders_dot_v1_dot_personal__data__pb2.ListOrdersRecordsResponse.FromString,
+                _registered_method=True)
+        self.ListErasureHolds = channel.unary_unary(
+                '/parley.orders.v1.OrdersService/ListErasureHolds',
+                request_serializer=parley_dot_orders_dot_v1_dot_erasure__pb2.ListErasureHoldsRequest.SerializeToString,
+                response_deserializer=parley_dot_orders_dot_v1_dot_erasure__pb2.ListErasureHoldsResponse.FromString,
                 _registered_method=True)
 
 
@@ -671,6 +677,13 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListErasureHolds(self, request, context):
+        """Lists why a person cannot be erased yet. For the other services, and for the operator.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -903,6 +916,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.ListOrdersRecords,
                     request_deserializer=parley_dot_orders_dot_v1_dot_personal__data__pb2.ListOrdersRecordsRequest.FromString,
                     response_serializer=parley_dot_orders_dot_v1_dot_personal__data__pb2.ListOrdersRecordsResponse.SerializeToString,
+            ),
+            'ListErasureHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListErasureHolds,
+                    request_deserializer=parley_dot_orders_dot_v1_dot_erasure__pb2.ListErasureHoldsRequest.FromString,
+                    response_serializer=parley_dot_orders_dot_v1_dot_erasure__pb2.ListErasureHoldsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -2153,6 +2171,33 @@ class OrdersService:
             '/parley.orders.v1.OrdersService/ListOrdersRecords',
             parley_dot_orders_dot_v1_dot_personal__data__pb2.ListOrdersRecordsRequest.SerializeToString,
             parley_dot_orders_dot_v1_dot_personal__data__pb2.ListOrdersRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListErasureHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.orders.v1.OrdersService/ListErasureHolds',
+            parley_dot_orders_dot_v1_dot_erasure__pb2.ListErasureHoldsRequest.SerializeToString,
+            parley_dot_orders_dot_v1_dot_erasure__pb2.ListErasureHoldsResponse.FromString,
             options,
             channel_credentials,
             insecure,

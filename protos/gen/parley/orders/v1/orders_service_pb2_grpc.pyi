@@ -9,6 +9,7 @@ from grpc import aio as _aio
 from parley.orders.v1 import analytics_pb2 as _analytics_pb2
 from parley.orders.v1 import audit_pb2 as _audit_pb2
 from parley.orders.v1 import desk_methods_pb2 as _desk_methods_pb2
+from parley.orders.v1 import erasure_pb2 as _erasure_pb2
 from parley.orders.v1 import export_pb2 as _export_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as _fulfilment_methods_pb2
 from parley.orders.v1 import orders_service_pb2 as _orders_service_pb2
@@ -230,6 +231,8 @@ class OrdersServiceStub:
     """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
     him, without what others wrote. For the other services only.
     """
+    ListErasureHolds: _grpc.UnaryUnaryMultiCallable[_erasure_pb2.ListErasureHoldsRequest, _erasure_pb2.ListErasureHoldsResponse]
+    """Lists why a person cannot be erased yet. For the other services, and for the operator."""
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -422,6 +425,8 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
     him, without what others wrote. For the other services only.
     """
+    ListErasureHolds: _aio.UnaryUnaryMultiCallable[_erasure_pb2.ListErasureHoldsRequest, _erasure_pb2.ListErasureHoldsResponse]  # type: ignore[assignment]
+    """Lists why a person cannot be erased yet. For the other services, and for the operator."""
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders from placement to payment, delivery and completion.
@@ -887,5 +892,13 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         """What this service keeps about a person and may give to him, for the archive of ExportPersonalData: what he wrote and what is about
         him, without what others wrote. For the other services only.
         """
+
+    @_abc_1.abstractmethod
+    def ListErasureHolds(
+        self,
+        request: _erasure_pb2.ListErasureHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_erasure_pb2.ListErasureHoldsResponse, _abc.Awaitable[_erasure_pb2.ListErasureHoldsResponse]]:
+        """Lists why a person cannot be erased yet. For the other services, and for the operator."""
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

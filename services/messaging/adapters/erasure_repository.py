@@ -1,0 +1,156 @@
+"""Erasures in PostgreSQL, and what this service's own part of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from chassis.db import Transaction
+from chassis.erasure import bound, forget_answers
+from chassis.kernel.ids import is_id
+from services.messaging.adapters.erasure_tables import erasure as erasures
+from services.messaging.domain.erasure import Erasure, State
+
+_ADD = insert(erasures)
+_FIND = select(erasures).where(erasures.c.id == bindparam("key"))
+_OPEN = select(erasures).where(
+    erasures.c.user_name == bindparam("user"), erasures.c.state != State.DONE.value
+)
+_LOCK = _FIND.with_for_update()
+_SAVE = update(erasures).where(erasures.c.id == bindparam("key"))
+
+_BATCH: Final = 500
+"""Messages that one transaction erases."""
+# The texts are emptied before their translations go: one that is being made meanwhile is then not kept.
+_WIPED: Final = """
+WITH wiped AS (
+    UPDATE timeline_entry AS entry SET text = '', documents = NULL, erase_time = :now FROM (<found>) AS found
+    WHERE entry.conversation_id = found.conversation_id AND entry.id = found.id
+    RETURNING entry.conversation_id, entry.id
+), untranslated AS (
+    DELETE FROM message_translation AS made USING wiped
+    WHERE made.conversation_id = wiped.conversation_id AND made.message_id = wiped.id
+)
+SELECT count(*) FROM wiped
+"""
+_OF_PERSON: Final = """
+SELECT conversation_id, id FROM timeline_entry
+WHERE author = :user AND kind IS NOT NULL AND erase_time IS NULL LIMIT :batch
+"""
+_CONVERSATIONS: Final = """
+UPDATE conversation SET title = '', summary = '',
+    feedback_text = CASE WHEN feedback_text IS NULL THEN NULL ELSE '' END
+WHERE buyer = :user AND (title <> '' OR summary <> '' OR feedback_text <> '')
+"""
+# Forwards to him: those that put him in copy, and those to his address alone. A forward's entry has its id.
+_FORWARDS: Final = """
+WITH made AS (
+    UPDATE conversation_forward AS forward SET address = '' WHERE address <> '' AND (user_name = :user
+        OR lower(address) = (SELECT lower(email) FROM profile WHERE id = :user AND email <> ''))
+    RETURNING conversation_id, id
+)
+UPDATE timeline_entry AS entry SET address = NULL FROM made
+WHERE entry.conversation_id = made.conversation_id AND entry.id = made.id
+"""
+_PROFILE: Final = """
+UPDATE profile SET version = version + 1, display_name = '', email = '', email_state = 'none', phone = '',
+    locale = '', time_zone = '', auto_translate = '', choices = '{}'
+WHERE id = :user
+"""
+_REST: Final = (
+    _PROFILE,
+    "DELETE FROM team_member WHERE member = :user",
+    "DELETE FROM email_verification WHERE id = :user",
+    "DELETE FROM notification WHERE recipient = :user",
+    "DELETE FROM mail WHERE recipient = :user",
+    "DELETE FROM magic_link WHERE recipient = :user",
+    "DELETE FROM received_mail WHERE user_name = :user",
+    "DELETE FROM reply_address WHERE user_name = :user",
+    "DELETE FROM consent_decision WHERE user_name = :user",
+    "DELETE FROM contact_disclosure WHERE user_name = :user",
+    "UPDATE lead SET buyer = '' WHERE buyer = :user",
+)
+_FILES: Final = """
+UPDATE attachment SET state = 'removed', filename = '' WHERE author = :user AND state <> 'removed'
+RETURNING id::text AS id, key
+"""
+_FILES_LEFT: Final = "SELECT count(*) FROM attachment WHERE author = :user"
+
+
+_ERASE_MESSAGES = bound(_WIPED.replace("<found>", _OF_PERSON)).bindparams(
+    bindparam("now", type_=sa.DateTime(timezone=True)), bindparam("batch", type_=sa.BigInteger)
+)
+_ERASE_REST = [bound(statement) for statement in _REST]
+
+
+class ErasureRepository:
+    """Implements `app.erasures.Erasures`."""
+
+    async def add(self, tx: Transaction, found: Erasure) -> None:
+        """A new one; the profile of its person is locked."""
+        await tx.execute(_ADD, {"id": found.id, "user_name": found.user, **_columns(found)})
+
+    async def find(self, tx: Transaction, erasure_id: str, *, lock: bool = False) -> Erasure | None:
+        """It; None where there is none."""
+        if not is_id(erasure_id):
+            return None
+        row = await tx.fetch_one(_LOCK if lock else _FIND, {"key": erasure_id})
+        return None if row is None else _erasure(row)
+
+    async def find_open(self, tx: Transaction, user: str) -> Erasure | None:
+        """The one of a person that is under way."""
+        row = await tx.fetch_one(_OPEN, {"user": user})
+        return None if row is None else _erasure(row)
+
+    async def save(self, tx: Transaction, changed: Erasure) -> None:
+        """Stores a locked one."""
+        await tx.execute(_SAVE, {"key": changed.id, **_columns(changed)})
+
+    async def erase_words(self, tx: Transaction, user: str, *, now: datetime) -> bool:
+        """What he wrote, as far as one transaction goes; whether something was left to do."""
+        values = {"user": user, "now": now, "batch": _BATCH}
+        changed = int(await tx.scalar(_ERASE_MESSAGES, values))
+        for statement in (_CONVERSATIONS, _FORWARDS):
+            changed += (await tx.execute(bound(statement), {"user": user})).rowcount
+        return changed > 0
+
+    async def erase_rest(self, tx: Transaction, user: str) -> None:
+        """What is kept about him; his profile is locked."""
+        for statement in _ERASE_REST:
+            await tx.execute(statement, {"user": user})
+        await forget_answers(tx, user)
+
+    async def give_up_files(self, tx: Transaction, user: str) -> Sequence[tuple[str, str]]:
+        """Takes his files out of use: the ids and keys of those that were not before."""
+        return [(row.id, row.key) for row in await tx.fetch_all(bound(_FILES), {"user": user})]
+
+    async def files_left(self, tx: Transaction, user: str) -> int:
+        """How many files of his are not removed yet."""
+        return int(await tx.scalar(bound(_FILES_LEFT), {"user": user}) or 0)
+
+
+def _columns(found: Erasure) -> dict[str, Any]:
+    return {
+        "author": found.author,
+        "state": found.state.value,
+        "confirmed": list(found.confirmed),
+        "request_time": found.request_time,
+        "done_time": found.done_time,
+    }
+
+
+def _erasure(row: Row[Any]) -> Erasure:
+    return Erasure(
+        id=row.id,
+        user=row.user_name,
+        author=row.author,
+        request_time=row.request_time,
+        state=State(row.state),
+        confirmed=tuple(row.confirmed),
+        done_time=row.done_time,
+    )
