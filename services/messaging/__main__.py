@@ -143,7 +143,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
             TimelineQueries(database, store, timelines, feed),
             _translation_commands(runtime, translations, feed),
         ),
-        participants=ParticipantCommands(database, store, timelines, feed, clock=clock, ids=ids),
+        participants=ParticipantCommands(database, store, timelines, feed, people, clock=clock, ids=ids),
         profiles=_profile_rooms(runtime),
         leads=_lead_rooms(runtime, leads),
         personal=_personal_data_rooms(runtime, files),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.db import Transaction
@@ -39,7 +39,13 @@ _HAS_PHONE = (
     .scalar_subquery()
     .label("has_phone")
 )
-_SELECT = select(conversations, _BLOCKS, _HAS_PHONE)
+# By primary key, so that it costs next to nothing where nobody's has.
+_BOUNCED: ColumnElement[Any] = literal_column(
+    "(SELECT array_agg(profile.id) FROM profile WHERE profile.email_state = 'bounced' AND profile.id = ANY("
+    "ARRAY(SELECT conversation.buyer UNION ALL "
+    "SELECT copy.value ->> 'user' FROM jsonb_array_elements(conversation.copies) AS copy)))"
+).label("bounced")
+_SELECT = select(conversations, _BLOCKS, _HAS_PHONE, _BOUNCED)
 _LOAD = _SELECT.where(conversations.c.id == bindparam("id"))
 _LOAD_FOR_UPDATE = _LOAD.with_for_update(of=conversations)
 _PAIR_BLOCKS = select(blocks.c.side).where(
@@ -286,6 +292,7 @@ def _conversation(row: Row[Any]) -> Conversation:
             for held in row.copies
         ),
         has_phone=bool(row.has_phone),
+        bounced=frozenset(row.bounced or ()),
         feedback=None
         if row.feedback_rating is None
         else Feedback(row.feedback_rating, row.feedback_text, row.feedback_time),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Row
 
@@ -14,6 +14,10 @@ from services.messaging.domain.profile import Delivery, EmailState, NoticeKind, 
 
 _LOAD = select(profile).where(profile.c.id == bindparam("user"))
 _PHONE = select(profile.c.phone).where(profile.c.id == bindparam("user"))
+_BOUNCED = select(profile.c.id).where(
+    func.lower(profile.c.email) == func.lower(bindparam("address")),
+    profile.c.email_state == literal_column("'bounced'"),
+)
 _LOCK = _LOAD.with_for_update()
 _TEAMS = select(team_member).where(team_member.c.member == bindparam("user"))
 _MAKE_LOCKABLE = insert(profile).on_conflict_do_nothing()
@@ -42,6 +46,10 @@ class ProfileRepository:
     async def phone_of(self, tx: Transaction, user: str) -> str:
         """The number; empty where he left none."""
         return str(await tx.scalar(_PHONE, {"user": user}) or "")
+
+    async def has_bounced(self, tx: Transaction, address: str) -> bool:
+        """Whether mails to somebody's address came back."""
+        return await tx.fetch_one(_BOUNCED.limit(1), {"address": address}) is not None
 
     async def save(self, tx: Transaction, changed: Profile) -> None:
         """Writes a locked profile and its teams."""

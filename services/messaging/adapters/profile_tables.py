@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, Table, Text, func, literal_column
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.messaging.adapters.tables import METADATA
@@ -27,6 +27,12 @@ profile = Table(
     Column("update_time", DateTime(timezone=True)),
     CheckConstraint("email_state in ('none', 'unverified', 'verified', 'bounced')", name="email_state"),
     CheckConstraint("(email = '') = (email_state = 'none')", name="email"),
+)
+
+Index(
+    "ix_profile_bounced",
+    func.lower(profile.c.email),
+    postgresql_where=profile.c.email_state == literal_column("'bounced'"),
 )
 
 team_member = Table(

@@ -142,6 +142,8 @@ timeline_entry = Table(
     Column("language", Text),
     # Where it stands among what watchers are shown because it was translated; it has translations then.
     Column("change_position", BigInteger),
+    # Those of the recipients whose addresses had bounced.
+    Column("bounced", ARRAY(Text)),
     # Null where it came through the interface.
     Column("channel", Text),
     # … or an event.

@@ -34,9 +34,11 @@ WITH counted AS (
   WHERE id = :conversation RETURNING id, entry_count, buyer, seller, copies
 ), added AS (
   INSERT INTO timeline_entry (conversation_id, position, id, create_time, side, kind, author, text,
-    recipients, documents, channel, event_type, resource, revision, currency, amount, address, by_link)
+    recipients, documents, channel, bounced, event_type, resource, revision, currency, amount, address,
+    by_link)
   SELECT id, entry_count, CAST(:id AS uuid), CAST(:create_time AS timestamptz), :side, :kind, :author,
-    :text, CAST(:recipients AS text[]), CAST(:documents AS jsonb), :channel, :event_type, :resource,
+    :text, CAST(:recipients AS text[]), CAST(:documents AS jsonb), :channel,
+    CAST(:bounced AS text[]), :event_type, :resource,
     CAST(:revision AS integer), :currency, CAST(:amount AS bigint), :address,
     CAST(:by_link AS boolean)
   FROM counted
@@ -222,6 +224,7 @@ _NO_COLUMNS: Final[dict[str, Any]] = dict.fromkeys(
         "recipients",
         "documents",
         "channel",
+        "bounced",
         "event_type",
         "resource",
         "revision",
@@ -244,6 +247,7 @@ def _entry_columns(entry: Entry) -> dict[str, Any]:
             "text": content.text,
             "recipients": list(content.recipients),
             "documents": json.dumps(sent) if sent else None,
+            "bounced": list(content.bounced) or None,
             "channel": None if content.channel is Channel.INTERFACE else content.channel.value,
         }
     columns |= {
@@ -274,6 +278,7 @@ def _message(row: Row[Any], translations: Mapping[str, tuple[Translation, ...]])
         translations=translations.get(row.id, ()),
         channel=Channel(row.channel or Channel.INTERFACE),
         erase_time=row.erase_time,
+        bounced=tuple(row.bounced or ()),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
@@ -58,6 +59,14 @@ class Forwarded:
     forward: Forward
 
 
+class AddressBook(Protocol):
+    """Knows e-mail addresses."""
+
+    async def has_bounced(self, tx: Transaction, address: str) -> bool:
+        """Whether somebody had it for his own until mails to it came back."""
+        ...
+
+
 Change = Callable[[Conversation, Seat], tuple[Conversation, ParticipantAdded | ParticipantRemoved | None]]
 
 
@@ -70,10 +79,12 @@ class ParticipantCommands:
         store: Conversations,
         timelines: Timelines,
         feed: LiveFeed,
+        people: AddressBook,
         *,
         clock: Clock,
         ids: Ids,
     ) -> None:
+        self._people = people
         self._database = database
         self._store = store
         self._timelines = timelines
@@ -104,7 +115,7 @@ class ParticipantCommands:
         return await self._change(call, command, change, EventType.PARTICIPANT_REMOVED)
 
     async def forward(self, call: Call, command: ForwardConversation) -> Forwarded:
-        """Refusals: NOT_FOUND, ETAG_MISMATCH, ALREADY_A_PARTY, TOO_MANY_PARTICIPANTS."""
+        """Refusals: NOT_FOUND, ETAG_MISMATCH, RECIPIENT_BOUNCED, ALREADY_A_PARTY, TOO_MANY_PARTICIPANTS."""
 
         async def work(tx: Transaction) -> Forwarded:
             found = await self._store.load_for_update(tx, command.name)
@@ -117,6 +128,7 @@ class ParticipantCommands:
                 address=command.address,
                 user=command.user,
                 forward_id=self._ids.new(),
+                is_bounced=await self._people.has_bounced(tx, command.address),
                 now=now,
             )
             happening = Happening(

@@ -99,7 +99,8 @@ class Conversation:
     `unread` counts, for each side, the public messages of the other that it has not read. `archived` holds
     the sides that have put it away. `close_time` is None while it is open. `copies` are the grants that hold
     now. `blocks` are the sides that have blocked the other one, here or in another conversation of the two.
-    `has_phone`: the buyer has left a phone number in his profile.
+    `has_phone`: the buyer has left a phone number in his profile. `bounced` are the buyer and people in copy
+    whose e-mail addresses have bounced.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Conversation:
     copies: tuple[Copy, ...] = ()
     blocks: frozenset[Side] = frozenset()
     has_phone: bool = False
+    bounced: frozenset[str] = frozenset()
     feedback: Feedback | None = None
     version: int = 1
 

@@ -36,6 +36,7 @@ class Message:
     those to whom it went at that moment. `language` is known, and there are `translations`, once somebody
     asked for one. `copy_to_author`: he gets one as a proof; not stored. `erase_time` is when its text was
     erased.
+    `bounced` are those of the recipients whom no mail told of it.
     """
 
     conversation: str
@@ -53,6 +54,7 @@ class Message:
     channel: Channel = Channel.INTERFACE
     copy_to_author: bool = True
     erase_time: datetime | None = None
+    bounced: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -94,6 +96,7 @@ def send(
         conversation = replace(reopened(conversation, now=now), version=conversation.version)
     if not text.strip() and not attachments:
         raise refusals.empty_body("text")
+    to = recipients(conversation, seat=seat, kind=kind)
     message = Message(
         conversation=conversation.name,
         id=message_id,
@@ -102,7 +105,8 @@ def send(
         kind=kind,
         text=text,
         create_time=now,
-        recipients=recipients(conversation, seat=seat, kind=kind),
+        recipients=to,
+        bounced=tuple(name for name in to if name in conversation.bounced),
         attachments=attachments,
         channel=channel,
         copy_to_author=copy_to_author,

@@ -8,6 +8,7 @@ from datetime import datetime
 from chassis.kernel.refusal import denied
 from services.messaging.domain import events, refusals
 from services.messaging.domain.conversation import COPIES_LIMIT, MACHINE, Conversation, Copy
+from services.messaging.domain.mail_in_refusals import recipient_bounced
 from services.messaging.domain.side import Seat
 
 
@@ -63,13 +64,23 @@ def remove(
 
 
 def forward(
-    conversation: Conversation, *, seat: Seat, address: str, user: str, forward_id: str, now: datetime
+    conversation: Conversation,
+    *,
+    seat: Seat,
+    address: str,
+    user: str,
+    forward_id: str,
+    is_bounced: bool,
+    now: datetime,
 ) -> tuple[Conversation, Forward, events.ConversationForwarded]:
     """Archives to whom and when it was forwarded; `user`, if any, is put in copy with the history.
 
-    Refusals: ALREADY_A_PARTY, TOO_MANY_PARTICIPANTS.
+    `is_bounced`: mails to the address come back. Refusals: RECIPIENT_BOUNCED, ALREADY_A_PARTY,
+    TOO_MANY_PARTICIPANTS.
     """
     MACHINE.move(conversation.state, "forward", seat.actor, name=conversation.name)
+    if is_bounced:
+        raise recipient_bounced(conversation.name)
     changed = _next(conversation, now=now)
     if user:
         granted = _granted(conversation, seat=seat, user=user, share_history=True, now=now)

@@ -40,6 +40,7 @@ def wire_message(message: Message) -> timeline_pb2.Message:
         create_time=timestamp(message.create_time),
         recipients=message.recipients,
         channel=CHANNELS[message.channel],
+        bounced_recipients=message.bounced,
         attachments=[wire_attachment(each) for each in message.attachments],
         language=message.language,
         translations=[wire_translation(each) for each in message.translations],

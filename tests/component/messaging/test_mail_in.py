@@ -28,6 +28,7 @@ from parley.messaging.v1 import (
 from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.messaging.v1 import participant_methods_pb2 as joining
 from services.messaging.__main__ import DEFINITION
+from services.messaging.domain.reply_address import Purpose, bounce_id, local_part
 from tests.component.messaging.conftest import ANA, BEN, OTTO, RIVAL
 from tests.component.messaging.documents import pdf
 from tests.component.messaging.mail_corpus import CASES, EVE, EVIL, file, part, parts, raw, report
@@ -39,6 +40,7 @@ DOMAIN = "reply.parley.example"
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 MAIL = received_mail_pb2.ReceivedMail
 LIMIT_BYTES = 262_144
+KEY = "owls" * 10
 
 
 @dataclass
@@ -78,7 +80,7 @@ async def office(backends: Backends, clock: ManualClock, tmp_path: Path) -> Asyn
         "mail_in_address": Address("127.0.0.1", 0),
         "mail_in_limit_bytes": LIMIT_BYTES,
         "reply_domain": DOMAIN,
-        "reply_key": Secret("owls" * 10),
+        "reply_key": Secret(KEY),
         "attachments_url": (tmp_path / "files").as_uri(),
     }
     async with running(DEFINITION, backends, clock=clock, **settings) as service:
@@ -240,6 +242,7 @@ async def _grants(office: PostOffice, name: str, carl: str) -> None:
     assert (await office.post(carl, of_carl, letter(carl, of_carl, EVIL))).text.startswith("5.1.1")
 
 
+@pytest.mark.covers("V39")
 async def test_documents_and_bounces_come_by_mail(office: PostOffice) -> None:
     otto = await reachable(office, office.box, OTTO)
     name = (await office.inquiry("Owls?")).conversation.name
@@ -264,4 +267,29 @@ async def test_documents_and_bounces_come_by_mail(office: PostOffice) -> None:
     outcomes = [each.outcome for each in await office.received(OTTO)]
     assert outcomes.count(MAIL.OUTCOME_BOUNCE) == 2
     assert (await office.post(otto, to, letter(otto, to, EVIL))).text.startswith("5.7.1")
+    await _mails_come_back(office, name)
     assert RIVAL.subject not in str(await office.received(OTTO))
+
+
+async def _mails_come_back(office: PostOffice, name: str) -> None:
+    """A mail that could not be delivered comes back to an address of its own; then senders learn of it."""
+    ana = await reachable(office, office.box, ANA)
+    await office.say(OTTO, name, "Are you there?")
+    await office.passed(11 * MINUTE)
+    (mail,) = office.box.new(ana)[-1:]
+    back = local_part(Purpose.BOUNCE, bounce_id(str(mail["Message-ID"])[1:37]), KEY) + f"@{DOMAIN}"
+    for sender, content in ((EVE, raw(EVIL, author=EVE)), (ana, raw(EVIL, author=ana))):
+        assert (await office.post(sender, back, content)).text.startswith("5.1.1")
+    assert (await office.post("", back, report("5.1.1", ana.upper()))).code == 250
+    assert (await profile_of(office, ANA)).email_state == profile_pb2.Profile.EMAIL_STATE_BOUNCED
+    sent = await office.say(OTTO, name, "Still there?")
+    found = (await office.messages(ANA, name))[-1]
+    assert (found.name, list(found.bounced_recipients)) == (sent, [ANA.subject])
+    forward = joining.ForwardConversationRequest(name=name, address="ANA@mail.example")
+    refusal = await refused(office.of(OTTO).ForwardConversation(forward))
+    assert (refusal.reason, refusal.metadata["resource"]) == ("RECIPIENT_BOUNCED", name)
+    assert "CONVERSATION_FORWARDED" not in await office.timeline(OTTO, name)
+    await reachable(office, office.box, ANA, email="ana@new.example")
+    await office.of(OTTO).ForwardConversation(forward)
+    await office.say(OTTO, name, "Again?")
+    assert not (await office.messages(ANA, name))[-1].bounced_recipients

@@ -155,7 +155,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: `{}`.
     """
     ERROR_REASON_RECIPIENT_BOUNCED: _ErrorReason.ValueType  # 71
-    """FAILED_PRECONDITION. Mails to this address come back.
+    """FAILED_PRECONDITION. Mails to the address of a forward come back. A message to somebody whose address bounced is sent all the
+    same, and says so: `Message.bounced_recipients`.
     Metadata: `{"resource": "conversations/0198…"}`.
     """
     ERROR_REASON_MAIL_UNREADABLE: _ErrorReason.ValueType  # 72
@@ -311,7 +312,8 @@ Sent by SMTP only.
 Metadata: `{}`.
 """
 ERROR_REASON_RECIPIENT_BOUNCED: ErrorReason.ValueType  # 71
-"""FAILED_PRECONDITION. Mails to this address come back.
+"""FAILED_PRECONDITION. Mails to the address of a forward come back. A message to somebody whose address bounced is sent all the
+same, and says so: `Message.bounced_recipients`.
 Metadata: `{"resource": "conversations/0198…"}`.
 """
 ERROR_REASON_MAIL_UNREADABLE: ErrorReason.ValueType  # 72

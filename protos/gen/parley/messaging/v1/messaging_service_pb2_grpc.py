@@ -464,7 +464,7 @@ class MessagingServiceServicer:
 
     def ForwardConversation(self, request, context):
         """Forwards a conversation to an e-mail address; date and address are archived in the history. Errors: ALREADY_A_PARTY,
-        TOO_MANY_PARTICIPANTS.
+        TOO_MANY_PARTICIPANTS, RECIPIENT_BOUNCED (nothing is archived then).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

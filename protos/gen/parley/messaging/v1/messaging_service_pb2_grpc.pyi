@@ -124,7 +124,7 @@ class MessagingServiceStub:
     """
     ForwardConversation: _grpc.UnaryUnaryMultiCallable[_participant_methods_pb2.ForwardConversationRequest, _participant_methods_pb2.ForwardConversationResponse]
     """Forwards a conversation to an e-mail address; date and address are archived in the history. Errors: ALREADY_A_PARTY,
-    TOO_MANY_PARTICIPANTS.
+    TOO_MANY_PARTICIPANTS, RECIPIENT_BOUNCED (nothing is archived then).
     """
     BlockParticipant: _grpc.UnaryUnaryMultiCallable[_participant_methods_pb2.BlockParticipantRequest, _participant_methods_pb2.BlockParticipantResponse]
     """Blocks the other side of a conversation: between this buyer and this seller nothing is sent any more, in any conversation,
@@ -312,7 +312,7 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     """
     ForwardConversation: _aio.UnaryUnaryMultiCallable[_participant_methods_pb2.ForwardConversationRequest, _participant_methods_pb2.ForwardConversationResponse]  # type: ignore[assignment]
     """Forwards a conversation to an e-mail address; date and address are archived in the history. Errors: ALREADY_A_PARTY,
-    TOO_MANY_PARTICIPANTS.
+    TOO_MANY_PARTICIPANTS, RECIPIENT_BOUNCED (nothing is archived then).
     """
     BlockParticipant: _aio.UnaryUnaryMultiCallable[_participant_methods_pb2.BlockParticipantRequest, _participant_methods_pb2.BlockParticipantResponse]  # type: ignore[assignment]
     """Blocks the other side of a conversation: between this buyer and this seller nothing is sent any more, in any conversation,
@@ -623,7 +623,7 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_participant_methods_pb2.ForwardConversationResponse, _abc.Awaitable[_participant_methods_pb2.ForwardConversationResponse]]:
         """Forwards a conversation to an e-mail address; date and address are archived in the history. Errors: ALREADY_A_PARTY,
-        TOO_MANY_PARTICIPANTS.
+        TOO_MANY_PARTICIPANTS, RECIPIENT_BOUNCED (nothing is archived then).
         """
 
     @_abc_1.abstractmethod
