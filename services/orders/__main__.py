@@ -35,10 +35,10 @@ from services.orders.app.charges import ChargeErrand
 from services.orders.app.commands import OrderCommands
 from services.orders.app.desk import DeskCommands, DeskQueries, recount_folders
 from services.orders.app.erasure_holds import ErasureHolds
-from services.orders.app.errands import ErrandTimers, Patience
+from services.orders.app.errand_timers import ErrandTimers, Patience
 from services.orders.app.export import OrderExport
 from services.orders.app.ledger import LedgerQueries
-from services.orders.app.offline import OfflineCommands
+from services.orders.app.order_offline import OfflineCommands
 from services.orders.app.payment_owners import AllOwners, OrderOwners
 from services.orders.app.ports import Gate, Offers, PaymentProvider
 from services.orders.app.provider_events import ProviderEventCommands

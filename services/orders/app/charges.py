@@ -1,4 +1,4 @@
-"""Taking money: an attempt to charge a payment, as an errand to the provider (see `errands`)."""
+"""Taking money: an attempt to charge a payment, as an errand to the provider (see `errand_timers`)."""
 
 from __future__ import annotations
 

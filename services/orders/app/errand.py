@@ -1,4 +1,4 @@
-"""What the payment provider is asked for: to charge, or to give back (see `errands` for how)."""
+"""What the payment provider is asked for: to charge, or to give back (see `errand_timers` for how)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Giving money back: the command that keeps the refund and its key, whose amount counts as given back from
-then on, and the errand to the provider that follows (see `errands`).
+then on, and the errand to the provider that follows (see `errand_timers`).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from chassis.kernel.ids import Ids
 from chassis.kernel.machine import Actor
 from services.orders.app.charges import ChargeErrand
 from services.orders.app.errand import Errand
-from services.orders.app.errands import ErrandTimers
+from services.orders.app.errand_timers import ErrandTimers
 from services.orders.app.ports import PaymentOwner
 from services.orders.app.subscription_book import SubscriptionBook
 from services.orders.app.subscription_ports import Subscriptions

@@ -12,7 +12,7 @@ from parley.orders.v1 import orders_service_pb2_grpc, provider_events_pb2, recei
 from parley.orders.v1 import payment_methods_pb2 as pb
 from services.orders.app.actions import ActionCommands
 from services.orders.app.ledger import LedgerQueries
-from services.orders.app.offline import OfflineCommands
+from services.orders.app.order_offline import OfflineCommands
 from services.orders.app.provider_events import ProviderEventCommands
 from services.orders.app.receipts import ReceiptQueries
 from services.orders.app.refunds import RefundCommands

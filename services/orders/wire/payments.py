@@ -11,7 +11,7 @@ from chassis.wire import money, optional_timestamp, timestamp, wire_money, write
 from parley.orders.v1 import ledger_pb2, payment_methods_pb2, payment_pb2, provider_events_pb2, refund_pb2
 from services.orders.app.actions import ResumePayment
 from services.orders.app.ledger import ListLedgerEntries
-from services.orders.app.offline import MarkPaid
+from services.orders.app.order_offline import MarkPaid
 from services.orders.app.ports import LedgerLine
 from services.orders.app.provider_events import ReceiveProviderEvent
 from services.orders.app.refunds import RefundPayment

@@ -25,7 +25,7 @@ from services.orders.app.actions import ActionCommands, ResumePayment
 from services.orders.app.charges import ChargeErrand
 from services.orders.app.commands import OrderCommands
 from services.orders.app.errand import Errand
-from services.orders.app.errands import ErrandTimers, Patience
+from services.orders.app.errand_timers import ErrandTimers, Patience
 from services.orders.app.fulfilment import CancelOrder, FulfilmentCommands
 from services.orders.app.loading import ChangeOrder
 from services.orders.app.payment_owners import AllOwners, OrderOwners

@@ -1,4 +1,4 @@
-"""Payments that the seller receives himself."""
+"""Payments of orders that the seller receives himself."""
 
 from __future__ import annotations
 
