@@ -8,7 +8,7 @@ from chassis.db import Database, Transaction
 from chassis.envelope import Delivery
 from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
-from services.offers.app.expiry import follow_expiry
+from services.offers.app.keeping import keep
 from services.offers.app.ports import Offers
 from services.offers.domain import offer as offers
 from services.offers.domain.chain import State
@@ -57,7 +57,4 @@ class Reactions:
             if offer.is_overdue(now)
             else offers.withdraw(offer, actor=Actor.SERVICE, now=now)
         )
-        await self._offers.save(tx, changed, before=offer)
-        follow_expiry(tx, changed, before=offer)
-        if event is not None:
-            tx.record(event)
+        await keep(self._offers, tx, changed, event, before=offer)

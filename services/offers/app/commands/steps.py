@@ -11,7 +11,7 @@ from chassis.kernel.caller import Role
 from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import Refusal, not_found, stale_etag
-from services.offers.app.expiry import follow_expiry
+from services.offers.app.keeping import keep
 from services.offers.app.ports import Listings, Offers, Origins, SettingsOfSellers, Templates
 from services.offers.app.views import OfferView
 from services.offers.domain import offer as offers
@@ -60,9 +60,7 @@ class OfferSteps:
 
     async def store(self, tx: Transaction, offer: Offer, *events: OfferEvent | None, before: Offer) -> None:
         """Keeps what followed on `before`, with its timer and what others are told."""
-        await self._offers.save(tx, offer, before=before)
-        follow_expiry(tx, offer, before=before)
-        tx.record(*(event for event in events if event is not None))
+        await keep(self._offers, tx, offer, *events, before=before)
 
     async def ask(self, origin: str) -> Origin | Refusal:
         """What the owner says about the origin. It is judged inside the transaction, so that a repeated call
