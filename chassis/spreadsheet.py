@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.any_pb2 import Any as AnyMessage
 
+from chassis.kernel.clock import utc_text
 from parley.type.v1.download_pb2 import Download
 
 CONTENT_TYPE: Final = "text/csv; charset=utf-8; header=present"
@@ -35,7 +36,7 @@ def piece(lines: Iterable[Sequence[str]]) -> HttpBody:
 
 def time_cell(instant: datetime | None) -> str:
     """An instant in UTC; empty for none."""
-    return "" if instant is None else instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return "" if instant is None else utc_text(instant)
 
 
 def _written(lines: Iterable[Sequence[str]]) -> bytes:

@@ -6,6 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
+def utc_text(instant: datetime) -> str:
+    """An aware instant as RFC 3339 in UTC, such as `2026-06-01T12:00:00Z`."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 class Clock(Protocol):
     """Tells the current instant."""
 

@@ -15,6 +15,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from chassis.kernel.clock import utc_text
 from chassis.kernel.timetable import (
     ALWAYS,
     WHOLE_DAY,
@@ -183,7 +184,7 @@ class GateDecision:
             ("unavailable_until", verdict.unavailable_until),
         ):
             if instant is not None:
-                found[key] = instant.isoformat().replace("+00:00", "Z")
+                found[key] = utc_text(instant)
         if verdict.messages_closed:
             found["messages_closed"] = "true"
         return found

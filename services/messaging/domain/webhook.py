@@ -9,10 +9,11 @@ import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from chassis.kernel.clock import utc_text
 from services.messaging.domain.message import Message
 from services.messaging.domain.timeline import Entry
 
@@ -154,7 +155,7 @@ def message_of(entry: Entry) -> tuple[str, str] | None:
         data["resource"] = content.resource
         if content.revision:
             data["revision"] = content.revision
-    body = {"type": kind, "timestamp": _text(entry.create_time), "data": data}
+    body = {"type": kind, "timestamp": utc_text(entry.create_time), "data": data}
     return kind, json.dumps(body, separators=(",", ":"))
 
 
@@ -231,7 +232,3 @@ def _share(delivery: str, attempt: int) -> float:
     """A number from 0 up to 1 that is another one for each attempt."""
     digest = hashlib.sha256(f"{delivery} {attempt}".encode()).digest()
     return int.from_bytes(digest[:4], "big") / 2**32
-
-
-def _text(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
+from chassis.kernel.clock import utc_text
 from chassis.kernel.money import Money
 from chassis.kernel.refusal import Kind, Refusal, exists, invalid, precondition
 
@@ -36,7 +37,7 @@ def offer_expired(name: str, expire_time: datetime | None) -> Refusal:
     """The time of the newest revision ran out."""
     metadata = {"resource": name}
     if expire_time is not None:
-        metadata["expire_time"] = expire_time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        metadata["expire_time"] = utc_text(expire_time)
     return precondition(Reason.OFFER_EXPIRED, f"{name} has expired", **metadata)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from chassis.kernel.clock import utc_text
 from chassis.kernel.money import Money
 from chassis.kernel.refusal import Refusal, invalid
 from chassis.kernel.timetable import end_of_day, zone_of
@@ -166,8 +167,7 @@ def settled(expiry: Expiry, *, zone: str, path: str = "") -> Expiry:
         raise time_out_of_range(f"{path}expire_date", "is beyond the calendar")
     end = end_of_day(day.date, zone_of(day.time_zone, field=f"{path}expire_time_zone"))
     if expiry.time is not None and expiry.time != end:
-        at = end.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        raise invalid(f"{path}expire_time", f"is not the end of expire_date, which is {at}")
+        raise invalid(f"{path}expire_time", f"is not the end of expire_date, which is {utc_text(end)}")
     return Expiry(end, day)
 
 

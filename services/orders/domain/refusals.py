@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+from chassis.kernel.clock import utc_text
 from chassis.kernel.money import Money
 from chassis.kernel.refusal import Kind, Refusal, invalid, precondition
 from services.orders.domain.gate import GateDecision
@@ -222,7 +223,7 @@ def _with(refusal: Refusal, **metadata: str) -> Refusal:
 
 
 def _text(instant: datetime | None) -> str:
-    return "" if instant is None else instant.isoformat().replace("+00:00", "Z")
+    return "" if instant is None else utc_text(instant)
 
 
 def provider_events_not_configured(provider: str) -> Refusal:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
+from chassis.kernel.clock import utc_text
 from chassis.kernel.money import Money
 from chassis.kernel.page import Page
 from chassis.paging import next_page_token, page_request
@@ -79,5 +80,5 @@ def _text(name: str, value: object) -> str | None:
     if amount is not None:
         return str(Money(amount[2], int(amount[1])))
     if name.endswith(_TIMES):
-        return datetime.fromisoformat(text).astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return utc_text(datetime.fromisoformat(text))
     return text
