@@ -103,7 +103,7 @@ export class Inbox {
       this.#draw();
     } catch (error) {
       if (this.signal.aborted) return;
-      this.foot.replaceChildren(trouble(explain(error), button(say("app.retry"), () => this.#page())));
+      this.foot.replaceChildren(trouble(explain(error), error.isPassing ? button(say("app.retry"), () => this.#page()) : null));
     }
   }
 

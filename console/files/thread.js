@@ -77,7 +77,7 @@ class Thread {
       after: this.entries.findLast?.((each) => each.name)?.name ?? this.entries.at(-1)?.name ?? "",
       signal: this.signal,
       onEntry: (entry) => this.#live(entry),
-      onState: (state) => { this.state.hidden = state === "live"; this.state.textContent = state === "live" ? "" : say("thread.offline"); },
+      onState: (state) => { this.state.hidden = state === "live"; this.state.textContent = state === "live" ? "" : say(state === "gone" ? "thread.missing" : "thread.offline"); },
     });
   }
 
@@ -285,7 +285,7 @@ class Thread {
     this.sight = new IntersectionObserver((changes) => {
       for (const { target, isIntersecting } of changes) inSight[isIntersecting ? "add" : "delete"](target);
       look();
-    }, { root: this.scroll, threshold: 0.6 });
+    }, { threshold: 0.6 });
     for (const { node } of this.nodes.values()) this.sight.observe(node);
     document.addEventListener("visibilitychange", look, { signal: this.signal });
     window.addEventListener("focus", look, { signal: this.signal });

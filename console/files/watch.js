@@ -19,6 +19,7 @@ export async function watch(name, { after, signal, onEntry, onState }) {
   while (!signal.aborted) {
     try {
       await visible(signal);
+      if (signal.aborted) return;
       await connection(name, last, signal, {
         open: () => { wait = FIRST_PAUSE; onState("live"); },
         entry: (entry) => { last = entry.name; onEntry(entry); },

@@ -225,7 +225,8 @@ async def test_many_calls_at_once(stage: Stage) -> None:
 async def test_the_index(stage: Stage) -> None:
     answer = await stage.client.get("/")
     assert answer.json() == {
-        "name": "parley", "docs": "/docs", "openapi": "/openapi.json", "live": "/healthz", "ready": "/readyz",
+        "name": "parley", "console": "/console", "docs": "/docs", "openapi": "/openapi.json",
+        "live": "/healthz", "ready": "/readyz",
     }  # fmt: skip
     page = await stage.client.get("/", headers={"accept": "text/html,*/*"})
     assert page.headers["content-type"] == "text/html; charset=utf-8"
