@@ -62,6 +62,7 @@ from services.messaging.app.mail_in import (
 )
 from services.messaging.app.messages import MessageCommands
 from services.messaging.app.notifications import Notifier
+from services.messaging.app.offer_reminders import REMIND, OfferReminders
 from services.messaging.app.outcomes import OutcomeQueries, OutcomeReactions
 from services.messaging.app.pace import Pace
 from services.messaging.app.participants import ParticipantCommands
@@ -114,9 +115,8 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     translations = _translations(runtime, store, timelines)
     config, held, files = runtime.config, AttachmentRepository(), ObjectFileStore(runtime.config.files_at)
     people, pace = ProfileRepository(), Pace(config.messages_per_minute, clock)
-    leads = _lead_book(runtime)
+    leads, outcomes, ratings = _lead_book(runtime), OutcomeRepository(), RatingRepository()
     erasing = ErasureSteps(database, ErasureRepository(), people, leads, clock)
-    outcomes, ratings = OutcomeRepository(), RatingRepository()
     inquiries = InquiryCommands(
         database, store, timelines, feed, leads=leads, pace=pace, clock=clock, ids=ids
     )
@@ -166,6 +166,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         timers={
             **mail_timers(runtime, told),
             **_webhook_timers(runtime, hooks),
+            REMIND: OfferReminders(database, store, timelines, feed, clock=clock, ids=ids).remind,
             TRANSLATE: _translation_timers(runtime, translations, feed),
             **_sweeping(runtime, held, files),
             FORGET: retention.forget,

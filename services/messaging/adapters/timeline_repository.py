@@ -22,7 +22,7 @@ from services.messaging.adapters.translation_repository import translations_of
 from services.messaging.app.ports import Growth
 from services.messaging.domain.message import Channel, Kind, Message
 from services.messaging.domain.side import Seat, Side, other
-from services.messaging.domain.timeline import FOR_THE_TEAM, Entry, EventType, Happening
+from services.messaging.domain.timeline import ENDING, FOR_THE_TEAM, OPENING, Entry, EventType, Happening
 from services.messaging.domain.translation import Translation
 
 # One round trip for an entry: what happens to anybody ends here. It also says whether anybody may have to be
@@ -66,6 +66,17 @@ _MESSAGE = select(entries).where(
     entries.c.conversation_id == bindparam("conversation"),
     entries.c.id == bindparam("id"),
     entries.c.kind.is_not(None),
+)
+# What changes nothing of it, such as its opening, is no last word.
+_STANDING = (
+    select(entries)
+    .where(
+        entries.c.conversation_id == bindparam("conversation"),
+        entries.c.resource == bindparam("about"),
+        entries.c.event_type.in_(sorted(each.value for each in OPENING | ENDING)),
+    )
+    .order_by(entries.c.create_time.desc(), entries.c.position.desc())
+    .limit(1)
 )
 _POSITION = select(entries.c.position).where(
     entries.c.conversation_id == bindparam("conversation"), entries.c.id == bindparam("id")
@@ -178,6 +189,14 @@ class TimelineRepository:
     async def last_position(self, tx: Transaction, conversation: str) -> int:
         """The position of the newest entry; 0 before the first."""
         return int(await tx.scalar(_LAST_POSITION, {"id": key_of(conversation)}) or 0)
+
+    async def standing(self, tx: Transaction, *, conversation: str, resource: str) -> Happening | None:
+        """By what an offer is open; None where it is not."""
+        row = await tx.fetch_one(_STANDING, {"conversation": key_of(conversation), "about": resource})
+        if row is None or EventType(row.event_type) not in OPENING:
+            return None
+        amount = None if row.currency is None else Money(row.currency, row.amount)
+        return Happening(EventType(row.event_type), Side(row.side), row.resource, row.revision or 0, amount)
 
     async def message(self, tx: Transaction, *, conversation: str, message_id: str) -> Message | None:
         """A message; None where it is not part of the conversation."""

@@ -18,7 +18,7 @@ from services.messaging.domain.outcome import ObservedInquiry, Outcome
 from services.messaging.domain.participants import Forward
 from services.messaging.domain.rating import Rating, RatingEntry
 from services.messaging.domain.side import Seat, Side
-from services.messaging.domain.timeline import Entry
+from services.messaging.domain.timeline import Entry, Happening
 
 
 class Topic(StrEnum):
@@ -126,6 +126,12 @@ class Timelines(Protocol):
 
     async def last_position(self, tx: Transaction, conversation: str) -> int:
         """The position of what was last added or changed; 0 before the first."""
+        ...
+
+    async def standing(self, tx: Transaction, *, conversation: str, resource: str) -> Happening | None:
+        """By what an offer is open, as the timeline tells it: its sending, revision, counter-offer or
+        revival; None where it was answered or ended since.
+        """
         ...
 
     async def message(self, tx: Transaction, *, conversation: str, message_id: str) -> Message | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chassis.db import Database, Transaction
 from chassis.envelope import Delivery
 from services.messaging.app.leads import LeadBook
+from services.messaging.app.offer_reminders import set_reminder
 from services.messaging.app.ports import Conversations, LiveFeed, Outcomes, Ratings, Timelines
 from services.messaging.domain import conversation as conversations
 from services.messaging.domain.conversation import Conversation
@@ -55,6 +56,8 @@ class Reactions:
                 await self._outcomes.sold(tx, report.sale_of, time=report.sale_time)
             if report.rating is not None:
                 await self._ratings.add(tx, RatingEntry(report.rating, delivery.event_id, delivery.time))
+            if report.reminder is not None and report.reminder.due > delivery.time:
+                set_reminder(tx, report.reminder, touched)
             for each in begun:
                 await self._leads.contacted(tx, each)
 

@@ -16,7 +16,7 @@ from services.messaging.domain import refusals
 from services.messaging.domain.conversation import Conversation
 from services.messaging.domain.notification import MAIL_POSTED
 from services.messaging.domain.profile import EmailState, Profile
-from services.messaging.domain.timeline import EventType
+from services.messaging.domain.timeline import OPENING, EventType
 
 LIFE: Final = timedelta(days=7)
 """How long a link works, unless what it is about ends before."""
@@ -44,14 +44,7 @@ ACTIONS: Final[Mapping[Kind, tuple[Action, ...]]] = {
     Kind.INQUIRY: (Action.DECLINE,),
 }
 """What each kind of link is for."""
-ABOUT_OFFERS: Final = frozenset(
-    {
-        EventType.OFFER_SENT,
-        EventType.OFFER_REVISED,
-        EventType.OFFER_COUNTERED,
-        EventType.OFFER_REVIVED,
-    }
-)
+ABOUT_OFFERS: Final = OPENING | {EventType.OFFER_EXPIRES_SOON}
 """What a buyer can answer by a link when he is told of it; of counter-offers he is told the seller's only."""
 
 ABOUT_INQUIRIES: Final = frozenset({EventType.INQUIRY_STARTED.value, MAIL_POSTED})

@@ -65,6 +65,7 @@ TOLD: Final[Mapping[EventType, tuple[NoticeKind, Audience]]] = {
     EventType.OFFER_DECLINED: (_OFFER, Audience.OTHER),
     EventType.OFFER_WITHDRAWN: (_OFFER, Audience.BUYER),
     EventType.OFFER_EXPIRED: (_OFFER, Audience.BOTH),
+    EventType.OFFER_EXPIRES_SOON: (_OFFER, Audience.BUYER),
     EventType.OFFER_REVIVED: (_OFFER, Audience.BUYER),
     EventType.OFFER_PACKAGE_RETIRED: (_OFFER, Audience.BOTH),
     EventType.OFFER_NEW_QUOTE_REQUESTED: (_OFFER, Audience.SELLER),

@@ -34,6 +34,7 @@ class EventType(StrEnum):
     OFFER_DECLINED = "OFFER_DECLINED"
     OFFER_WITHDRAWN = "OFFER_WITHDRAWN"
     OFFER_EXPIRED = "OFFER_EXPIRED"
+    OFFER_EXPIRES_SOON = "OFFER_EXPIRES_SOON"
     OFFER_REVIVED = "OFFER_REVIVED"
     OFFER_PACKAGE_RETIRED = "OFFER_PACKAGE_RETIRED"
     OFFER_NEW_QUOTE_REQUESTED = "OFFER_NEW_QUOTE_REQUESTED"
@@ -91,6 +92,22 @@ class EventType(StrEnum):
 
 FOR_THE_TEAM: Final = frozenset({EventType.REQUEST_REMINDED})
 """What happens inside a seller's team: how often it had to be reminded is not for the buyer."""
+
+
+OPENING: Final = frozenset(
+    {EventType.OFFER_SENT, EventType.OFFER_REVISED, EventType.OFFER_COUNTERED, EventType.OFFER_REVIVED}
+)
+"""After these an offer waits for the side that did not do it."""
+ENDING: Final = frozenset(
+    {
+        EventType.OFFER_ACCEPTED,
+        EventType.OFFER_DECLINED,
+        EventType.OFFER_WITHDRAWN,
+        EventType.OFFER_EXPIRED,
+        EventType.OFFER_NEW_QUOTE_REQUESTED,
+    }
+)
+"""After these it waits for nobody."""
 
 
 NOT_NEWS: Final = frozenset({EventType.MESSAGE_READ, EventType.PHONE_REVEALED})
@@ -162,6 +179,16 @@ class Report:
     sale_of: str = ""
     sale_time: datetime | None = None
     rating: RatingFact | None = None
+    reminder: Reminder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """When the buyer is reminded that revision `revision` of `offer` ends."""
+
+    offer: str
+    revision: int
+    due: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from chassis.kernel.money import Money
@@ -15,7 +16,7 @@ from parley.orders.v1.fulfilment_pb2 import Cancellation
 from services.messaging.domain import rating as ratings
 from services.messaging.domain.rating import RatingFact
 from services.messaging.domain.side import Side
-from services.messaging.domain.timeline import EventType, Happening, Report, Subject
+from services.messaging.domain.timeline import EventType, Happening, Reminder, Report, Subject
 
 _REQUEST_EVENTS: Mapping[type[Any], tuple[EventType, Side]] = {
     gating_events.OrderRequestSubmitted: (EventType.REQUEST_SUBMITTED, Side.BUYER),
@@ -106,6 +107,17 @@ def _rating_fact(message: Any) -> RatingFact | None:
     return None
 
 
+_WAITING = (
+    offers_events.OfferSent,
+    offers_events.OfferRevised,
+    offers_events.OfferCountered,
+    offers_events.OfferRevived,
+)
+"""After these a revision waits for the other side."""
+REMINDER_BEFORE = timedelta(hours=24)
+"""How long before its end the buyer is reminded of an offer."""
+
+
 def offer_report(message: Any) -> Report:
     """What an event about an offer means: it stands beside its origin and, once there is one, its order."""
     kind, side = _OFFER_EVENTS[type(message)]
@@ -134,7 +146,17 @@ def offer_report(message: Any) -> Report:
         buyer=facts.buyer,
         subjects=tuple(subjects),
         inquiry=facts.conversation,
+        reminder=_reminder(message),
     )
+
+
+def _reminder(message: Any) -> Reminder | None:
+    facts = message.offer
+    ends = optional_instant(facts, "expire_time")
+    by_seller = facts.author == offer_pb2.OfferRevision.AUTHOR_SELLER
+    if ends is None or not by_seller or not isinstance(message, _WAITING):
+        return None
+    return Reminder(facts.name, facts.revision, ends - REMINDER_BEFORE)
 
 
 def order_report(message: Any) -> Report:

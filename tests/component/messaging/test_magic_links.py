@@ -152,6 +152,7 @@ async def test_a_link_ends_with_what_it_was_about_and_with_whom_it_was_for(
 ) -> None:
     async with office(backends, clock, tmp_path / "mail") as made:
         await _a_newer_revision_takes_its_place(made)
+        await _who_has_not_answered_is_reminded(made)
         await _what_expires_cannot_be_accepted(made)
         await _a_changed_address_takes_links_back(made)
         await _one_of_two_actions_wins(made)
@@ -223,6 +224,25 @@ async def _what_expires_cannot_be_accepted(made: LinkOffice) -> None:
     made.clock.advance(timedelta(microseconds=1))
     for each in (forever, token):
         assert await nothing(made, each) == LINK_INVALID
+
+
+async def _who_has_not_answered_is_reminded(made: LinkOffice) -> None:
+    ends = timestamp(made.clock.now() + 2 * DAY)
+    token, offer = await _agreed(made, expire_time=ends)
+    declined, _ = await _agreed(made, expire_time=ends)
+    await made.act(declined, "decline")
+    # Who has less than a day from the beginning was just told of it.
+    await _agreed(made, expire_time=timestamp(made.clock.now() + DAY))
+    made.box.new()
+    await made.service.advance(DAY)
+    (mail,) = [mail for mail in made.box.new("ana@mail.example") if "ends soon" in mail["Subject"]]
+    (again,) = made.links(mail)
+    shown = await made.look(again)
+    assert (shown.offer, shown.revision, shown.total.units) == (offer.name, 1, 120)
+    assert shown.expire_time == ends
+    await made.act(again, "accept")
+    assert list((await made.look(token)).allowed_actions) == []
+    made.box.new()
 
 
 async def _a_changed_address_takes_links_back(made: LinkOffice) -> None:

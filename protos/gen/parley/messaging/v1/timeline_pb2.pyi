@@ -320,6 +320,8 @@ class TimelineEvent(_message.Message):
         """The seller looked at the buyer's phone number; `resource` is who did, `users/{user}`."""
         TYPE_FEEDBACK_LEFT: TimelineEvent._Type.ValueType  # 98
         """The buyer left feedback."""
+        TYPE_OFFER_EXPIRES_SOON: TimelineEvent._Type.ValueType  # 111
+        """The open offer of the seller ends within 24 hours. Not where it was for less than that from the beginning."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What happened."""
@@ -468,6 +470,8 @@ class TimelineEvent(_message.Message):
     """The seller looked at the buyer's phone number; `resource` is who did, `users/{user}`."""
     TYPE_FEEDBACK_LEFT: TimelineEvent.Type.ValueType  # 98
     """The buyer left feedback."""
+    TYPE_OFFER_EXPIRES_SOON: TimelineEvent.Type.ValueType  # 111
+    """The open offer of the seller ends within 24 hours. Not where it was for less than that from the beginning."""
 
     TYPE_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
