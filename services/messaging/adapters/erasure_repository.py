@@ -62,7 +62,13 @@ UPDATE profile SET version = version + 1, display_name = '', email = '', email_s
     locale = '', time_zone = '', auto_translate = '', choices = '{}'
 WHERE id = :user
 """
+# What was kept while a message was emptied, too late for the statement that did it to see.
+_LATE_TRANSLATIONS: Final = """
+DELETE FROM message_translation AS made USING timeline_entry AS entry
+WHERE entry.conversation_id = made.conversation_id AND entry.id = made.message_id AND entry.author = :user
+"""
 _REST: Final = (
+    _LATE_TRANSLATIONS,
     _PROFILE,
     "DELETE FROM team_member WHERE member = :user",
     "DELETE FROM email_verification WHERE id = :user",

@@ -32,6 +32,7 @@ from parley.messaging.v1 import profile_pb2 as profiles
 from parley.messaging.v1 import timeline_pb2
 from parley.messaging.v1 import translation_methods_pb2 as translating_pb2
 from services.messaging.__main__ import DEFINITION
+from services.messaging.adapters.erasure_repository import ErasureRepository
 from services.messaging.adapters.record_sources import OwnRecords
 from services.messaging.config import LANGUAGES, TranslatorKind
 from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, Scene
@@ -298,3 +299,32 @@ async def test_without_a_translator_everything_else_is_as_before(scene: Scene) -
     assert (await refused(translate(scene, BEN, said))).reason == "NOT_FOUND"
     assert [languages(each) for each in await messages(scene, ANA, name)] == [[], []]
     assert await scalar(scene, "SELECT count(*) FROM timer WHERE kind = 'translate'") == 0
+
+
+async def test_what_is_kept_while_its_message_is_erased_goes_as_well(backends: Backends) -> None:
+    async with spoken(backends) as (scene, _):
+        name = (await scene.inquiry(TEXT)).conversation.name
+        (asked,) = await messages(scene, ANA, name)
+        database, erasures = scene.service.host.database, ErasureRepository()
+        now, key = scene.clock.now(), asked.name[-36:]
+        async with database.connection() as keeping:
+            await keeping.execute("BEGIN")
+            await keeping.execute("UPDATE timeline_entry SET language = 'en' WHERE id = $1", key)
+            erasing = asyncio.ensure_future(
+                database.transact(lambda tx: erasures.erase_words(tx, ANA.subject, now=now))
+            )
+            async with asyncio.timeout(20):
+                # The erasure waits for the message, and looked at its translations before.
+                while not await scalar(scene, "SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                    await messages(scene, OTTO, name)
+            await keeping.execute(
+                "INSERT INTO message_translation (conversation_id, message_id, language, source, text, "
+                "engine, create_time) VALUES ($1, $2, 'de', 'en', 'Das Logo', 'x', $3)",
+                name.removeprefix("conversations/"),
+                key,
+                now,
+            )
+            await keeping.execute("COMMIT")
+        assert await erasing
+        await database.transact(lambda tx: erasures.erase_rest(tx, ANA.subject))
+        assert await scalar(scene, "SELECT count(*) FROM message_translation") == 0
