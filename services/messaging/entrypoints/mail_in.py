@@ -218,6 +218,13 @@ class _Handler:
         if self._working:
             await asyncio.wait(self._working, timeout=seconds)
 
+    async def handle_EHLO(
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        # Nobody logs in here, so nothing invites to.
+        return [line for line in responses if not line[4:].startswith("AUTH")]
+
     async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: _Delivery, address: str, _options: list[str]
     ) -> str:
