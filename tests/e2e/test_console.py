@@ -155,8 +155,9 @@ async def test_a_lost_answer_sends_nothing_twice(
     await phone.online(True)
     await phone.open(f"{stack.url}/{name}")
     await phone.until("document.querySelector('.timeline') && !document.querySelector('.outbox li')")
-    expected = ["Hello.", "Once", "And once more", "Where are you?", "From the tunnel"]
-    assert [each["text"] for each in await messages(ana, name)] == expected
+    # Whichever of the two pages got through: it was sent once.
+    expected = ["And once more", "From the tunnel", "Hello.", "Once", "Where are you?"]
+    assert sorted(each["text"] for each in await messages(ana, name)) == expected
     await phone.until("document.querySelectorAll('.timeline .bubble').length === 5")
     browser.problems[:] = [each for each in browser.problems if "ERR_" not in each]
 
