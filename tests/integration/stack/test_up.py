@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +35,17 @@ def shown(stack: Stack) -> dict[str, str]:
     """State and restarts of each process as `stack status` shows them."""
     rows = json.loads(stack.run("status", "--json").stdout)["processes"]
     return {name: f"{row['state']} {row['restarts']}" for name, row in rows.items() if name in PROCESSES}
+
+
+@contextlib.contextmanager
+def left_behind(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that goes on for minutes."""
+    process = subprocess.Popen(["sleep", "600"], env=environment, process_group=0)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_everything_runs_is_shown_and_stops_in_order(stacks: Stacks) -> None:
@@ -88,20 +101,39 @@ def test_a_crash_is_explained_and_repaired(stacks: Stacks, name: str) -> None:
         until(lambda server=server: f"{server:<10}| ready again" in stack.output(), f"{server} restarted")  # type: ignore[misc]
         assert f"{server:<10}| was killed by SIGKILL" in stack.output()
 
+    # One request that arrives twice is still an orderly stop.
+    os.kill(stack.supervisor(), signal.SIGINT)
+    os.kill(stack.supervisor(), signal.SIGTERM)
+    assert stack.stop() == 0
+    log = (stack.data_dir / "logs" / "postgres.log").read_text()
+    assert "database system is shut down" in log
+    assert "immediate shutdown" not in log
 
-def test_a_kill_of_the_supervisor_leaves_nobody_and_the_next_start_recovers(stacks: Stacks) -> None:
+
+def test_a_kill_of_the_supervisor_leaves_nobody_and_the_next_start_recovers(
+    stacks: Stacks, standing: Stack
+) -> None:
     stack = stacks().start()
     family = stack.everyone()
     assert len(family) > len(PROCESSES)
     ports = stack.run("ports", "--json").stdout
+    beside = json.loads(standing.run("ports", "--json").stdout)["grpc"]
+    assert not set(json.loads(ports)["grpc"].values()) & set(beside.values())
     stack.stop(signal.SIGKILL)
     until(lambda: gone(family), f"nobody left of {family}")
 
     assert (stack.data_dir / "stack.json").exists()
     assert "No stack is running" in stack.run("ports").stderr
-    stack.start()
+    # What is left where neither the guard nor the kernel did their work is killed by the next start.
+    mark = {**os.environ, "PARLEY_STACK_MEMBER": str(stack.data_dir)}
+    with left_behind(mark) as left, left_behind(dict(os.environ)) as stranger:
+        state = {"processes": {"offers": {"pid": left.pid}, "orders": {"pid": stranger.pid}}}
+        (stack.data_dir / "stack.json").write_text(json.dumps(stack.state() | state))
+        stack.start()
+        until(lambda: left.poll() is not None, "the leftover gone")
+        assert stranger.poll() is None
     assert stack.run("ports", "--json").stdout == ports
-    assert shown(stack) == dict.fromkeys(PROCESSES, "ready 0")
+    assert shown(stack) == shown(standing) == dict.fromkeys(PROCESSES, "ready 0")
 
 
 @pytest.mark.faults
@@ -137,39 +169,11 @@ def test_a_kill_in_the_middle_of_the_first_start_is_recovered(stacks: Stacks, af
     assert shown(stack) == dict.fromkeys(PROCESSES, "ready 0")
 
 
-def test_leftovers_that_nobody_killed_are_killed_by_the_next_start(stacks: Stacks) -> None:
-    stack = stacks()
-    stack.data_dir.mkdir()
-    # What is left where neither the guard nor the kernel did their work.
-    mark = {**os.environ, "PARLEY_STACK_MEMBER": str(stack.data_dir)}
-    left = subprocess.Popen(["sleep", "600"], env=mark, process_group=0)
-    stranger = subprocess.Popen(["sleep", "600"], process_group=0)
-    try:
-        state = {"processes": {"offers": {"pid": left.pid}, "orders": {"pid": stranger.pid}}}
-        (stack.data_dir / "stack.json").write_text(json.dumps(state))
-        stack.start()
-        until(lambda: left.poll() is not None, "the leftover gone")
-        assert stranger.poll() is None
-    finally:
-        for process in (left, stranger):
-            process.kill()
-            process.wait()
-
-
 def test_a_second_start_on_the_same_folder_is_refused(standing: Stack) -> None:
     second = standing.run("up", "--port", "0")
     assert second.returncode == 1
     assert f"already running on {standing.data_dir} (process {standing.supervisor()}" in second.stderr
     assert shown(standing) == dict.fromkeys(PROCESSES, "ready 0")
-
-
-def test_two_stacks_side_by_side(stacks: Stacks, standing: Stack) -> None:
-    first, second = stacks().start(), standing
-    assert shown(first) == shown(second)
-    addresses = [json.loads(stack.run("ports", "--json").stdout) for stack in (first, second)]
-    assert not set(addresses[0]["grpc"].values()) & set(addresses[1]["grpc"].values())
-    first.stop()
-    assert shown(second) == dict.fromkeys(PROCESSES, "ready 0")
 
 
 def test_a_port_in_use_is_named_with_its_purpose_and_a_way_out(stacks: Stacks) -> None:
@@ -254,13 +258,3 @@ def test_a_folder_of_another_user_is_a_clear_error(stacks: Stacks, standing: Sta
 def test_without_a_demo_the_demo_says_so_or_explains_itself(stacks: Stacks) -> None:
     answer = stacks().run("demo", "--help")
     assert answer.returncode == 0 or "has no demo" in answer.stderr
-
-
-def test_one_request_that_arrives_twice_is_still_an_orderly_stop(stacks: Stacks) -> None:
-    stack = stacks().start()
-    supervisor = stack.supervisor()
-    os.kill(supervisor, signal.SIGINT)
-    os.kill(supervisor, signal.SIGTERM)
-    assert stack.stop() == 0
-    assert "database system is shut down" in (stack.data_dir / "logs" / "postgres.log").read_text()
-    assert "immediate shutdown" not in (stack.data_dir / "logs" / "postgres.log").read_text()
