@@ -27,6 +27,7 @@ from services.messaging.adapters.mail_repository import (
     VerificationRepository,
 )
 from services.messaging.adapters.offers_client import OffersClient
+from services.messaging.adapters.old_conversations import OldConversationRepository
 from services.messaging.adapters.orders_client import OrdersClient
 from services.messaging.adapters.outcome_repository import OutcomeRepository
 from services.messaging.adapters.pdf_inspection import PdfInspector, TemporaryFiles
@@ -50,7 +51,7 @@ from services.messaging.app.attachments import (
 from services.messaging.app.consents import ConsentCommands, PrivacyQueries
 from services.messaging.app.contact import ContactCommands
 from services.messaging.app.conversations import ConversationQueries
-from services.messaging.app.erasures import ERASE, ErasureCommands, ErasureSteps
+from services.messaging.app.erasures import ERASE, ErasureCommands, ErasureSteps, Policy
 from services.messaging.app.feedback import FeedbackCommands, RatingQueries, RatingReactions
 from services.messaging.app.inquiries import InquiryCommands
 from services.messaging.app.interpreter import Interpreter
@@ -298,10 +299,13 @@ def _lead_rooms(runtime: Runtime[MessagingConfig], book: LeadBook) -> LeadRooms:
 
 def _retention(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) -> Retention:
     config, mails = runtime.config, MailRepository(ProfileRepository())
-    records = (
+    records = [
         Record(mails.forget, timedelta(days=config.mail_days)),
         Record(hooks.forget, timedelta(days=config.webhook_days)),
-    )
+    ]
+    if config.conversation_days:
+        policy = Policy(OldConversationRepository(), runtime.clock)
+        records.append(Record(policy.forget, timedelta(days=config.conversation_days)))
     return Retention(runtime.database, records, runtime.clock)
 
 

@@ -21,6 +21,9 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}")
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 _ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
+REOPENING_DAYS = 30
+"""How long a buyer's message opens a closed conversation again."""
+
 
 class SmtpTls(StrEnum):
     """How the connection to the mail server is protected."""
@@ -105,6 +108,13 @@ class MessagingConfig(ServiceConfig):
     webhook_days: int = setting(
         30, minimum=30, maximum=3_650, shape="for how many days the deliveries of webhooks are listed"
     )
+    # A buyer's message opens a conversation again for 30 days: what can go on is not erased.
+    conversation_days: int = setting(
+        0,
+        minimum=0,
+        maximum=36_500,
+        shape="for how many days, more than 30, words of a closed conversation are kept; 0: for ever",
+    )
     webhooks_local: bool = setting(
         False, shape="true to let webhooks reach this machine and its networks, for development"
     )
@@ -145,6 +155,8 @@ class MessagingConfig(ServiceConfig):
             yield "public_url", "is no web address", "https://host"
         if not _ADDRESS.fullmatch(self.mail_from):
             yield "mail_from", "is no e-mail address", "name@domain"
+        if 0 < self.conversation_days <= REOPENING_DAYS:
+            yield "conversation_days", "is so short that it erases what can go on", "0, or more than 30"
         if not self.mail_from_name.isprintable():
             yield "mail_from_name", "holds characters that cannot be seen", "a name"
 

@@ -27,7 +27,7 @@ _SAVE = update(erasures).where(erasures.c.id == bindparam("key"))
 _BATCH: Final = 500
 """Messages that one transaction erases."""
 # The texts are emptied before their translations go: one that is being made meanwhile is then not kept.
-_WIPED: Final = """
+WIPED: Final = """
 WITH wiped AS (
     UPDATE timeline_entry AS entry SET text = '', documents = NULL, erase_time = :now FROM (<found>) AS found
     WHERE entry.conversation_id = found.conversation_id AND entry.id = found.id
@@ -38,6 +38,7 @@ WITH wiped AS (
 )
 SELECT count(*) FROM wiped
 """
+"""Empties the messages that `<found>` selects, and answers how many."""
 _OF_PERSON: Final = """
 SELECT conversation_id, id FROM timeline_entry
 WHERE author = :user AND kind IS NOT NULL AND erase_time IS NULL LIMIT :batch
@@ -88,7 +89,7 @@ RETURNING id::text AS id, key
 _FILES_LEFT: Final = "SELECT count(*) FROM attachment WHERE author = :user"
 
 
-_ERASE_MESSAGES = bound(_WIPED.replace("<found>", _OF_PERSON)).bindparams(
+_ERASE_MESSAGES = bound(WIPED.replace("<found>", _OF_PERSON)).bindparams(
     bindparam("now", type_=sa.DateTime(timezone=True)), bindparam("batch", type_=sa.BigInteger)
 )
 _ERASE_REST = [bound(statement) for statement in _REST]

@@ -57,7 +57,16 @@ conversation = Table(
     Column("update_time", DateTime(timezone=True), nullable=False),
     CheckConstraint("state in ('open', 'closed')", name="state"),
     CheckConstraint("buyer_unread >= 0 and seller_unread >= 0", name="unread"),
+    # When what was said in it was erased because it is old.
+    Column("erase_time", DateTime(timezone=True)),
     CheckConstraint("(state = 'closed') = (close_time is not null)", name="close_time"),
+)
+Index(
+    "ix_conversation_closed",
+    conversation.c.close_time,
+    # One that was opened again and closed again is old again.
+    postgresql_where=conversation.c.close_time.is_not(None)
+    & (conversation.c.erase_time.is_(None) | (conversation.c.erase_time < conversation.c.close_time)),
 )
 # Whether it was put away stands before the time: a list holds either those or the others, however many.
 Index(

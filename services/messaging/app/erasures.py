@@ -87,6 +87,34 @@ class Erasures(Protocol):
         ...
 
 
+class OldConversations(Protocol):
+    """Knows which conversations were closed long ago."""
+
+    async def erase(
+        self, tx: Transaction, before: datetime, most: int, *, now: datetime
+    ) -> tuple[bool, Sequence[tuple[str, str]]]:
+        """Makes words in those that were closed before a time unreadable, at most so many messages; whether
+        there may be more, and the ids and keys of the files that go.
+        """
+        ...
+
+
+class Policy:
+    """Erases what was said in conversations that were closed long ago, where the operator wants that."""
+
+    def __init__(self, store: OldConversations, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def forget(self, tx: Transaction, before: datetime, most: int) -> int:
+        """One step; answers `most` where there may be more."""
+        now = self._clock.now()
+        more, files = await self._store.erase(tx, before, most, now=now)
+        for attachment, key in files:
+            tx.schedule(REMOVE, attachment, now, {"key": key})
+        return most if more else 0
+
+
 class ErasureCommands:
     """Asking for it."""
 
