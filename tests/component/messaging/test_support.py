@@ -93,6 +93,21 @@ async def broken() -> AsyncIterator[Address]:
         await server.stop(None)
 
 
+@asynccontextmanager
+async def spoilt(service: RunningService) -> AsyncIterator[None]:
+    """A database in which a statement fails that nobody expects to. Others use it afterwards."""
+
+    async def rename(old: str, new: str) -> None:
+        statement = text(f"ALTER TABLE profile RENAME COLUMN {old} TO {new}")
+        await service.host.database.transact(partial(Transaction.execute, statement=statement))
+
+    await rename("phone", "secret_number")
+    try:
+        yield
+    finally:
+        await rename("secret_number", "phone")
+
+
 def told(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
     details = unpack(bytes(dict(error.trailing_metadata() or ())[DETAILS_KEY]))
     info = error_details_pb2.ErrorInfo()
@@ -103,10 +118,11 @@ def told(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
 
 @pytest.mark.covers("V40")
 async def test_an_unknown_failure_names_a_support_contact(backends: Backends, clock: ManualClock) -> None:
-    async with running(DEFINITION, backends, clock=clock, support_contact=SERVICES_HELP) as service:
+    async with (
+        running(DEFINITION, backends, clock=clock, support_contact=SERVICES_HELP) as service,
+        spoilt(service),
+    ):
         stub: Any = MessagingServiceStub(service.channel(ANA))
-        breaking = text("ALTER TABLE profile RENAME COLUMN phone TO secret_number")
-        await service.host.database.transact(partial(Transaction.execute, statement=breaking))
         for method, request in (
             ("GetProfile", pb.GetProfileRequest(name=PROFILE)),
             ("UpdateProfile", pb.UpdateProfileRequest(profile=pb.Profile(name=PROFILE, locale="de"))),
