@@ -10,11 +10,12 @@ from chassis.testing import refused
 from parley.offers.v1 import error_reason_pb2
 from parley.offers.v1 import offers_service_pb2 as pb
 from tests.component.offers.bad_calls import CALLS, ground
+from tests.component.offers.bad_records import RECORD_CALLS
 from tests.component.offers.bad_settings import SETTINGS_CALLS
 from tests.component.offers.bad_templates import TEMPLATE_CALLS
 from tests.component.offers.scene import ACME, ANA, Scene, create, terms
 
-EVERY_CALL = [*CALLS, *SETTINGS_CALLS, *TEMPLATE_CALLS]
+EVERY_CALL = [*CALLS, *RECORD_CALLS, *SETTINGS_CALLS, *TEMPLATE_CALLS]
 
 # Reasons that need another scene than `ground`, or tests of their own; where they are produced.
 ELSEWHERE = {
