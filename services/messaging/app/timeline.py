@@ -52,13 +52,15 @@ class TimelineQueries:
 
         async def work(tx: Transaction) -> Page[Entry]:
             _, seat = await visible(self._store, tx, call, query.conversation)
-            return await self._timelines.timeline(
+            found = await self._timelines.timeline(
                 tx,
                 conversation=query.conversation,
                 seat=seat,
                 newest_first=query.newest_first,
                 page=query.page,
             )
+            await self._require_still(tx, seat, query.conversation)
+            return found
 
         return await self._database.read(work)
 
@@ -92,14 +94,23 @@ class TimelineQueries:
 
     async def _read_after(self, conversation: str, seat: Seat, position: int) -> list[Growth]:
         async def work(tx: Transaction) -> list[Growth]:
-            if seat.in_copy and (await self._store.load(tx, conversation)).copy_of(seat.user) is None:
-                # The grant was taken back while he was watching.
-                raise not_found(conversation)
-            return await self._timelines.entries_after(
+            found = await self._timelines.entries_after(
                 tx, conversation=conversation, seat=seat, position=position, limit=WATCH_BATCH
             )
+            await self._require_still(tx, seat, conversation)
+            return found
 
         return await self._database.read(work)
+
+    async def _require_still(self, tx: Transaction, seat: Seat, conversation: str) -> None:
+        """Refusal NOT_FOUND for somebody in copy whose grant is another one or none by now. Asked after the
+        reading: each statement has its own snapshot, and the entry that ends a grant is not for him any more.
+        """
+        if not seat.in_copy:
+            return
+        found = await self._store.load(tx, conversation)
+        if found.copy_of(seat.user) is None or found.seat(seat.actor, seat.user) != seat:
+            raise not_found(conversation)
 
     async def _first_position(self, tx: Transaction, query: WatchConversation) -> int:
         if not query.after_entry:
