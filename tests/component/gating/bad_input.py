@@ -10,9 +10,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.type.date_pb2 import Date
 
-from chassis.testing.service import Identity
+from chassis.testing.service import Identity, service
 from chassis.wire import timestamp
-from parley.gating.v1 import absence_pb2, buyer_verification_pb2
+from parley.gating.v1 import absence_pb2, buyer_verification_pb2, personal_data_pb2
 from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1.order_request_pb2 import Needs, OrderRequest
 from parley.gating.v1.order_settings_pb2 import OrderSettings, SellerPlan
@@ -295,10 +295,26 @@ METRICS_CASES = [
     ),
 ]
 
+
+ORDERS = service("orders")
+
+
+def records(parent: str = BUYER, **fields: Any) -> personal_data_pb2.ListGatingRecordsRequest:
+    return personal_data_pb2.ListGatingRecordsRequest(parent=parent, **fields)
+
+
+RECORD_CASES = [
+    *(Case("ListGatingRecords", who, records(), "PERMISSION_DENIED") for who in (ANA, OWNER, OPERATOR)),
+    Case("ListGatingRecords", ORDERS, records(SELLER), field="parent"),
+    Case("ListGatingRecords", ORDERS, records(page_size=-1), field="page_size"),
+    Case("ListGatingRecords", ORDERS, records(page_token="%"), "PAGE_TOKEN_INVALID"),
+]
+
 CASES = {
     "settings": SETTINGS_CASES,
     "calendar": CALENDAR_CASES,
     "verification": VERIFICATION_CASES,
     "requests": REQUEST_CASES,
     "metrics": METRICS_CASES,
+    "records": RECORD_CASES,
 }
