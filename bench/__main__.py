@@ -8,7 +8,7 @@ import platform
 import sys
 from collections.abc import Callable
 
-from bench import desk, listings, renewals, requests, simulation, startup, throughput, visibility
+from bench import desk, listings, messages, renewals, requests, simulation, startup, throughput, visibility
 from bench.figures import Figure, show
 from bench.rig import Rig, running_stack
 from stack.demo.api import Api
@@ -25,6 +25,9 @@ ON_A_STACK: dict[str, Callable[[Rig], Figure]] = {
     "requests": requests.list_order_requests,
     "simulate": simulation.simulate,
     "renewals": renewals.renew,
+    "send": messages.send_message,
+    "timeline": messages.list_timeline,
+    "watch": messages.watch,
     "memory": startup.memory,
 }
 ALONE: dict[str, Callable[[], Figure]] = {"start": startup.first_order}

@@ -17,6 +17,7 @@ from typing import Any
 import grpc
 import uvloop
 
+SECONDS = 4.0
 WARM_UP_SECONDS = 1.0
 CALL_SECONDS = 30.0
 

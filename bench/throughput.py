@@ -20,7 +20,6 @@ from parley.type.v1.commerce_pb2 import PAYMENT_METHOD_OFFLINE
 from stack.demo.marketplace import read
 
 ROUNDS = 5
-SECONDS = 4.0
 GATE_CALLERS = 16
 ORDER_CALLERS = 32
 EVALUATE = "/parley.gating.v1.GatingService/EvaluateGate"
@@ -44,13 +43,13 @@ def _evaluate(rig: Rig, packages: list[str], name: str, goal: float) -> Figure:
         rig.held_still("orders", "offers", "messaging", "gateway"),
         beside("bench.floors", "echo") as (floor_address, floor_pid),
     ):
-        ours = load.Job(address, EVALUATE, requests, token, GATE_CALLERS, SECONDS)
-        floor = load.Job(floor_address, floors.ECHO, requests, token, GATE_CALLERS, SECONDS)
-        return _compare(
+        ours = load.Job(address, EVALUATE, requests, token, GATE_CALLERS, load.SECONDS)
+        floor = load.Job(floor_address, floors.ECHO, requests, token, GATE_CALLERS, load.SECONDS)
+        return compare(
             name,
             goal=goal,
-            ours=_Side(ours, [rig.pid("gating")]),
-            floor=_Side(floor, [floor_pid]),
+            ours=Side(ours, [rig.pid("gating")]),
+            floor=Side(floor, [floor_pid]),
             notes=(
                 "the other services are held still, so that each side is one process",
                 f"{len(packages):,} packages in turn",
@@ -88,13 +87,13 @@ def place_order(rig: Rig) -> Figure:
         rig.held_still("offers", "messaging", "gateway"),
         beside("bench.floors", "insert", rig.dsn("orders")) as (floor_address, floor_pid),
     ):
-        ours = load.Job(address, PLACE, encoded, token, ORDER_CALLERS, SECONDS, key_field)
-        floor = load.Job(floor_address, floors.INSERT, encoded, token, ORDER_CALLERS, SECONDS, key_field)
-        return _compare(
+        ours = load.Job(address, PLACE, encoded, token, ORDER_CALLERS, load.SECONDS, key_field)
+        floor = load.Job(floor_address, floors.INSERT, encoded, token, ORDER_CALLERS, load.SECONDS, key_field)
+        return compare(
             "PlaceOrder, calls/s",
             goal=ORDER_GOAL,
-            ours=_Side(ours, [rig.pid("orders"), rig.pid("gating")]),
-            floor=_Side(floor, [floor_pid]),
+            ours=Side(ours, [rig.pid("orders"), rig.pid("gating")]),
+            floor=Side(floor, [floor_pid]),
             between=lambda: rig.await_published("orders"),
             notes=("the services that only listen are held still; orders, gating, PostgreSQL and NATS run",),
         )
@@ -131,19 +130,19 @@ RETURNING packages -> 0 ->> 'name' AS package
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
+class Side:
     """A job, and the processes whose work it is."""
 
     job: load.Job
     pids: list[int]
 
 
-def _compare(
+def compare(
     name: str,
     *,
     goal: float,
-    ours: _Side,
-    floor: _Side,
+    ours: Side,
+    floor: Side,
     between: Callable[[], None] = lambda: None,
     notes: tuple[str, ...] = (),
 ) -> Figure:
@@ -172,7 +171,7 @@ def _compare(
         goal=f"at least {goal}",
         reached=ratio >= goal,
         details=(
-            f"{ours.job.callers} callers, {ROUNDS} rounds of {SECONDS:g} s in turn",
+            f"{ours.job.callers} callers, {ROUNDS} rounds of {load.SECONDS:g} s in turn",
             f"processor time per call: {median(cost['ours']):.0f} us, floor {median(cost['floor']):.0f} us",
             f"p50 with all callers at once: {median(p50):.1f} ms",
             *notes,
