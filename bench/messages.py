@@ -44,12 +44,12 @@ PAGE = 50
 # Copies of a message that is there already, so that columns which come later need no word here.
 _MESSAGES = """
 INSERT INTO timeline_entry
-SELECT made.* FROM (
-        SELECT * FROM timeline_entry WHERE conversation_id = $1 AND kind IS NOT NULL LIMIT 1
-    ) AS pattern, generate_series(1, $2::int) AS n,
+SELECT made.* FROM timeline_entry AS pattern, generate_series(1, $2::int) AS n,
     LATERAL jsonb_populate_record(pattern, jsonb_build_object(
         'conversation_id', $1::text, 'id', gen_random_uuid(), 'position', n + 100,
         'create_time', $3::timestamptz + n * interval '1 second')) AS made
+WHERE pattern.conversation_id = $1 AND pattern.position = (
+    SELECT min(position) FROM timeline_entry WHERE conversation_id = $1 AND kind IS NOT NULL)
 """
 _COUNT = """
 UPDATE conversation SET entry_count = (SELECT max(position) FROM timeline_entry WHERE conversation_id = $1)

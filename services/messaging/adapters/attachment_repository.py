@@ -69,8 +69,10 @@ class AttachmentRepository:
     async def lock(self, tx: Transaction, ids: Collection[str]) -> list[Attachment]:
         """Those that exist, in the order of the ids."""
         known = [attachment_id for attachment_id in ids if is_id(attachment_id)]
+        if not known:
+            return []
         query = select(table).where(table.c.id.in_(known)).order_by(table.c.id).with_for_update()
-        return [_attachment(row) for row in await tx.fetch_all(query)] if known else []
+        return [_attachment(row) for row in await tx.fetch_all(query)]
 
     async def count_unsent(self, tx: Transaction, *, conversation: str, author: str) -> int:
         """How many wait for a message."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -197,6 +198,21 @@ def _in_copy(participant: str, selection: Selection) -> Select[Any]:
     if selection.unread_only:
         query = query.where(~conversations.c.copies.contains([{"user": participant, "unread": 0}]))
     return query
+
+
+_JSON: Final = ("receipts", "copies")
+SAVED_COLUMNS: Final = tuple(
+    column.name
+    for column in conversations.columns
+    if column.name not in {"id", "entry_count", "last_entry_time", "create_time", "erase_time"}
+)
+"""What `save` stores; the rest is the timeline's, or never changes."""
+
+
+def saved_columns(conversation: Conversation) -> dict[str, Any]:
+    """The values of `SAVED_COLUMNS` for a statement that is written as text: JSON is encoded."""
+    columns = _columns(conversation)
+    return columns | {name: json.dumps(columns[name]) for name in _JSON}
 
 
 def _columns(conversation: Conversation) -> dict[str, Any]:

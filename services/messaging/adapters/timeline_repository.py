@@ -15,11 +15,17 @@ from chassis.kernel.money import Money
 from chassis.kernel.page import Page, PageRequest, page_of
 from chassis.paging import cursor_of, keyset
 from services.messaging.adapters.attachment_repository import documents, documents_of
-from services.messaging.adapters.conversation_repository import PREFIX, key_of
+from services.messaging.adapters.conversation_repository import (
+    PREFIX,
+    SAVED_COLUMNS,
+    key_of,
+    saved_columns,
+)
 from services.messaging.adapters.tables import conversation as conversations
 from services.messaging.adapters.tables import timeline_entry as entries
 from services.messaging.adapters.translation_repository import translations_of
 from services.messaging.app.ports import Growth
+from services.messaging.domain.conversation import Conversation
 from services.messaging.domain.message import Channel, Kind, Message
 from services.messaging.domain.side import Seat, Side, other
 from services.messaging.domain.timeline import ENDING, FOR_THE_TEAM, OPENING, Entry, EventType, Happening
@@ -27,11 +33,11 @@ from services.messaging.domain.translation import Translation
 
 # One round trip for an entry: what happens to anybody ends here. It also says whether anybody may have to be
 # told, so that nothing more is asked where nobody is.
-_APPEND = text("""
+_ADD = """
 WITH counted AS (
   UPDATE conversation SET entry_count = entry_count + 1,
-    last_entry_time = greatest(last_entry_time, CAST(:shown_time AS timestamptz))
-  WHERE id = :conversation RETURNING id, entry_count, buyer, seller, copies
+    last_entry_time = greatest(last_entry_time, CAST(:shown_time AS timestamptz)) <saved>
+  WHERE id = :conversation <expected> RETURNING id, entry_count, buyer, seller, copies
 ), added AS (
   INSERT INTO timeline_entry (conversation_id, position, id, create_time, side, kind, author, text,
     recipients, documents, channel, bounced, event_type, resource, revision, currency, amount, address,
@@ -61,7 +67,12 @@ SELECT
     WHERE team_member.seller = counted.seller AND profile.auto_translate <> ''
   )) AS translations
 FROM counted
-""")
+"""
+_APPEND = text(_ADD.replace("<saved>", "").replace("<expected>", ""))
+_SAVED = ", ".join(f"{name} = :saved_{name}" for name in SAVED_COLUMNS)
+_SAVE_AND_APPEND = text(
+    _ADD.replace("<saved>", f", {_SAVED}").replace("<expected>", "AND version = :expected")
+)
 _MESSAGE = select(entries).where(
     entries.c.conversation_id == bindparam("conversation"),
     entries.c.id == bindparam("id"),
@@ -133,10 +144,21 @@ class TimelineRepository:
 
     async def append(self, tx: Transaction, entry: Entry) -> bool:
         """Adds an entry and has it told; its position is the next one of the conversation."""
+        return await self._add(tx, entry, _APPEND, {})
+
+    async def append_and_save(
+        self, tx: Transaction, entry: Entry, changed: Conversation, *, expected: int
+    ) -> None:
+        """Compare-and-set on the version; the row is locked, so a miss is a defect."""
+        saved = {f"saved_{name}": value for name, value in saved_columns(changed).items()}
+        if not await self._add(tx, entry, _SAVE_AND_APPEND, {**saved, "expected": expected}):
+            raise RuntimeError(f"{changed.name} was saved without being locked")
+
+    async def _add(self, tx: Transaction, entry: Entry, statement: Any, more: dict[str, Any]) -> bool:
         # What one side does not see moves the conversation for neither: its time would tell of it.
         shown_time = entry.create_time if entry.news else None
         values = {"conversation": key_of(entry.conversation), "shown_time": shown_time}
-        may_hear = await tx.fetch_one(_APPEND, _NO_COLUMNS | _entry_columns(entry) | values)
+        may_hear = await tx.fetch_one(statement, _NO_COLUMNS | _entry_columns(entry) | values | more)
         if may_hear is None:
             return False
         if may_hear.people:

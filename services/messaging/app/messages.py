@@ -96,8 +96,7 @@ class MessageCommands:
             if found.state is not changed.state:
                 happening = Happening(EventType.CONVERSATION_REOPENED, message.side, found.name)
                 await self._timelines.append(tx, Entry(found.name, opening, message.create_time, happening))
-            await self._timelines.append(tx, message_entry(message))
-            await self._store.save(tx, changed, expected=found.version)
+            await self._timelines.append_and_save(tx, message_entry(message), changed, expected=found.version)
             tx.record(event)
             return message
 

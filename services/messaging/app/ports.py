@@ -108,6 +108,14 @@ class Timelines(Protocol):
         """
         ...
 
+    async def append_and_save(
+        self, tx: Transaction, entry: Entry, changed: Conversation, *, expected: int
+    ) -> None:
+        """Adds an entry to the timeline of a locked conversation, and stores its state after version
+        `expected`, in one go.
+        """
+        ...
+
     async def timeline(
         self, tx: Transaction, *, conversation: str, seat: Seat, newest_first: bool, page: PageRequest
     ) -> Page[Entry]:
