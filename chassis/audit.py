@@ -69,6 +69,8 @@ DECLARE
     cause jsonb := coalesce(nullif(current_setting('parley.cause', true), ''), '{}')::jsonb;
     was jsonb := '{}';
     becomes jsonb := '{}';
+    rest_was jsonb;
+    rest_becomes jsonb;
     hidden text[] := '{}';
 BEGIN
     IF TG_OP = 'INSERT' THEN
@@ -78,23 +80,27 @@ BEGIN
             <new version>, '<table>', 'INSERT', '{}', jsonb_strip_nulls(<new fields>), '{}', cause - 'time');
         RETURN NULL;
     END IF;
-    was := <old fields>;
     IF TG_OP = 'UPDATE' THEN
-        becomes := <new fields>;
-        hidden := ARRAY(SELECT key FROM jsonb_each(to_jsonb(OLD) - ARRAY[<known>]::text[])
-            WHERE value IS DISTINCT FROM to_jsonb(NEW) -> key ORDER BY key);
-        SELECT coalesce(jsonb_object_agg(key, value), '{}'),
-            coalesce(jsonb_object_agg(key, becomes -> key), '{}')
-            INTO was, becomes FROM jsonb_each(was) WHERE value IS DISTINCT FROM becomes -> key;
-        IF was = '{}' AND hidden = '{}' THEN
+        -- What did not change is null in both, and left out with what is null in one of them.
+        was := jsonb_strip_nulls(<old changes>);
+        becomes := jsonb_strip_nulls(<new changes>);
+        rest_was := to_jsonb(OLD) - ARRAY[<known>]::text[];
+        rest_becomes := to_jsonb(NEW) - ARRAY[<known>]::text[];
+        IF rest_was <> rest_becomes THEN
+            hidden := ARRAY(SELECT key FROM jsonb_each(rest_was)
+                WHERE value IS DISTINCT FROM rest_becomes -> key ORDER BY key);
+        END IF;
+        IF was = '{}' AND becomes = '{}' AND hidden = '{}' THEN
             RETURN NULL;
         END IF;
+    ELSE
+        was := jsonb_strip_nulls(<old fields>);
     END IF;
     INSERT INTO audit_entry
         (subject, time, resource, version, source, operation, before, after, concealed, cause)
     VALUES (<old subject>, coalesce((cause ->> 'time')::timestamptz, clock_timestamp()), <old resource>,
         CASE TG_OP WHEN 'UPDATE' THEN <new version> ELSE <old version> END, '<table>', TG_OP,
-        jsonb_strip_nulls(was), jsonb_strip_nulls(becomes), hidden, cause - 'time');
+        was, becomes, hidden, cause - 'time');
     RETURN NULL;
 END $$
 """
@@ -157,16 +163,26 @@ def _follow_text(followed: Followed) -> str:
     pairs = ", ".join(f"'{name}', {expression}" for name, expression in fields.items())
     known = ", ".join(f"'{name}'" for name in (*followed.shown, *followed.ignored))
     text = _FOLLOW.replace("<table>", followed.table).replace("<known>", known)
+    changes = ", ".join(
+        f"'{name}', CASE WHEN {_of(expression, 'OLD')} IS DISTINCT FROM {_of(expression, 'NEW')} "
+        f"THEN {expression} END"
+        for name, expression in fields.items()
+    )
     parts = {
         "fields": f"jsonb_build_object({pairs})",
+        "changes": f"jsonb_build_object({changes})",
         "subject": followed.subject,
         "resource": followed.resource,
         "version": followed.version,
     }
     for name, expression in parts.items():
         for row in ("old", "new"):
-            text = text.replace(f"<{row} {name}>", f"({expression.replace('{row}', row.upper())})")
+            text = text.replace(f"<{row} {name}>", f"({_of(expression, row.upper())})")
     return text
+
+
+def _of(expression: str, row: str) -> str:
+    return expression.replace("{row}", row)
 
 
 # -------------------------------------------------------------------------------- causes
