@@ -145,6 +145,7 @@ async def test_a_program_that_does_not_exist_is_given_up(room: Room) -> None:
 
 async def test_who_is_not_ready_in_time_is_named(room: Room) -> None:
     room.supervisor.start(room.program("quick", STAY))
+    await room.supervisor.wait_ready("quick", timeout_seconds=PATIENCE_SECONDS)
     room.supervisor.start(room.program("slow", STAY, waits=True))
     with pytest.raises(StackError, match="Not ready after 0 s: slow") as caught:
         await room.supervisor.wait_ready("quick", "slow", timeout_seconds=0.3)
