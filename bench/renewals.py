@@ -52,7 +52,6 @@ SELECT 'subscription.due', id, now(), now(), jsonb_build_object('subscription', 
 FROM subscription WHERE id LIKE $1 || '-%'
 """
 _PAID = "SELECT count(*) FROM payment WHERE subscription_id LIKE 'bench-renewals-%' AND state = 'CAPTURED'"
-_CHARGED = "SELECT count(*) FROM sandbox_charge WHERE key NOT LIKE 'bench-hand-%'"
 _PLAN = {"price": ["EUR", 3000], "interval": "MONTH", "interval_count": 1}
 # What a renewal writes, in three transactions: the period with its attempt, the charge, the answer.
 _BEGIN = """

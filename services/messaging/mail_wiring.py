@@ -15,6 +15,7 @@ from services.messaging.adapters.mail_repository import MailRepository, Notifica
 from services.messaging.adapters.mail_writing import MailWriter
 from services.messaging.adapters.profile_repository import ProfileRepository
 from services.messaging.app.attachments import AttachmentCommands
+from services.messaging.app.bounces import Bounces
 from services.messaging.app.magic_links import LinkIssuer
 from services.messaging.app.mail_in import PURGE, MailIntake, ReceivedMailTimers, Stores
 from services.messaging.app.mail_ports import Transport
@@ -46,6 +47,7 @@ def mail_edge(
         Stores(ReplyAddressRepository(), ReceivedMailRepository(), people, ConversationRepository()),
         messages,
         uploads,
+        bounces=Bounces(people, MagicLinkRepository(), runtime.clock),
         reader=ThreadedReader(),
         calls=MailCalls(),
         domain=_reply_domain(config),
@@ -66,13 +68,13 @@ def mail_edge(
 
 def mail_timers(runtime: Runtime[MessagingConfig], people: ProfileRepository) -> dict[str, Handler]:
     """Everything that makes mails, sends them, and forgets what came in."""
-    addresses = ReplyAddressRepository()
+    addresses, links = ReplyAddressRepository(), MagicLinkRepository()
     timers = MailTimers(
         runtime.database,
         notifications=NotificationRepository(),
         mails=MailRepository(people),
-        people=people,
-        links=LinkIssuer(MagicLinkRepository(), clock=runtime.clock, ids=runtime.ids),
+        bounces=Bounces(people, links, runtime.clock),
+        links=LinkIssuer(links, clock=runtime.clock, ids=runtime.ids),
         transport=_transport(runtime.config),
         replies=ReplyIssuer(addresses, _reply_domain(runtime.config), runtime.clock),
         clock=runtime.clock,

@@ -88,15 +88,10 @@ class ConversationRepository:
 
     async def load_for_update(self, tx: Transaction, name: str) -> Conversation:
         """The conversation, locked; Refusal NOT_FOUND."""
-        found = await self.find_for_update(tx, name)
-        if found is None:
-            raise not_found(name)
-        return found
-
-    async def find_for_update(self, tx: Transaction, name: str) -> Conversation | None:
-        """The conversation, locked; None where it does not exist."""
         row = await tx.fetch_one(_LOAD_FOR_UPDATE, {"id": key_of(name)})
-        return None if row is None else _conversation(row)
+        if row is None:
+            raise not_found(name)
+        return _conversation(row)
 
     async def add(self, tx: Transaction, conversation: Conversation) -> bool:
         """Adds it; False where it exists."""

@@ -18,6 +18,7 @@ from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import Kind, Refusal, not_found
 from chassis.telemetry import logger
 from services.messaging.app.attachments import AttachmentCommands, UploadAttachment
+from services.messaging.app.bounces import Bounces
 from services.messaging.app.mail_in_ports import Calls, MailReader, ReceivedMails, ReplyAddresses
 from services.messaging.app.messages import MessageCommands, SendMessage
 from services.messaging.app.pace import Pace
@@ -27,7 +28,6 @@ from services.messaging.app.reply_addresses import ReplyDomain
 from services.messaging.domain import attachment as attachments
 from services.messaging.domain import mail_in, reply_address
 from services.messaging.domain import mail_in_refusals as refusals
-from services.messaging.domain import profile as profiles
 from services.messaging.domain.conversation import Conversation
 from services.messaging.domain.mail_content import Letter
 from services.messaging.domain.mail_in import Outcome, ReceivedMail
@@ -85,6 +85,7 @@ class MailIntake:
         messages: MessageCommands,
         files: AttachmentCommands,
         *,
+        bounces: Bounces,
         reader: MailReader,
         calls: Calls,
         domain: ReplyDomain,
@@ -95,6 +96,7 @@ class MailIntake:
         self._stores = stores
         self._messages = messages
         self._files = files
+        self._bounces = bounces
         self._reader = reader
         self._calls = calls
         self._domain = domain
@@ -180,7 +182,7 @@ class MailIntake:
     async def _decide(self, to: Recipient, letter: Letter, sender: str, made: ReceivedMail) -> ReceivedMail:
         sign = mail_in.machine_sign(letter, sender)
         if sign and letter.failed_addresses:
-            await self._bounce(to.user, letter.failed_addresses)
+            await self._database.transact(lambda tx: self._bounces.note(tx, to.user, letter.failed_addresses))
             return _not_posted(made, Outcome.BOUNCE, sign)
         if sign:
             return _not_posted(made, Outcome.AUTOMATIC, sign)
@@ -238,16 +240,6 @@ class MailIntake:
     async def _both(self, tx: Transaction, address: ReplyAddress) -> tuple[Conversation, Profile]:
         conversation = await self._stores.conversations.load(tx, address.conversation)
         return conversation, await self._stores.people.load(tx, address.user)
-
-    async def _bounce(self, user: str, failed_addresses: tuple[str, ...]) -> None:
-        async def work(tx: Transaction) -> None:
-            found = await self._stores.people.load_for_update(tx, user)
-            if mail_in.bounced(found, failed_addresses):
-                changed = profiles.bounced(found, now=self._clock.now())
-                if changed is not found:
-                    await self._stores.people.save(tx, changed)
-
-        await self._database.transact(work)
 
     async def _keep(self, mail: ReceivedMail) -> ReceivedMail:
         async def work(tx: Transaction) -> ReceivedMail:

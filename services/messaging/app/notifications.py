@@ -9,6 +9,7 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.refusal import unavailable
 from chassis.telemetry import logger
+from services.messaging.app.bounces import Bounces
 from services.messaging.app.magic_links import LinkIssuer
 from services.messaging.app.mail_ports import (
     Mails,
@@ -17,9 +18,7 @@ from services.messaging.app.mail_ports import (
     Transport,
     TransportRefused,
 )
-from services.messaging.app.profiles import Profiles
 from services.messaging.app.reply_addresses import ReplyIssuer
-from services.messaging.domain import profile as profiles
 from services.messaging.domain.mail import Mail
 from services.messaging.domain.notification import Notice, digest_due, mail_due, notices_of
 from services.messaging.domain.profile import Delivery
@@ -69,7 +68,7 @@ class MailTimers:
         *,
         notifications: Notifications,
         mails: Mails,
-        people: Profiles,
+        bounces: Bounces,
         links: LinkIssuer,
         transport: Transport,
         replies: ReplyIssuer,
@@ -80,7 +79,7 @@ class MailTimers:
         self._database = database
         self._notifications = notifications
         self._mails = mails
-        self._people = people
+        self._bounces = bounces
         self._links = links
         self._transport = transport
         self._clock = clock
@@ -130,7 +129,7 @@ class MailTimers:
         async def work(tx: Transaction) -> None:
             await self._mails.end(tx, mail.id, failure=failure, now=self._clock.now())
             if bounced:
-                await self._bounce(tx, mail)
+                await self._bounces.note(tx, mail.recipient.user, (mail.recipient.email,))
 
         if not await self._database.fire(timer, work):
             return
@@ -145,12 +144,3 @@ class MailTimers:
     async def _load(self, tx: Transaction, mail: str) -> Mail | None:
         found = await self._mails.load(tx, mail)
         return None if found is None else await self._replies.addressed(tx, found)
-
-    async def _bounce(self, tx: Transaction, mail: Mail) -> None:
-        """Nothing more is sent to an address that its server does not know, unless it was changed since."""
-        found = await self._people.load_for_update(tx, mail.recipient.user)
-        if found.email == mail.recipient.email:
-            changed = profiles.bounced(found, now=self._clock.now())
-            if changed is not found:
-                await self._people.save(tx, changed)
-                await self._links.revoke(tx, changed.user)

@@ -60,10 +60,6 @@ class Conversations(Protocol):
         """The same, locked until the transaction ends: entries are made one after another."""
         ...
 
-    async def find_for_update(self, tx: Transaction, name: str) -> Conversation | None:
-        """The same; None where it does not exist."""
-        ...
-
     async def add(self, tx: Transaction, conversation: Conversation) -> bool:
         """Adds it; False where another transaction was first."""
         ...

@@ -177,11 +177,6 @@ def writer(
     return None
 
 
-def bounced(profile: Profile, failed_addresses: tuple[str, ...]) -> bool:
-    """Whether the address that a server gave up is the one that the person has now."""
-    return any(same_address(profile.email, each) for each in failed_addresses)
-
-
 ENHANCED: Final[Mapping[str, str]] = {
     "SENDER_UNVERIFIED": "550 5.7.1",
     "ATTACHMENT_TOO_LARGE": "552 5.3.4",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -147,9 +147,13 @@ def verified(profile: Profile, *, now: datetime) -> Profile:
     return replace(profile, email_state=EmailState.VERIFIED, version=profile.version + 1, update_time=now)
 
 
-def bounced(profile: Profile, *, now: datetime) -> Profile:
-    """The server of the address does not know it; the very same profile where nothing was known of it."""
+def bounced(profile: Profile, addresses: Iterable[str], *, now: datetime) -> Profile:
+    """Their servers do not know the addresses; the very same profile where its own is not among them, or
+    where that was known.
+    """
     if profile.email_state not in (EmailState.VERIFIED, EmailState.UNVERIFIED):
+        return profile
+    if profile.email.lower() not in {address.lower() for address in addresses}:
         return profile
     return replace(profile, email_state=EmailState.BOUNCED, version=profile.version + 1, update_time=now)
 

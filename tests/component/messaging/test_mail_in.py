@@ -32,7 +32,16 @@ from services.messaging.domain.reply_address import Purpose, bounce_id, local_pa
 from tests.component.messaging.conftest import ANA, BEN, OTTO, RIVAL
 from tests.component.messaging.documents import pdf
 from tests.component.messaging.mail_corpus import CASES, EVE, EVIL, file, part, parts, raw, report
-from tests.component.messaging.mailbox import LINK, Mailbox, profile_of, reachable, text_of, update
+from tests.component.messaging.mailbox import (
+    LINK,
+    Mailbox,
+    profile_of,
+    reachable,
+    text_of,
+    token_in,
+    update,
+    verify,
+)
 from tests.component.messaging.post import Answer, letter, send
 from tests.component.messaging.test_mail import Office
 
@@ -247,6 +256,12 @@ async def test_documents_and_bounces_come_by_mail(office: PostOffice) -> None:
     otto = await reachable(office, office.box, OTTO)
     name = (await office.inquiry("Owls?")).conversation.name
     to, _ = await office.address(otto, name)
+    links = [
+        each for mail in office.box.all() if otto in str(mail["To"]) for each in LINK.findall(text_of(mail))
+    ]
+    (token,) = [each.partition("#link=")[2] for each in links if "/act#link=" in each]
+    link = magic_link_pb2.GetMagicLinkRequest(token=token)
+    assert (await office.of(ANONYMOUS).GetMagicLink(link)).link.conversation == name
     content = parts(part("As asked."), file(pdf(), "owl.pdf"), headers=(f"From: {otto}", "Message-ID: <1@x>"))
     for _ in range(2):
         assert (await office.post(otto, to, content)).code == 250
@@ -268,6 +283,14 @@ async def test_documents_and_bounces_come_by_mail(office: PostOffice) -> None:
     assert outcomes.count(MAIL.OUTCOME_BOUNCE) == 2
     assert (await office.post(otto, to, letter(otto, to, EVIL))).text.startswith("5.7.1")
     await _mails_come_back(office, name)
+    # What was sent to an address that was nobody's stays worthless when it is somebody's again.
+    office.box.new(otto)
+    proof = profile_pb2.SendEmailVerificationRequest(name=f"{OTTO.subject}/profile")
+    await office.of(OTTO).SendEmailVerification(proof)
+    await office.service.settle()
+    (mail,) = office.box.new(otto)
+    await verify(office, OTTO, token_in(mail))
+    assert (await refused(office.of(ANONYMOUS).GetMagicLink(link))).reason == "LINK_INVALID"
     assert RIVAL.subject not in str(await office.received(OTTO))
 
 
