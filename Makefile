@@ -81,6 +81,7 @@ check-protos: $(DEV_STAMP) ## Are the protos clean, compatible with main, and th
 check-docs: $(DEV_STAMP) ## Do the generated pages say what the code says?
 	$(BIN)/python docs/capabilities.py --check
 	$(BIN)/python docs/events.py --check
+	$(BIN)/python docs/settings.py --check
 
 ##@ Generated files
 
@@ -89,9 +90,10 @@ protos: $(DEV_STAMP) ## Regenerate protos/gen from the protos
 	$(BIN)/python protos/generate.py
 
 .PHONY: docs
-docs: $(DEV_STAMP) ## Regenerate docs/capabilities.md and docs/events.md
+docs: $(DEV_STAMP) ## Regenerate docs/capabilities.md, docs/events.md and docs/settings.md
 	$(BIN)/python docs/capabilities.py --write
 	$(BIN)/python docs/events.py --write
+	$(BIN)/python docs/settings.py --write
 
 # UPGRADE=1 takes the newest versions that the ranges allow, UPGRADE_PACKAGE=name only that one's.
 LOCK_FLAGS := $(if $(UPGRADE),--upgrade) $(if $(UPGRADE_PACKAGE),--upgrade-package $(UPGRADE_PACKAGE))

@@ -10,74 +10,44 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import os
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
+
+from chassis.setting_values import Address, Rules, Secret, checked, default_shape, parse
+
+__all__ = [
+    "Address",
+    "ConfigError",
+    "Mistake",
+    "Secret",
+    "ServiceConfig",
+    "StorageConfig",
+    "load",
+    "rules_of",
+    "setting",
+    "unwrap",
+    "variables",
+]
 
 PREFIX = "PARLEY_"
 FILE_SUFFIX = "_FILE"
 VALUE_FILE_LIMIT_BYTES = 65_536
 
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off"})
+# Settings that services and the gateway have alike.
+GRPC_ADDRESS = "Where gRPC is served, in the clear; port 0 takes any that is free."
+METRICS_ADDRESS = "Where `/metrics`, `/healthz` and `/readyz` are served over HTTP."
+JWKS_FILE = "The public keys of whoever may sign tokens; read again when the file changes."
+ISSUER = "Who signs the tokens of callers."
+AUDIENCE = "For whom the tokens of callers have to be signed."
+SUPPORT = "Whom the answer to an unknown failure names."
+TRACES = "The OpenTelemetry collector to which spans go by gRPC; without it none are recorded."
 
 Settings = TypeVar("Settings")
-
-
-class Secret:
-    """A value that never shows in a log, a repr or an error message."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The value itself; call it only where the secret is used."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(...)"
-
-    __str__ = __repr__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash(("Secret", self._value))
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen or dial, for example `127.0.0.1:9101`; port 0 lets the system choose one."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """Read `host:port` (IPv6 hosts in brackets); ValueError says what is wrong."""
-        host, separator, port = text.rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
-        if not separator or not host:
-            raise ValueError("has no port or no host")
-        if not port.isascii() or not port.isdigit() or int(port) > 65_535:
-            raise ValueError(f"has the port {port!r}, which is not a number from 0 to 65535")
-        return cls(host, int(port))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +75,13 @@ class ConfigError(Exception):
         super().__init__(f"{service} cannot start: {len(mistakes)} {noun} wrong\n{lines}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    shape: str
-    hint: str
-    minimum: float | None
-    maximum: float | None
-    must_exist: bool
-
-
 _REQUIRED: Any = dataclasses.MISSING
 
 
 def setting(
     default: Any = _REQUIRED,
     *,
+    about: str = "",
     shape: str = "",
     hint: str = "",
     minimum: float | None = None,
@@ -128,11 +90,11 @@ def setting(
 ) -> Any:
     """Declare one field of a settings class.
 
-    `shape` describes a valid value (a default exists for each type), `hint` what to do about a mistake,
-    `minimum` and `maximum` bound numbers inclusively, `must_exist` demands an existing file or folder of a
-    Path.
+    `about` says in one line what it decides, for docs/settings.md; `shape` describes a valid value (a default
+    exists for each type), `hint` what to do about a mistake, `minimum` and `maximum` bound numbers
+    inclusively, `must_exist` demands an existing file or folder of a Path.
     """
-    rules = _Rules(shape, hint, minimum, maximum, must_exist)
+    rules = Rules(about, shape, hint, minimum, maximum, must_exist)
     return dataclasses.field(default=default, metadata={"rules": rules}, kw_only=True)
 
 
@@ -141,12 +103,23 @@ class StorageConfig:
     """What the commands need that look after a service's data without serving it."""
 
     dsn: Secret = setting(
+        about="The PostgreSQL database that this service alone uses.",
         shape="postgresql://user:password@host:port/database",
         hint="`python -m stack up` prints the one it made",
     )
-    nats_url: str = setting("nats://127.0.0.1:9142", shape="nats://host:port")
-    log_level: str = setting("info", shape="debug, info, warning or error")
-    database_pool_size: int = setting(10, minimum=1, maximum=200)
+    nats_url: str = setting(
+        "nats://127.0.0.1:9142",
+        about="The NATS with JetStream over which events travel.",
+        shape="nats://user:password@host:port",
+    )
+    log_level: str = setting(
+        "info",
+        about="How much is logged; `debug` also has the calls that only read.",
+        shape="debug, info, warning or error",
+    )
+    database_pool_size: int = setting(
+        10, about="The most connections to its database that a process opens.", minimum=1, maximum=200
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,24 +128,37 @@ class ServiceConfig(StorageConfig):
     addresses.
     """
 
-    grpc_address: Address = setting(Address("127.0.0.1", 0))
-    metrics_address: Address = setting(Address("127.0.0.1", 0))
-    auth_jwks_file: Path = setting(shape="the path of a JWKS file with Ed25519 keys", must_exist=True)
-    auth_issuer: str = setting("parley", shape="the exact `iss` of accepted tokens")
-    auth_audience: str = setting("parley", shape="the exact `aud` of accepted tokens")
+    grpc_address: Address = setting(Address("127.0.0.1", 0), about=GRPC_ADDRESS)
+    metrics_address: Address = setting(Address("127.0.0.1", 0), about=METRICS_ADDRESS)
+    auth_jwks_file: Path = setting(
+        about=JWKS_FILE, shape="the path of a JWKS file with Ed25519 keys", must_exist=True
+    )
+    auth_issuer: str = setting("parley", about=ISSUER, shape="the exact `iss` of accepted tokens")
+    auth_audience: str = setting("parley", about=AUDIENCE, shape="the exact `aud` of accepted tokens")
     service_key_file: Path | None = setting(
         None,
+        about="Signs the tokens with which this service calls its peers; without it they know nobody.",
         shape="the path of an Ed25519 private key in PEM whose public half is in the JWKS",
         must_exist=True,
     )
     support_contact: str = setting(
-        "support@parley.example", shape="an address or URL that the answer to an unknown failure names"
+        "support@parley.example", about=SUPPORT, shape="an address or URL of those who can help"
     )
-    otlp_endpoint: str = setting("", shape="http://host:4317, or nothing to switch tracing off")
-    maximum_concurrent_calls: int = setting(256, minimum=1, maximum=100_000)
-    maximum_open_streams: int = setting(1_000, minimum=0, maximum=100_000)
+    otlp_endpoint: str = setting("", about=TRACES, shape="http://host:4317 or https://host:4317")
+    maximum_concurrent_calls: int = setting(
+        256,
+        about="The most calls that are answered at once; one more is refused with OVERLOADED.",
+        minimum=1,
+        maximum=100_000,
+    )
+    maximum_open_streams: int = setting(
+        1_000, about="The same for streams, which stay open for long.", minimum=0, maximum=100_000
+    )
     shutdown_seconds: float = setting(
-        20.0, minimum=0, maximum=300, shape="seconds to drain calls after SIGTERM"
+        20.0,
+        about="How long calls under way may take to end after SIGTERM.",
+        minimum=0,
+        maximum=300,
     )
 
     def targets(self) -> Mapping[str, str]:
@@ -208,10 +194,10 @@ def load(
     mistakes: list[Mistake] = []
     values: dict[str, Any] = {}
     for field in fields:
-        rules: _Rules = field.metadata.get("rules") or _Rules("", "", None, None, False)
-        kind, optional = _unwrap(hints[field.name])
+        rules = rules_of(field)
+        kind, optional = unwrap(hints[field.name])
         names = variables(service, field.name)
-        shape = rules.shape or _default_shape(kind, rules)
+        shape = rules.shape or default_shape(field.name, kind, rules)
         try:
             variable, text = _lookup(environment, names)
         except _Unreadable as unreadable:
@@ -224,7 +210,7 @@ def load(
                 mistakes.append(Mistake(names[0], "is not set", shape, rules.hint))
             continue
         try:
-            values[field.name] = _checked(_parse(kind, text), rules)
+            values[field.name] = checked(parse(kind, text), rules)
         except ValueError as error:
             shown = "" if kind is Secret else f" ({text[:80]!r})"
             mistakes.append(Mistake(variable, f"{error}{shown}", shape, rules.hint))
@@ -244,6 +230,12 @@ def variables(service: str, field: str) -> tuple[str, str]:
     """The variables that set a field, the more specific first."""
     own = f"{PREFIX}{service.upper()}_{field.upper()}"
     return own, f"{PREFIX}{field.upper()}"
+
+
+def rules_of(field: dataclasses.Field[Any]) -> Rules:
+    """What `setting` was told about a field."""
+    rules: Rules | None = field.metadata.get("rules")
+    return rules or Rules("", "", "", None, None, False)
 
 
 class _Unreadable(Exception):
@@ -279,73 +271,12 @@ def _read(variable: str, path: str) -> str:
     return text.strip()
 
 
-def _unwrap(hint: Any) -> tuple[Any, bool]:
+def unwrap(hint: Any) -> tuple[Any, bool]:
+    """The type of a field without its `| None`, and whether it had one."""
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         inner = [part for part in typing.get_args(hint) if part is not type(None)]
         return inner[0], True
     return hint, False
-
-
-def _parse_bool(text: str) -> bool:
-    lowered = text.lower()
-    if lowered not in _TRUE | _FALSE:
-        raise ValueError("is neither true nor false")
-    return lowered in _TRUE
-
-
-def _parse_number(text: str, kind: Callable[[str], Any]) -> Any:
-    try:
-        number = kind(text)
-    except ValueError:
-        raise ValueError("is not a number") from None
-    if math.isnan(number):
-        raise ValueError("is not a number")
-    return number
-
-
-def _parse(kind: Any, text: str) -> Any:
-    if kind is Secret and not text:
-        raise ValueError("is empty")
-    if kind in (str, Secret, Path):
-        return kind(text)
-    if kind is bool:
-        return _parse_bool(text)
-    if kind in (int, float):
-        return _parse_number(text, kind)
-    if kind is Address:
-        return Address.parse(text)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        try:
-            return kind(text)
-        except ValueError:
-            raise ValueError("is not one of the values") from None
-    if typing.get_origin(kind) is tuple:
-        item = typing.get_args(kind)[0]
-        return tuple(_parse(item, part.strip()) for part in text.split(",") if part.strip())
-    raise TypeError(f"settings of type {kind!r} are not supported")
-
-
-def _checked(value: Any, rules: _Rules) -> Any:
-    if rules.minimum is not None and value < rules.minimum:
-        raise ValueError(f"is below {rules.minimum:g}")
-    if rules.maximum is not None and value > rules.maximum:
-        raise ValueError(f"is above {rules.maximum:g}")
-    if rules.must_exist and not value.exists():
-        raise ValueError("names nothing that exists")
-    return value
-
-
-def _default_shape(kind: Any, rules: _Rules) -> str:
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return "one of " + ", ".join(str(member.value) for member in kind)
-    if typing.get_origin(kind) is tuple:
-        return "values separated by commas"
-    names = {str: "text", Secret: "a secret", bool: "true or false", Address: "host:port", Path: "a path"}
-    if kind in (int, float):
-        word = "a whole number" if kind is int else "a number"
-        low = "" if rules.minimum is None else f" from {rules.minimum:g}"
-        return word + low + ("" if rules.maximum is None else f" to {rules.maximum:g}")
-    return names.get(kind, str(kind))
 
 
 def _unknown(environment: Mapping[str, str], service: str, fields: list[str]) -> list[Mistake]:

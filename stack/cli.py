@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from stack import variables
 from stack.data_folder import DataFolder
 from stack.failure import StackError
 
@@ -24,14 +25,9 @@ examples:
        http://127.0.0.1:8080/v1/sellers/acme/listings
 
 environment:
-  PARLEY_DATA_DIR           the data folder, unless --data-dir says otherwise
-  PARLEY_<SERVICE>_DSN      a real PostgreSQL instead of the embedded one (all four: GATING, ORDERS, OFFERS,
-                            MESSAGING), for example postgresql://user:password@host:5432/database
-  PARLEY_NATS_URL           a real NATS with JetStream instead of the embedded one
-  PARLEY_AUTH_JWKS_FILE     keys of another issuer, together with PARLEY_SERVICE_KEY_FILE
-  PARLEY_POSTGRES_USER      as root: who runs the embedded PostgreSQL (default: postgres, else nobody)
-  NO_COLOR                  no colours
-  Every other PARLEY_* variable reaches the services as it is.
+{variables}
+  NO_COLOR                  No colours.
+  Every other PARLEY_* variable reaches the services as it is: docs/settings.md lists them.
 """
 
 
@@ -40,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m stack",
         description="Runs all of Parley on one machine: PostgreSQL, NATS, four services, the HTTP gateway.",
-        epilog=_EPILOG,
+        epilog=_EPILOG.format(variables=variables.as_help()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

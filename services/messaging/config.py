@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from chassis.config import Address, Secret, ServiceConfig, setting
+from chassis.config import GRPC_ADDRESS, METRICS_ADDRESS, Address, Secret, ServiceConfig, setting
 
 REPLY_KEY_LENGTH = 32
 """Characters that the key of reply addresses has at least."""
@@ -47,84 +47,127 @@ class MessagingConfig(ServiceConfig):
     the links of mails. Mails go to a server or into a folder.
     """
 
-    grpc_address: Address = setting(Address("127.0.0.1", 9104))
-    metrics_address: Address = setting(Address("127.0.0.1", 9204))
-    gating_target: Address = setting(Address("127.0.0.1", 9101))
-    orders_target: Address = setting(Address("127.0.0.1", 9102))
-    offers_target: Address = setting(Address("127.0.0.1", 9103))
+    grpc_address: Address = setting(Address("127.0.0.1", 9104), about=GRPC_ADDRESS)
+    metrics_address: Address = setting(Address("127.0.0.1", 9204), about=METRICS_ADDRESS)
+    gating_target: Address = setting(Address("127.0.0.1", 9101), about="Where gating is dialled.")
+    orders_target: Address = setting(Address("127.0.0.1", 9102), about="Where orders is dialled.")
+    offers_target: Address = setting(Address("127.0.0.1", 9103), about="Where offers is dialled.")
     messages_per_minute: int = setting(
-        300, minimum=1, maximum=1_000_000, shape="how many messages one person may send a minute"
+        300, about="How many messages one person may send in a minute.", minimum=1, maximum=1_000_000
     )
     public_url: str = setting(
-        "http://127.0.0.1:8080", shape="https://host, the site to which the links in mails lead"
+        "http://127.0.0.1:8080", about="The site to which the links in mails lead.", shape="https://host"
     )
-    mail_from: str = setting("no-reply@parley.example", shape="the address from which mails come")
-    mail_from_name: str = setting("Parley", shape="the name beside it")
-    mail_folder: Path | None = setting(None, shape="a folder to write mails into instead of sending them")
-    smtp_address: Address | None = setting(None, shape="host:port of the mail server")
-    smtp_tls: SmtpTls = setting(SmtpTls.STARTTLS)
-    smtp_user: str = setting("", shape="who logs in, or nothing where nobody has to")
-    smtp_password: Secret = setting(Secret(""), shape="the password of that user")
+    mail_from: str = setting(
+        "no-reply@parley.example", about="The address from which mails come.", shape="name@domain"
+    )
+    mail_from_name: str = setting("Parley", about="The name beside that address.", shape="a name")
+    mail_folder: Path | None = setting(
+        None, about="Where mails are written instead of being sent.", shape="the path of a folder"
+    )
+    smtp_address: Address | None = setting(
+        None, about="The mail server; without it and without a folder nobody is mailed.", shape="host:port"
+    )
+    smtp_tls: SmtpTls = setting(
+        SmtpTls.STARTTLS, about="How the connection to it is protected; `none` on the loopback only."
+    )
+    smtp_user: str = setting("", about="Who logs in there; nothing where nobody has to.", shape="a name")
+    smtp_password: Secret = setting(
+        Secret(""), about="Needed with a user.", shape="the password of that user"
+    )
     smtp_ca_file: Path | None = setting(
-        None, shape="the path of certificates to trust instead of the system's", must_exist=True
+        None,
+        about="Trusted instead of the certificates of the system.",
+        shape="the path of certificates in PEM",
+        must_exist=True,
     )
     # Timers are claimed for 30 seconds: a mail that takes longer would be sent again meanwhile.
-    smtp_timeout_seconds: float = setting(20.0, minimum=0.1, maximum=20)
+    smtp_timeout_seconds: float = setting(
+        20.0, about="How long it may take to hand over one mail.", minimum=0.1, maximum=20
+    )
 
     mail_in_address: Address | None = setting(
-        None, shape="host:port where answers by mail are taken, or nothing where nobody answers by mail"
+        None, about="Where answers by mail are taken by SMTP; without it nobody answers by mail."
     )
     reply_domain: str = setting(
         "",
-        shape="the domain of the addresses to which people answer, whose mail is brought to mail_in_address",
+        about="Needed to take answers: the domain to which people answer, whose mail is brought there.",
+        shape="a domain in lower case",
     )
     reply_key: Secret = setting(
         Secret(""),
-        shape=f"at least {REPLY_KEY_LENGTH} characters by which those addresses are known, kept for good",
+        about="Needed with a domain, and kept for good: by it those addresses are known.",
+        shape=f"at least {REPLY_KEY_LENGTH} characters",
     )
     mail_in_certificate: Path | None = setting(
-        None, shape="the path of a certificate, to offer STARTTLS", must_exist=True
+        None, about="Offers STARTTLS there.", shape="the path of a certificate in PEM", must_exist=True
     )
-    mail_in_private_key: Path | None = setting(None, shape="the path of its key", must_exist=True)
-    mail_in_require_tls: bool = setting(False, shape="true to take no mail in the clear")
-    mail_in_limit_bytes: int = setting(16_777_216, minimum=65_536, maximum=67_108_864)
+    mail_in_private_key: Path | None = setting(
+        None,
+        about="Needed with a certificate.",
+        shape="the path of the private key of that certificate",
+        must_exist=True,
+    )
+    mail_in_require_tls: bool = setting(False, about="Whether mail in the clear is refused.")
+    mail_in_limit_bytes: int = setting(
+        16_777_216, about="The longest mail that is taken.", minimum=65_536, maximum=67_108_864
+    )
     mail_in_timeout_seconds: float = setting(
-        120.0, minimum=1, maximum=3_600, shape="how long a command, or a whole mail, may take to arrive"
+        120.0, about="How long a command, or a whole mail, may take to arrive.", minimum=1, maximum=3_600
     )
 
-    data_dir: Path = setting(Path(".parley"))
+    data_dir: Path = setting(
+        Path(".parley"),
+        about="Where attachments are kept unless a URL is named.",
+        shape="the path of a folder",
+    )
     attachments_url: str = setting(
-        "", shape="file:///folder, s3://bucket/prefix, gs://…, az://…, or nothing for a folder of data_dir"
+        "",
+        about="Where attachments are kept; without it, in `files` of the data folder.",
+        shape="file:///folder, s3://bucket/prefix, gs://… or az://…",
     )
     clamav_address: str = setting(
-        "", shape="host:port or unix:/path of a clamd that examines every attachment, or nothing"
+        "",
+        about="A clamd that examines every attachment; without it none looks for viruses.",
+        shape="host:port or unix:/path",
     )
-    clamav_seconds: float = setting(30.0, minimum=0.1, maximum=300)
+    clamav_seconds: float = setting(
+        30.0, about="How long it may take to examine one.", minimum=0.1, maximum=300
+    )
 
     # Not less than the 30 days for which an event is known as a duplicate: these rows tell it too.
     mail_days: int = setting(
-        90, minimum=30, maximum=3_650, shape="for how many days is known which mails were sent"
+        90, about="For how long is known which mails were sent.", minimum=30, maximum=3_650
     )
     webhook_days: int = setting(
-        30, minimum=30, maximum=3_650, shape="for how many days the deliveries of webhooks are listed"
+        30, about="For how long the deliveries of webhooks are listed.", minimum=30, maximum=3_650
     )
     # A buyer's message opens a conversation again for 30 days: what can go on is not erased.
     conversation_days: int = setting(
         0,
+        about="For how long, more than 30 days, the words of a closed conversation are kept; 0: for ever.",
         minimum=0,
         maximum=36_500,
-        shape="for how many days, more than 30, words of a closed conversation are kept; 0: for ever",
     )
     webhooks_local: bool = setting(
-        False, shape="true to let webhooks reach this machine and its networks, for development"
+        False, about="Whether webhooks may reach this machine and its networks, for development."
     )
 
-    translator: TranslatorKind = setting(TranslatorKind.NONE, shape="none, libretranslate or apertium")
-    translator_url: str = setting("", shape="http://host:port or https://host/path, where the translator is")
-    translator_key: Secret = setting(Secret(""), shape="the key that the translator asks for")
-    translator_seconds: float = setting(8.0, minimum=0.1, maximum=20, shape="seconds for one of its answers")
+    translator: TranslatorKind = setting(
+        TranslatorKind.NONE,
+        about="Which protocol the translator of messages speaks; `none` translates nothing.",
+    )
+    translator_url: str = setting(
+        "", about="Needed with one: where it is.", shape="http://host:port or https://host/path"
+    )
+    translator_key: Secret = setting(Secret(""), about="What it asks for, if it does.", shape="a key")
+    translator_seconds: float = setting(
+        8.0, about="How long one of its answers is waited for.", minimum=0.1, maximum=20
+    )
     translation_languages: tuple[str, ...] = setting(
-        LANGUAGES, shape=f"up to {LANGUAGE_LIMIT} languages, such as en,de,fr; the first one for who has none"
+        LANGUAGES,
+        about="Into which languages is translated, the first one for people who name none.",
+        shape=f"1 to {LANGUAGE_LIMIT} languages, such as en,de,fr",
     )
 
     @property
