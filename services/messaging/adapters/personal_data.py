@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chassis.personal_data import Kind
+from services.messaging.domain.magic_link import LIFE
 
 _PROFILE: Final = """
 SELECT id, jsonb_strip_nulls(jsonb_build_object(
@@ -81,10 +82,15 @@ SELECT id::text, jsonb_build_object('conversation', conversation_id, 'outcome', 
     'message', message_id, 'original_text', original, 'create_time', create_time)
 FROM received_mail WHERE user_name = :user
 """
-_RECEIVED: Final = """
-SELECT id::text, jsonb_strip_nulls(jsonb_build_object('conversation', conversation_id, 'outcome', outcome,
-    'reason', reason, 'text', original, 'create_time', create_time))
-FROM received_mail WHERE user_name = :user
+# By which he could answer from a mail. What opens them is nobody's to read, not even his.
+_LINKS: Final = """
+SELECT id::text, jsonb_strip_nulls(jsonb_build_object(
+    'conversation', 'conversations/' || conversation_id, 'kind', kind,
+    'offer', nullif(offer, ''), 'revision', nullif(revision, 0),
+    'state', CASE WHEN used_action IS NULL THEN 'unused' ELSE 'used' END, 'used_action', used_action,
+    'create_time', create_time, 'expire_time', create_time + interval '<days> days',
+    'use_time', use_time))
+FROM magic_link WHERE recipient = :user
 """
 _LEADS: Final = """
 SELECT id::text, jsonb_build_object('seller', seller, 'source', source,
@@ -106,7 +112,7 @@ KINDS: Final = (
     Kind("blocks", _BLOCKS),
     Kind("mails", _MAILS),
     Kind("received_mails", _RECEIVED_MAILS),
-    Kind("mails_received", _RECEIVED),
+    Kind("links", _LINKS.replace("<days>", str(LIFE.days))),
     Kind("leads", _LEADS),
 )
 """How he is reached, what he decided, said and uploaded, and who saw what of him."""

@@ -24,7 +24,7 @@ Each folder is one of its services, each file in it one kind of record, as a lis
   gating      order requests, visits of listings
   offers      offers that were received, and how they were answered
   orders      orders, payments, subscriptions
-  messaging   profile, consents, who saw contact data, conversations, messages
+  messaging   profile, consents, who saw contact data, conversations, messages, mails and their links
   documents   the files that were uploaded, as they are
 
 Files of which there are no records are left out. Amounts are in the smallest unit of their
