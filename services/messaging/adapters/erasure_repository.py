@@ -24,7 +24,7 @@ _OPEN = select(erasures).where(
 _LOCK = _FIND.with_for_update()
 _SAVE = update(erasures).where(erasures.c.id == bindparam("key"))
 
-_BATCH: Final = 500
+BATCH: Final = 500
 """Messages that one transaction erases."""
 # The texts are emptied before their translations go: one that is being made meanwhile is then not kept.
 WIPED: Final = """
@@ -120,7 +120,7 @@ class ErasureRepository:
 
     async def erase_words(self, tx: Transaction, user: str, *, now: datetime) -> bool:
         """What he wrote, as far as one transaction goes; whether something was left to do."""
-        values = {"user": user, "now": now, "batch": _BATCH}
+        values = {"user": user, "now": now, "batch": BATCH}
         changed = int(await tx.scalar(_ERASE_MESSAGES, values))
         for statement in (_CONVERSATIONS, _FORWARDS):
             changed += (await tx.execute(bound(statement), {"user": user})).rowcount

@@ -131,14 +131,18 @@ class ErasureCommands:
     async def erase(self, call: Call, user: str) -> Erasure:
         """Begins it. Refusals: NOT_FOUND, ERASURE_HELD, UNAVAILABLE."""
         _require_allowed(call, user, user)
-        held = await self._holds.of_person(user)
-        if held:
-            raise refusals.erasure_held(user, [f"{each.resource} {each.reason}" for each in held])
+        await self._database.replay(call)
+        under_way = await self._database.read(lambda tx: self._store.find_open(tx, user))
+        if under_way is None:
+            await self._require_nothing_open(user)
 
         async def work(tx: Transaction) -> Erasure:
             # Two who ask at once meet at the profile.
             await self._people.load_for_update(tx, user)
             found = await self._store.find_open(tx, user)
+            if found is None and under_way is not None:
+                # It ended meanwhile, and nobody has asked what stands in the way of another one.
+                found = await self._store.find(tx, under_way.id)
             if found is not None:
                 return found
             now = self._clock.now()
@@ -149,6 +153,11 @@ class ErasureCommands:
             return made
 
         return await self._database.command(call, work)
+
+    async def _require_nothing_open(self, user: str) -> None:
+        held = await self._holds.of_person(user)
+        if held:
+            raise refusals.erasure_held(user, [f"{each.resource} {each.reason}" for each in held])
 
     async def get(self, call: Call, name: str) -> Erasure:
         """How far it is. Refusal NOT_FOUND."""
