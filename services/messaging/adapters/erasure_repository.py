@@ -67,6 +67,7 @@ WHERE id = :user
 _LATE_TRANSLATIONS: Final = """
 DELETE FROM message_translation AS made USING timeline_entry AS entry
 WHERE entry.conversation_id = made.conversation_id AND entry.id = made.message_id AND entry.author = :user
+    AND entry.kind IS NOT NULL
 """
 _REST: Final = (
     _LATE_TRANSLATIONS,

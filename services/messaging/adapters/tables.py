@@ -176,7 +176,8 @@ timeline_entry = Table(
 Index(
     "ix_timeline_entry_author",
     timeline_entry.c.author,
-    postgresql_where=timeline_entry.c.kind.is_not(None) & timeline_entry.c.erase_time.is_(None),
+    timeline_entry.c.erase_time,
+    postgresql_where=timeline_entry.c.kind.is_not(None),
 )
 Index(
     "ix_timeline_entry_order",
