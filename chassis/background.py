@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -57,26 +56,29 @@ class Background:
 
     async def finish(self, names: Iterable[str], seconds: float) -> bool:
         """Wait until the named tasks have returned by themselves, after they were asked to; whichever has not
-        within `seconds` is cancelled. Answers whether all of them did.
+        within `seconds` is cancelled, and left to `stop` if even that takes time. Answers whether all of them
+        did.
         """
         chosen = [running for running in self._running if running.name in set(names)]
         if not chosen:
             return True
         self._finishing.update(running.name for running in chosen)
         _, late = await asyncio.wait([running.task for running in chosen], timeout=seconds)
-        await self.stop(*(running.name for running in chosen))
+        await self.stop(*(running.name for running in chosen), seconds=0)
         return not late
 
-    async def stop(self, *names: str) -> None:
+    async def stop(self, *names: str, seconds: float | None = None) -> None:
         """Cancel the named tasks (all of them without a name), the last started first, and wait for their
-        end.
+        end, `seconds` altogether where that is given.
         """
-        chosen = [running for running in self._running if running.name in names or not names]
-        for running in reversed(chosen):
+        loop = asyncio.get_running_loop()
+        until = None if seconds is None else loop.time() + seconds
+        for running in [one for one in reversed(self._running) if one.name in names or not names]:
             running.task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running.task
-            self._running.remove(running)
+            left = None if until is None else max(0.0, until - loop.time())
+            await asyncio.wait([running.task], timeout=left)
+            if running.task.done():
+                self._running.remove(running)
 
     async def _keep(self, name: str, run: Callable[[], Awaitable[None]], ends: bool) -> None:
         loop = asyncio.get_running_loop()

@@ -45,6 +45,7 @@ JWKS_FILE = "The public keys of whoever may sign tokens; read again when the fil
 ISSUER = "Who signs the tokens of callers."
 AUDIENCE = "For whom the tokens of callers have to be signed."
 SUPPORT = "Whom the answer to an unknown failure names."
+SHUTDOWN = "How long a stop may take altogether after SIGTERM; whoever kills afterwards has to wait 3 more."
 TRACES = "The OpenTelemetry collector to which spans go by gRPC; without it none are recorded."
 
 Settings = TypeVar("Settings")
@@ -154,12 +155,7 @@ class ServiceConfig(StorageConfig):
     maximum_open_streams: int = setting(
         1_000, about="The same for streams, which stay open for long.", minimum=0, maximum=100_000
     )
-    shutdown_seconds: float = setting(
-        20.0,
-        about="How long calls under way may take to end after SIGTERM.",
-        minimum=0,
-        maximum=300,
-    )
+    shutdown_seconds: float = setting(25.0, about=SHUTDOWN, minimum=0, maximum=300)
 
     def targets(self) -> Mapping[str, str]:
         """Where to dial each peer: the fields named `<peer>_target`."""

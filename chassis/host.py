@@ -28,12 +28,15 @@ from chassis.metrics import MetricsServer
 from chassis.outbox import Relay
 from chassis.reconciler import Reconciler
 from chassis.server import AddressTaken, Health, Server, make_server
+from chassis.stop_budget import StopBudget
 from chassis.timers import GroupHandler, Handler, LaneHandler, TimerRunner
 
 START_SECONDS = 60.0
 START_PAUSE_SECONDS = 0.25
 READINESS_SECONDS = 2.0
 KEY_REFRESH_SECONDS = 30.0
+# What each step of a stop may take at most, within the budget of the whole.
+DRAIN_SECONDS = 5.0
 FINISH_SECONDS = 10.0
 FLUSH_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
@@ -133,6 +136,7 @@ class Host(Generic[C]):
         self._start_seconds = start_seconds
         self._closing: contextlib.AsyncExitStack = contextlib.AsyncExitStack()
         self._stopped = False
+        self._budget = StopBudget(config.shutdown_seconds)
         self.background = Background(self.name)
 
     # -------------------------------------------------------------------------------------------- opening
@@ -158,16 +162,16 @@ class Host(Generic[C]):
         self.database = await open_database(
             self.definition, config, clock=self.clock, encode=encode, seconds=self._start_seconds
         )
-        self._closing.push_async_callback(self._close_database)
+        self._closes(self.database.close)
         self.bus = await Bus.connect(config.nats_url, name=f"parley-{self.name}")
-        self._closing.push_async_callback(self.bus.close)
+        self._closes(self.bus.close)
         self.peers = open_peers(config.targets(), token)
         for peer in self.peers.values():
-            self._closing.push_async_callback(peer.close)
+            self._closes(peer.close)
         runtime = Runtime(config, self.clock, self.ids, self.database, self.bus, self.peers, self.verifier)
         self.service = self.definition.build(runtime)
         if self.service.close is not None:
-            self._closing.push_async_callback(self.service.close)
+            self._closes(self.service.close)
         self.reactions = {
             producer: Reactions(f"{self.name}-on-{producer}", subscriptions)
             for producer, subscriptions in self.service.subscriptions.items()
@@ -187,10 +191,10 @@ class Host(Generic[C]):
         )
         return identity.token
 
-    async def _close_database(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self.database.close()
+    def _closes(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Something that was opened: closed at the end, before what was opened earlier."""
+        # Half of what remains: one that hangs leaves some of it to those that come after.
+        self._closing.push_async_callback(self._budget.step, close, CLOSE_SECONDS, share=0.5)
 
     # -------------------------------------------------------------------------------------------- serving
 
@@ -238,7 +242,7 @@ class Host(Generic[C]):
             raise AddressTaken(
                 f"{config.metrics_address} cannot be listened on ({error.strerror})"
             ) from error
-        self._closing.push_async_callback(self._metrics_server.stop)
+        self._closes(self._metrics_server.stop)
         for limit, kind in ((self.chain.calls, "call"), (self.chain.streams, "stream")):
             metrics.OPEN_CALLS.labels(name, kind).set_function(functools.partial(_open_calls, limit))
         for subject, callback in self.service.broadcasts.items():
@@ -294,21 +298,26 @@ class Host(Generic[C]):
     # -------------------------------------------------------------------------------------------- stopping
 
     async def stop(self) -> None:
-        """Stop in the order that loses nothing, each step bounded: NOT_SERVING, no new calls, calls drained,
-        consumers and timers finished, outbox flushed, lease released, connections closed.
+        """Stop in the order that loses nothing, within `shutdown_seconds` for all of it: NOT_SERVING, no
+        new calls, calls drained, consumers and timers finished, outbox flushed, lease released, connections
+        closed.
         """
         if self._stopped:
             return
         self._stopped = True
+        self._budget.begin()
         _log.info("stopping")
         if hasattr(self, "server"):
             await self.health.drain()
             self.chain.drain()
             if self.service.drain is not None:
-                await self.service.drain()
-            await self.server.grpc_server.stop(self.config.shutdown_seconds)
+                await self._budget.step(self.service.drain, DRAIN_SECONDS)
+            seconds = self._budget.for_calls()
+            # A call that goes on although it was cancelled must not hold up what comes after.
+            ending = asyncio.ensure_future(self.server.grpc_server.stop(seconds))
+            await asyncio.wait([ending], timeout=self._budget.of(seconds + CLOSE_SECONDS))
             await self._finish_work()
-        await self.background.stop()
+        await self.background.stop(seconds=self._budget.of(CLOSE_SECONDS))
         await self._closing.aclose()
         _log.info("stopped")
 
@@ -317,17 +326,15 @@ class Host(Generic[C]):
             consumer.stop()
         self.timers.stop()
         names = [f"consumer {consumer.reactions.consumer}" for consumer in self.consumers.values()]
-        if not await self.background.finish([*names, "timers"], FINISH_SECONDS):
+        if not await self.background.finish([*names, "timers"], self._budget.of(FINISH_SECONDS)):
             # Whatever was cut off is unacknowledged, or still in its row, and comes again.
             _log.warning("work_cut_off")
         self.relay.stop()
-        await self.background.finish(["relay"], FLUSH_SECONDS)
-        with contextlib.suppress(BusUnavailable, Refusal, TimeoutError):
-            async with asyncio.timeout(FLUSH_SECONDS):
-                await self.relay.flush()
-        with contextlib.suppress(Refusal, TimeoutError):
-            async with asyncio.timeout(FLUSH_SECONDS):
-                await self.relay.release()
+        await self.background.finish(["relay"], self._budget.of(FLUSH_SECONDS))
+        with contextlib.suppress(BusUnavailable, Refusal):
+            await self._budget.step(self.relay.flush, FLUSH_SECONDS)
+        with contextlib.suppress(Refusal):
+            await self._budget.step(self.relay.release, FLUSH_SECONDS)
 
 
 def _open_calls(limit: Limit) -> float:

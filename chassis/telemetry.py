@@ -14,6 +14,7 @@ import importlib
 import logging
 import re
 import sys
+import threading
 from collections.abc import Iterator, MutableMapping
 from contextvars import ContextVar
 from random import SystemRandom
@@ -42,6 +43,9 @@ LOG_LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+
+FLUSH_SECONDS = 2.0
+"""How long the end of a process waits for the collector of its spans."""
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _random = SystemRandom()
@@ -252,10 +256,15 @@ def record_spans(service: str, processor: Any) -> None:
 
 
 def stop_recording() -> None:
-    """Drop the tracer, for the end of a process or a test; spans that were finished are flushed first."""
+    """Drop the tracer, for the end of a process or a test; spans that were finished are flushed first, where
+    the collector takes them within FLUSH_SECONDS.
+    """
     provider, _Tracing.tracer, _Tracing.provider = _Tracing.provider, None, None
     if provider is not None:
-        provider.shutdown()
+        # It would wait half a minute for a collector that is away, and takes no limit.
+        flushing = threading.Thread(target=provider.shutdown, name="spans", daemon=True)
+        flushing.start()
+        flushing.join(FLUSH_SECONDS)
 
 
 def span(scope: Scope, kind: str) -> contextlib.AbstractContextManager[None]:

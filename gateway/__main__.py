@@ -13,7 +13,7 @@ from chassis.config import ConfigError, load
 from chassis.kernel.clock import SystemClock
 from chassis.metrics import MetricsServer
 from gateway.config import GatewayConfig
-from gateway.serving import AddressTaken, Gateway, stop_on_signals
+from gateway.serving import STOP_SECONDS, AddressTaken, Gateway, stop_on_signals
 from gateway.transcode import contract_services
 
 NAME = "gateway"
@@ -37,7 +37,7 @@ async def run(config: GatewayConfig) -> None:
         await gateway.serve(stop)
     finally:
         watching.cancel()
-        await metrics.stop()
+        await gateway.budget.step(metrics.stop, STOP_SECONDS)
 
 
 async def watch_keys(verifier: Verifier) -> None:
@@ -68,6 +68,8 @@ def main() -> int:
     ) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    finally:
+        telemetry.stop_recording()
     return 0
 
 

@@ -12,6 +12,7 @@ from chassis.config import (
     ISSUER,
     JWKS_FILE,
     METRICS_ADDRESS,
+    SHUTDOWN,
     SUPPORT,
     TRACES,
     Address,
@@ -68,9 +69,7 @@ class GatewayConfig:
     maximum_connections: int = setting(
         4_096, about="The most connections that are served at once; more wait.", minimum=1, maximum=100_000
     )
-    shutdown_seconds: float = setting(
-        20.0, about="How long requests under way may take to end after SIGTERM.", minimum=0, maximum=300
-    )
+    shutdown_seconds: float = setting(25.0, about=SHUTDOWN, minimum=0, maximum=300)
     log_level: str = setting(
         "info",
         about="How much is logged; `debug` also has the requests that only read.",

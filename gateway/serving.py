@@ -17,6 +17,7 @@ from granian.server.embed import Server
 
 from chassis import telemetry
 from chassis.config import Address
+from chassis.stop_budget import StopBudget
 from console import read_site
 from gateway.app import App
 from gateway.auth import TokenVerifier
@@ -51,6 +52,7 @@ class Gateway:
     ) -> None:
         """Raises TemplateError, BindingError or RouteConflict for a faulty contract, else UnknownService."""
         self._config = config
+        self.budget = StopBudget(config.shutdown_seconds)
         self.upstreams = Upstreams(config.targets())
         self.readiness = Readiness(self.upstreams.health)
         self.streams = StreamLimit(config.maximum_open_streams)
@@ -109,16 +111,17 @@ class Gateway:
             cast(Any, server).stop()
             # granian waits for connections that callers keep open; they are idle by now.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(serving, STOP_SECONDS)
-            await self.upstreams.close()
+                await asyncio.wait_for(serving, self.budget.of(STOP_SECONDS))
+            await self.budget.step(self.upstreams.close, STOP_SECONDS)
         _log.info("gateway_stopped")
 
     async def drain(self) -> None:
-        """Ends streams, and waits for open requests, `shutdown_seconds` at most."""
+        """Ends streams, and waits for open requests, for their share of `shutdown_seconds` at most."""
+        self.budget.begin()
         self.readiness.is_stopping = True
         self.streams.draining.set()
         try:
-            async with asyncio.timeout(self._config.shutdown_seconds):
+            async with asyncio.timeout(self.budget.for_calls()):
                 await self.app.idle.wait()
         except TimeoutError:
             _log.warning("drain_incomplete", open_requests=self.app.open_requests)

@@ -19,7 +19,11 @@ MARK: Final = "PARLEY_STACK_MEMBER"
 
 REPLY_DOMAIN: Final = "reply.parley.example"
 """Where answers to this stack's mails go: to nobody but whoever brings them to its own port."""
-SHUTDOWN_SECONDS: Final = 8
+SHUTDOWN_SECONDS: Final = 12
+"""How long a process of ours takes to stop at most, unless a variable says otherwise."""
+STOP_SPARE_SECONDS: Final = 3.0
+"""What it may need beyond that: the last spans, the end of the interpreter."""
+LONGEST_SHUTDOWN_SECONDS: Final = 300.0
 _MAIL_VARIABLES: Final = ("SMTP_ADDRESS", "MESSAGING_SMTP_ADDRESS", "MAIL_FOLDER", "MESSAGING_MAIL_FOLDER")
 _ROOT: Final = Path(__file__).absolute().parent.parent
 # With no terminal in sight, Python would keep output back until a buffer is full.
@@ -146,6 +150,15 @@ class Environments:
         _replace(environment, "PARLEY_GATEWAY_METRICS_ADDRESS", self._ports.address("gateway metrics"))
         return environment
 
+    def stop_grace_seconds(self, name: str) -> float:
+        """How long the supervisor has to wait for the end of a service or the gateway: longer than they take,
+        so that they end by themselves and are not killed.
+        """
+        for variable in (f"PARLEY_{name.upper()}_SHUTDOWN_SECONDS", "PARLEY_SHUTDOWN_SECONDS"):
+            if _given(self._inherited, variable):
+                return _seconds(self._inherited, variable) + STOP_SPARE_SECONDS
+        return SHUTDOWN_SECONDS + STOP_SPARE_SECONDS
+
     def _shared(self, *, without_dsn_of: list[str]) -> dict[str, str]:
         environment = self.python()
         for service in without_dsn_of:
@@ -158,9 +171,19 @@ class Environments:
         if not self._external.keys:
             _replace(environment, "PARLEY_AUTH_JWKS_FILE", os.fspath(self._folder.jwks))
             _replace(environment, "PARLEY_SERVICE_KEY_FILE", os.fspath(self._folder.service_key))
-        # Shorter than the supervisor's grace, so that a service ends by itself and is not killed.
-        environment.setdefault("PARLEY_SHUTDOWN_SECONDS", str(SHUTDOWN_SECONDS))
+        if not _given(environment, "PARLEY_SHUTDOWN_SECONDS"):
+            environment["PARLEY_SHUTDOWN_SECONDS"] = str(SHUTDOWN_SECONDS)
         return environment
+
+
+def _seconds(environ: Mapping[str, str], variable: str) -> float:
+    """A duration that the process itself will check; what it cannot mean is as good as none."""
+    try:
+        text = environ.get(variable) or Path(environ[f"{variable}_FILE"]).read_text("utf-8")
+        seconds = float(text)
+    except (OSError, ValueError):
+        return SHUTDOWN_SECONDS
+    return seconds if 0 <= seconds <= LONGEST_SHUTDOWN_SECONDS else SHUTDOWN_SECONDS
 
 
 def _replace(environment: dict[str, str], variable: str, value: str) -> None:

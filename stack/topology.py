@@ -72,6 +72,7 @@ def services(ports: Ports, environments: Environments) -> list[Program]:
             probe=_http_probe(ports[f"{name} metrics"]),
             stage=_SERVICE_STAGE,
             addresses={"grpc": ports.address(name), "metrics": ports.address(f"{name} metrics")},
+            stop_grace_seconds=environments.stop_grace_seconds(name),
             is_python=True,
         )
         for name in SERVICES
@@ -86,6 +87,7 @@ def gateway(ports: Ports, environments: Environments) -> Program:
         probe=_http_probe(ports["gateway"]),
         stage=_GATEWAY_STAGE,
         addresses={"http": ports.address("gateway"), "metrics": ports.address("gateway metrics")},
+        stop_grace_seconds=environments.stop_grace_seconds("gateway"),
         is_python=True,
     )
 

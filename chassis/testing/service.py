@@ -273,7 +273,7 @@ async def running(
             "auth_jwks_file": backends.jwks_file,
             "service_key_file": backends.key_file,
             "database_pool_size": 5,
-            "shutdown_seconds": 1.0,
+            "shutdown_seconds": 4.0,
             **targets,
             **settings,
         }

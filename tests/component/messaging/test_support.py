@@ -45,7 +45,7 @@ async def browser(
         offers_target=offers,
         auth_jwks_file=backends.jwks_file,
         support_contact=GATEWAYS_HELP,
-        shutdown_seconds=1.0,
+        shutdown_seconds=4.0,
         console=False,
     )
     verifier = Verifier(

@@ -108,7 +108,7 @@ async def over_http(market: Market, backends: Backends) -> AsyncIterator[httpx.A
         address=free_address(),
         orders_target=market.service.address,
         auth_jwks_file=backends.jwks_file,
-        shutdown_seconds=1.0,
+        shutdown_seconds=4.0,
     )
     gateway, stop = Gateway(config, contract_services(), verifier), asyncio.Event()
     serving = asyncio.ensure_future(gateway.serve(stop))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -16,11 +17,12 @@ from prometheus_client import REGISTRY
 from chassis import host as hosting
 from chassis import migrations
 from chassis.config import Secret
+from chassis.db import Transaction
 from chassis.host import Host, Service, StartError
 from chassis.kernel.clock import ManualClock
 from chassis.testing import Backends, RunningService, buyer, refused, running
-from tests.integration.chassis.probe import ProbeStub, ReadRequest, WriteRequest
-from tests.integration.chassis.probe_service import PROBE, names
+from tests.integration.chassis.probe import Probe, ProbeStub, ReadRequest, WriteRequest
+from tests.integration.chassis.probe_service import PROBE, names, never
 
 ANA = buyer("ana")
 
@@ -167,3 +169,44 @@ async def test_stopping_ends_streams_and_lets_another_replica_lead_at_once(
     async with running(PROBE, backends, clock=clock, dsn=dsn) as second:
         await second.settle()
         assert second.host.relay.is_leading
+
+
+async def test_a_stop_ends_in_its_time_although_every_step_of_it_hangs(
+    backends: Backends, clock: ManualClock
+) -> None:
+    """A mail edge that does not let go, calls, timers and reactions without an end, connections that stay."""
+    begun: set[str] = set()
+
+    async def hangs(name: str, *_: object) -> Any:
+        begun.add(name)
+        await never()
+
+    def build(runtime: Any) -> Service:
+        made = PROBE.build(runtime)
+        return replace(
+            made,
+            add_servicers=Probe(unary=functools.partial(hangs, "call")).register,
+            timers={"remind": functools.partial(hangs, "timer")},
+            drain=functools.partial(hangs, "drain"),
+            close=functools.partial(hangs, "close"),
+        )
+
+    async def remind(tx: Transaction) -> None:
+        tx.schedule("remind", "lamp", clock.now())
+
+    definition = replace(PROBE, build=build)
+    async with running(definition, backends, clock=clock, shutdown_seconds=1.0) as probe:
+        database = probe.host.database
+        await database.transact(remind)
+        reading = asyncio.ensure_future(ProbeStub(probe.channel(ANA)).Mine(ReadRequest(name="x")))
+        async with asyncio.timeout(20):
+            while begun != {"call", "timer"}:  # noqa: ASYNC110 (nothing tells when)
+                await asyncio.sleep(0.01)
+        # Half a minute, were the steps only limited one by one.
+        await asyncio.wait_for(probe.host.stop(), 10)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await reading
+        # What there was no time to close ends with a process; this one goes on.
+        await probe.host.bus.close()
+        await database.close()
+    assert begun == {"call", "timer", "drain", "close"}

@@ -81,3 +81,23 @@ async def test_tasks_stop_in_reverse_order_and_by_name() -> None:
     await tasks.stop("b")
     await tasks.stop()
     assert ended == ["b", "c", "a"]
+
+
+async def test_a_task_that_ignores_its_end_is_waited_for_no_longer_than_told() -> None:
+    tasks, asked, may_end = Background("probe"), asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> None:
+        while not may_end.is_set():
+            try:
+                await may_end.wait()
+            except asyncio.CancelledError:
+                asked.set()
+
+    tasks.start("stubborn", stubborn, ends=True)
+    await asyncio.sleep(0)
+    assert not await tasks.finish(["stubborn"], 0)
+    await asyncio.wait_for(tasks.stop(seconds=0), 10)
+    assert asked.is_set()
+    # It is still known: a stop without a limit waits for it.
+    may_end.set()
+    await tasks.stop()

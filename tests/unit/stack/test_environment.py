@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stack import topology
 from stack.data_folder import DataFolder, Secrets
 from stack.environment import Environments, External
 from stack.failure import StackError
@@ -97,6 +98,25 @@ def test_other_settings_reach_the_services() -> None:
     offers = environments(PARLEY_LOG_LEVEL="debug", PARLEY_SHUTDOWN_SECONDS="3").service("offers")
     assert offers["PARLEY_LOG_LEVEL"] == "debug"
     assert offers["PARLEY_SHUTDOWN_SECONDS"] == "3"
+
+
+def test_the_supervisor_waits_longer_than_a_process_was_given_to_stop(tmp_path: Path) -> None:
+    file = tmp_path / "seconds"
+    file.write_text("40\n", "utf-8")
+    by_file = {"PARLEY_SHUTDOWN_SECONDS_FILE": str(file)}
+    for given, name, told, grace in (
+        ({}, "orders", "12", 15.0),
+        ({"PARLEY_SHUTDOWN_SECONDS": "60"}, "gateway", "60", 63.0),
+        ({"PARLEY_SHUTDOWN_SECONDS": "60", "PARLEY_ORDERS_SHUTDOWN_SECONDS": "0"}, "orders", "60", 3.0),
+        ({"PARLEY_SHUTDOWN_SECONDS": "soon"}, "orders", "soon", 15.0),
+        (by_file, "orders", None, 43.0),
+        ({"PARLEY_SHUTDOWN_SECONDS_FILE": "/nowhere"}, "orders", None, 15.0),
+    ):
+        made = environments(**given)
+        programs = {program.name: program for program in topology.services(Ports(8080, 9100), made)}
+        programs["gateway"] = topology.gateway(Ports(8080, 9100), made)
+        assert programs[name].command.environment.get("PARLEY_SHUTDOWN_SECONDS") == told
+        assert programs[name].stop_grace_seconds == grace
 
 
 def test_mails_go_into_the_data_folder_unless_a_server_is_named() -> None:
