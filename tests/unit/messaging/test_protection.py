@@ -23,6 +23,9 @@ EXAMPLES = [
     ("It costs $5!", ["$5"]),
     ("Das macht 120 EUR.", ["120 EUR"]),
     ("120 PLANS", ["120"]),
+    # A unit belongs to the number in its own line.
+    ("Logo: 100 €\n5 days", ["100 €", "5"]),
+    ("in EUR\n3 drafts", ["3"]),
     ("about 5 % less", ["5 %"]),
     ("before 2026-05-01 or 1.5.2026 at 14:30?", ["2026-05-01", "1.5.2026", "14:30"]),
     ("see https://parley.example/a?b=c&d=(e), please", ["https://parley.example/a?b=c&d=(e"]),
