@@ -7,11 +7,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from chassis.call import Call
 from chassis.db import Database, DueTimer, Transaction
 from chassis.idempotency import Replay
+from chassis.kernel.caller import Caller
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.page import Page, PageRequest
@@ -25,9 +27,11 @@ from services.messaging.app.pace import Pace
 from services.messaging.app.ports import Conversations
 from services.messaging.app.profiles import Profiles
 from services.messaging.app.reply_addresses import ReplyDomain
+from services.messaging.app.seats import seat_of
 from services.messaging.domain import attachment as attachments
 from services.messaging.domain import mail_in, reply_address
 from services.messaging.domain import mail_in_refusals as refusals
+from services.messaging.domain import message as messages
 from services.messaging.domain.conversation import Conversation
 from services.messaging.domain.mail_content import Letter
 from services.messaging.domain.mail_in import Outcome, ReceivedMail
@@ -43,6 +47,8 @@ MAILS_PER_MINUTE: Final = 10
 """How many mails are looked at for one person."""
 PASSING: Final = frozenset({Kind.EXHAUSTED, Kind.UNAVAILABLE, Kind.DEADLINE, Kind.STALE})
 """Refusals after which the same mail may be taken later: its server keeps it and comes again."""
+UPLOADED_ONCE: Final = attachments.UNSENT_LIFE - timedelta(hours=1)
+"""Within which copies of a mail name the same attachment: later it may have been removed meanwhile."""
 PIECE_BYTES: Final = 65_536
 
 _log = logger("mail_in")
@@ -212,30 +218,55 @@ class MailIntake:
             )
         )
         mail_in.check_text(letter, last_digests=tuple(posted))
-        names = []
-        for document in letter.documents:
-            upload = UploadAttachment(
-                conversation.name, attachments.Kind.OTHER, document.filename, "", _pieces(document.data)
-            )
-            kept = await self._files.upload_attachment(self._calls.uploading(caller), upload)
-            names.append(kept.name)
         call = self._calls.sending(caller, key=f"{made.address}.{made.key}", digest=made.digest)
-        command = SendMessage(
-            conversation.name,
-            letter.text,
-            MessageKind.PUBLIC,
-            tuple(names),
-            channel=Channel.EMAIL,
-            copy_to_author=not posted,
-        )
-        return replace(made, outcome=Outcome.POSTED, message=await self._send(call, command))
-
-    async def _send(self, call: Call, command: SendMessage) -> str:
         try:
-            return (await self._messages.send_message(call, command)).name
+            await self._database.replay(call)
+            self._check(call, conversation, letter)
+            command = SendMessage(
+                conversation.name,
+                letter.text,
+                MessageKind.PUBLIC,
+                await self._uploaded(caller, conversation, letter, made),
+                channel=Channel.EMAIL,
+                copy_to_author=not posted,
+            )
+            message = (await self._messages.send_message(call, command)).name
         except Replay as replay:
             # It was posted, and the record or our answer was lost.
-            return self._calls.message_of(replay.body)
+            message = self._calls.message_of(replay.body)
+        return replace(made, outcome=Outcome.POSTED, message=message)
+
+    def _check(self, call: Call, conversation: Conversation, letter: Letter) -> None:
+        """Refuses what will not be sent before any of its documents is kept to wait for the message."""
+        messages.admitted(
+            conversation,
+            seat=seat_of(call, conversation),
+            kind=MessageKind.PUBLIC,
+            channel=Channel.EMAIL,
+            is_empty=not letter.text.strip() and not letter.documents,
+            now=self._clock.now(),
+        )
+        for document in letter.documents:
+            attachments.check_whole(document.filename, document.data)
+
+    async def _uploaded(
+        self, caller: Caller, conversation: Conversation, letter: Letter, made: ReceivedMail
+    ) -> tuple[str, ...]:
+        """The attachments of a mail: however often it comes, its documents wait for their message once."""
+        span = int(self._clock.now().timestamp() // UPLOADED_ONCE.total_seconds())
+        names = []
+        for place, document in enumerate(letter.documents):
+            key = f"mail {made.address}.{made.key}.{made.digest}.{span}.{place}"
+            upload = UploadAttachment(
+                conversation.name, attachments.Kind.OTHER, document.filename, key, _pieces(document.data)
+            )
+            try:
+                kept = await self._files.upload_attachment(self._calls.uploading(caller), upload)
+            except Replay as replay:
+                names.append(self._calls.attachment_of(replay.body))
+            else:
+                names.append(kept.name)
+        return tuple(names)
 
     async def _both(self, tx: Transaction, address: ReplyAddress) -> tuple[Conversation, Profile]:
         conversation = await self._stores.conversations.load(tx, address.conversation)

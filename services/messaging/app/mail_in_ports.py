@@ -85,7 +85,11 @@ class Calls(Protocol):
         ...
 
     def uploading(self, caller: Caller) -> Call:
-        """An UploadAttachment."""
+        """An UploadAttachment, whose key the command brings."""
+        ...
+
+    def attachment_of(self, answer: bytes) -> str:
+        """The name of the attachment in a stored answer of an UploadAttachment."""
         ...
 
     def message_of(self, answer: bytes) -> str:

@@ -130,13 +130,28 @@ class Intake:
 
     def finish(self) -> Content:
         """What was taken. Refusal ATTACHMENT_NOT_PDF for an empty file or one without its end."""
-        if self._head != _HEAD:
-            raise refusals.attachment_not_pdf("it does not begin like a PDF")
-        _, end, rest = self._tail.rpartition(_END)
-        # What follows the end is what another program would take the file for.
-        if not end or rest.strip(_BLANK):
-            raise refusals.attachment_not_pdf("it does not end like a PDF")
+        _check_ends(self._head, self._tail)
         return Content(self._size, self._digest.hexdigest())
+
+
+def check_whole(filename: str, data: bytes) -> None:
+    """Refuses at a glance what is there as a whole: what an upload refuses before anybody examines it.
+
+    Refusals: ATTACHMENT_TOO_LARGE, ATTACHMENT_NOT_PDF.
+    """
+    checked_filename(filename)
+    if len(data) > LIMIT_BYTES:
+        raise refusals.attachment_too_large(LIMIT_BYTES)
+    _check_ends(data[: len(_HEAD)], data[-_TAIL_BYTES:])
+
+
+def _check_ends(head: bytes, tail: bytes) -> None:
+    if head != _HEAD:
+        raise refusals.attachment_not_pdf("it does not begin like a PDF")
+    _, end, rest = tail.rpartition(_END)
+    # What follows the end is what another program would take the file for.
+    if not end or rest.strip(_BLANK):
+        raise refusals.attachment_not_pdf("it does not end like a PDF")
 
 
 def checked_filename(given: str) -> str:

@@ -84,18 +84,10 @@ def send(
 
     Refusals: INTERNAL_NOTE_FORBIDDEN, CONVERSATION_CLOSED, PARTICIPANT_BLOCKED, EMPTY_BODY.
     """
-    if kind is Kind.INTERNAL_NOTE and not seat.in_team:
-        raise refusals.internal_note_forbidden(conversation.name)
-    reopens = channel is Channel.INTERFACE and conversation.takes_messages(seat.actor, now)
-    if conversation.state is State.CLOSED and not reopens:
-        raise refusals.conversation_closed(conversation.name)
-    if conversation.blocks and kind is Kind.PUBLIC:
-        raise refusals.participant_blocked(conversation.name)
-    state = MACHINE.move(conversation.state, "sendMessage", seat.actor, name=conversation.name)
+    is_empty = not text.strip() and not attachments
+    state = admitted(conversation, seat=seat, kind=kind, channel=channel, is_empty=is_empty, now=now)
     if state is not conversation.state:
         conversation = replace(reopened(conversation, now=now), version=conversation.version)
-    if not text.strip() and not attachments:
-        raise refusals.empty_body("text")
     to = recipients(conversation, seat=seat, kind=kind)
     message = Message(
         conversation=conversation.name,
@@ -115,6 +107,23 @@ def send(
     if kind is Kind.PUBLIC:
         changed = _told(changed, seat=seat, now=now)
     return changed, message, events.MessageSent(changed, message)
+
+
+def admitted(
+    conversation: Conversation, *, seat: Seat, kind: Kind, channel: Channel, is_empty: bool, now: datetime
+) -> State:
+    """The state of the conversation once a message is sent. Refusals: those of `send`."""
+    if kind is Kind.INTERNAL_NOTE and not seat.in_team:
+        raise refusals.internal_note_forbidden(conversation.name)
+    reopens = channel is Channel.INTERFACE and conversation.takes_messages(seat.actor, now)
+    if conversation.state is State.CLOSED and not reopens:
+        raise refusals.conversation_closed(conversation.name)
+    if conversation.blocks and kind is Kind.PUBLIC:
+        raise refusals.participant_blocked(conversation.name)
+    state = MACHINE.move(conversation.state, "sendMessage", seat.actor, name=conversation.name)
+    if is_empty:
+        raise refusals.empty_body("text")
+    return state
 
 
 def recipients(conversation: Conversation, *, seat: Seat, kind: Kind) -> tuple[str, ...]:

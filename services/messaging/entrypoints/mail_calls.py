@@ -8,7 +8,7 @@ from chassis.admission import Method
 from chassis.call import Call
 from chassis.idempotency import IdempotencyKey
 from chassis.kernel.caller import Caller
-from parley.messaging.v1 import messaging_service_pb2
+from parley.messaging.v1 import attachment_pb2, messaging_service_pb2
 from services.messaging.wire.attachments import upload_response
 from services.messaging.wire.messages import send_message_response
 
@@ -30,10 +30,14 @@ class MailCalls:
         return call
 
     def uploading(self, caller: Caller) -> Call:
-        """An UploadAttachment."""
+        """An UploadAttachment, which gets its key when all of it has come."""
         call = Call(self._upload.path, self._upload.rule, caller=caller)
         call.encoder = upload_response
         return call
+
+    def attachment_of(self, answer: bytes) -> str:
+        """The name of the attachment that was kept."""
+        return attachment_pb2.UploadAttachmentResponse.FromString(answer).attachment.name
 
     def message_of(self, answer: bytes) -> str:
         """The name of the message that was sent."""

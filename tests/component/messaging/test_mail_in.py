@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from chassis.config import Address, Secret
+from chassis.db import Transaction
 from chassis.kernel.clock import ManualClock
 from chassis.testing import Backends, Identity, refused, running
 from chassis.testing.producer import ForeignProducer
@@ -28,6 +31,7 @@ from parley.messaging.v1 import (
 from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.messaging.v1 import participant_methods_pb2 as joining
 from services.messaging.__main__ import DEFINITION
+from services.messaging.app.mail_in import MAILS_PER_MINUTE
 from services.messaging.domain.reply_address import Purpose, bounce_id, local_part
 from tests.component.messaging.conftest import ANA, BEN, OTTO, RIVAL
 from tests.component.messaging.documents import pdf
@@ -50,6 +54,8 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 MAIL = received_mail_pb2.ReceivedMail
 LIMIT_BYTES = 262_144
 KEY = "owls" * 10
+MESSAGES_PER_MINUTE = 15
+UNSENT = "SELECT id FROM attachment WHERE state <> 'sent'"
 
 
 @dataclass
@@ -59,6 +65,10 @@ class PostOffice(Office):
     async def post(self, sender: str, to: str, content: bytes | EmailMessage) -> Answer:
         """Brings a mail; never more than people write in a minute."""
         self.clock.advance(MINUTE / 5)
+        return await self.bring(sender, to, content)
+
+    async def bring(self, sender: str, to: str, content: bytes | EmailMessage) -> Answer:
+        """Brings a mail at this very instant."""
         edge: Any = self.service.host.service.drain
         return await asyncio.to_thread(send, edge.__self__.port, sender, to, content)
 
@@ -91,6 +101,7 @@ async def office(backends: Backends, clock: ManualClock, tmp_path: Path) -> Asyn
         "reply_domain": DOMAIN,
         "reply_key": Secret(KEY),
         "attachments_url": (tmp_path / "files").as_uri(),
+        "messages_per_minute": MESSAGES_PER_MINUTE,
     }
     async with running(DEFINITION, backends, clock=clock, **settings) as service:
         yield PostOffice(service, ForeignProducer(service.host.bus), clock, Mailbox(tmp_path / "mail"))
@@ -288,10 +299,68 @@ async def test_documents_and_bounces_come_by_mail(office: PostOffice) -> None:
     proof = profile_pb2.SendEmailVerificationRequest(name=f"{OTTO.subject}/profile")
     await office.of(OTTO).SendEmailVerification(proof)
     await office.service.settle()
-    (mail,) = office.box.new(otto)
-    await verify(office, OTTO, token_in(mail))
+    (asking,) = office.box.new(otto)
+    await verify(office, OTTO, token_in(asking))
     assert (await refused(office.of(ANONYMOUS).GetMagicLink(link))).reason == "LINK_INVALID"
     assert RIVAL.subject not in str(await office.received(OTTO))
+
+
+async def test_documents_of_refused_mails_do_not_pile_up(office: PostOffice) -> None:
+    """However often a mail comes, what came with it waits once, and nothing waits where nothing is sent."""
+    otto = await reachable(office, office.box, OTTO)
+    name = (await office.inquiry("Owls?")).conversation.name
+    to, _ = await office.address(otto, name)
+
+    def mail(number: int, *more: bytes) -> bytes:
+        headers = (f"From: {otto}", f"Message-ID: <{number}@mail.example>")
+        return parts(part(f"Mail {number}."), file(pdf(), "owl.pdf"), *more, headers=headers)
+
+    async def has_written_enough() -> None:
+        for number in range(MESSAGES_PER_MINUTE):
+            await office.say(OTTO, name, f"{office.clock.now()} {number}")
+
+    await has_written_enough()
+    for limit in [MESSAGES_PER_MINUTE] * MAILS_PER_MINUTE + [MAILS_PER_MINUTE]:
+        answer = await office.bring(otto, to, mail(1))
+        assert (answer.code, answer.text.split()[1:5]) == (
+            451,
+            ["MESSAGE_LIMIT_REACHED:", "more", "than", str(limit)],
+        )
+    ((waiting,),) = await office.rows(UNSENT)
+    # Whoever brought it has it still, so that there is nothing to record.
+    assert await office.received(OTTO) == []
+    assert (await office.post(otto, to, mail(1))).code == 250
+    sent = (await office.messages(ANA, name))[-1]
+    assert [each.name for each in sent.attachments] == [f"{name}/attachments/{waiting}"]
+    assert await office.rows(UNSENT) == []
+
+    # A server tries for days; by then what waited is gone.
+    await office.passed(MINUTE)
+    await has_written_enough()
+    assert (await office.bring(otto, to, mail(2))).code == 451
+    await office.passed(25 * MINUTE * 60)
+    assert await office.rows(UNSENT) == []
+    assert (await office.post(otto, to, mail(2))).code == 250
+
+    # What would be refused anyway is not kept before.
+    bad = mail(3, file(b"owls", "owl.doc"))
+    for _ in range(2):
+        assert (await office.post(otto, to, bad)).text.split()[1] == "ATTACHMENT_NOT_PDF:"
+    await office.of(OTTO).CloseConversation(conversation_methods_pb2.CloseConversationRequest(name=name))
+    for _ in range(2):
+        assert (await office.post(otto, to, mail(4))).text.split()[1] == "CONVERSATION_CLOSED:"
+    assert await office.rows(UNSENT) == []
+    await office.of(OTTO).ReopenConversation(conversation_methods_pb2.ReopenConversationRequest(name=name))
+    assert (await office.post(otto, to, mail(4))).code == 250
+
+    # The record of it was lost: it is what it was.
+    posted = (await office.received(OTTO))[0].message
+    await office.service.host.database.transact(
+        partial(Transaction.execute, statement=sa.text("DELETE FROM received_mail"))
+    )
+    assert (await office.post(otto, to, mail(4))).code == 250
+    assert [each.message for each in await office.received(OTTO)] == [posted]
+    assert (await office.messages(ANA, name))[-1].name == posted
 
 
 async def _mails_come_back(office: PostOffice, name: str) -> None:
