@@ -187,7 +187,9 @@ class MailIntake:
 
     async def _decide(self, to: Recipient, letter: Letter, sender: str, made: ReceivedMail) -> ReceivedMail:
         sign = mail_in.machine_sign(letter, sender)
-        if sign and letter.failed_addresses:
+        # Ours come back to an address that stands in their envelope alone. Whoever got one passed on knows
+        # the address to which it is answered, and could write as many reports as he likes.
+        if sign and letter.failed_addresses and to.address is None:
             await self._database.transact(lambda tx: self._bounces.note(tx, to.user, letter.failed_addresses))
             return _not_posted(made, Outcome.BOUNCE, sign)
         if sign:
