@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -175,16 +174,3 @@ def writer(
     if copy is not None and copy.grant_time <= address.create_time:
         return Caller(user)
     return None
-
-
-ENHANCED: Final[Mapping[str, str]] = {
-    "SENDER_UNVERIFIED": "550 5.7.1",
-    "ATTACHMENT_TOO_LARGE": "552 5.3.4",
-    "EMPTY_BODY": "554 5.6.0",
-    "CONVERSATION_CLOSED": "554 5.2.1",
-    "PARTICIPANT_BLOCKED": "554 5.7.1",
-    "NOT_FOUND": "550 5.1.1",
-    "MAIL_REPEATED": "554 5.4.6",
-}
-"""How SMTP says a lasting refusal; 554 5.6.0 for every other reason."""
-OTHER_REASONS: Final = "554 5.6.0"

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import ssl
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,6 @@ from chassis.kernel.refusal import Refusal
 from chassis.server import AddressTaken
 from chassis.telemetry import logger, working
 from services.messaging.app.mail_in import PASSING, MailIntake, Recipient
-from services.messaging.domain import mail_in
 
 IDENT: Final = "Parley"
 CONNECTIONS_LIMIT: Final = 100
@@ -38,6 +38,17 @@ WORK_SECONDS: Final = 60.0
 ANSWER_LIMIT: Final = 480
 """Characters of an answer."""
 DRAIN_SECONDS: Final = 5.0
+ENHANCED: Final[Mapping[str, str]] = {
+    "SENDER_UNVERIFIED": "550 5.7.1",
+    "ATTACHMENT_TOO_LARGE": "552 5.3.4",
+    "CONVERSATION_CLOSED": "554 5.2.1",
+    "PARTICIPANT_BLOCKED": "554 5.7.1",
+    "NOT_FOUND": "550 5.1.1",
+    "MAIL_REPEATED": "554 5.4.6",
+}
+"""How SMTP says a lasting refusal, by its reason."""
+OTHER_REASONS: Final = "554 5.6.0"
+"""The same for every other reason."""
 
 _TAKEN: Final = "250 2.0.0 OK"
 _LATER: Final = "451 4.3.0 LATER: please try again later"
@@ -272,7 +283,7 @@ def _said(refusal: Refusal) -> str:
     if refusal.kind in PASSING:
         code = "451 4.3.0"
     else:
-        code = mail_in.ENHANCED.get(refusal.reason, mail_in.OTHER_REASONS)
+        code = ENHANCED.get(refusal.reason, OTHER_REASONS)
     violation = refusal.violations[0] if refusal.violations else None
     said = refusal.message if violation is None else f"{violation.field} {violation.description}"
     line = " ".join(f"{code} {refusal.reason}: {said}".split())
