@@ -207,10 +207,10 @@ class TranslationTimers:
         except Refusal as refusal:
             if refusal.kind is not Kind.NOT_FOUND:
                 raise
-            await self._database.fire(timer, _nothing)
+            await self._database.discard(timer)
             return
         if any(each.language == language for each in message.translations):
-            await self._database.fire(timer, _nothing)
+            await self._database.discard(timer)
             return
         try:
             made = await self._translations.make(message, language)
@@ -242,7 +242,3 @@ def _translation(found: Interpreted, language: str, clock: Clock) -> Translation
     if found.is_same:
         return Translation(language, found.source, found.text)
     return Translation(language, found.source, found.text, found.engine, clock.now())
-
-
-async def _nothing(_tx: Transaction) -> None:
-    return
