@@ -215,9 +215,7 @@ def _translations(
 ) -> MessageTranslations:
     translator = translator_of(runtime.config)
     interpreter = None if translator is None else Interpreter(translator, runtime.clock)
-    return MessageTranslations(
-        store, timelines, TranslationRepository(), interpreter=interpreter, clock=runtime.clock
-    )
+    return MessageTranslations(store, timelines, TranslationRepository(), interpreter=interpreter)
 
 
 def _translation_teller(runtime: Runtime[MessagingConfig]) -> Tell | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,7 +14,7 @@ from services.messaging.domain import translation_refusals as refusals
 from services.messaging.domain.language import base_language, guessed
 from services.messaging.domain.message import Message
 from services.messaging.domain.protection import SENTINEL, masked
-from services.messaging.domain.translation import SEGMENT_LIMIT, Piece, cleaned, pieces_of
+from services.messaging.domain.translation import SEGMENT_LIMIT, Piece, Translation, cleaned, pieces_of
 
 TRANSLATION_SECONDS: Final = 25.0
 """For a whole message, in however many requests: less than the time for which a timer is claimed."""
@@ -29,16 +28,6 @@ DETECTED_CHARACTERS: Final = 1_000
 _log = logger("translation")
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreted:
-    """A text in another language. It is the original where it was in that language already: `is_same`."""
-
-    source: str
-    text: str
-    engine: str
-    is_same: bool = False
-
-
 class Interpreter:
     """One engine, asked by this process with restraint."""
 
@@ -49,11 +38,14 @@ class Interpreter:
         self._failures = 0
         self._rest_until: datetime | None = None
 
-    async def interpret(self, message: Message, target: str) -> Interpreted:
-        """What a message says in a language. Refusals: TRANSLATION_IMPOSSIBLE, PEER_UNAVAILABLE."""
+    async def interpret(self, message: Message, target: str) -> Translation:
+        """What a message says in a language. Without an engine it is the original, which was in it already.
+
+        Refusals: TRANSLATION_IMPOSSIBLE, PEER_UNAVAILABLE.
+        """
         source = message.language
         if source == target:
-            return _unchanged(message, source)
+            return Translation(target, source, message.text)
         now = self._clock.now()
         if self._rest_until is not None and now < self._rest_until:
             left = (self._rest_until - now).total_seconds()
@@ -81,24 +73,24 @@ class Interpreter:
         if self._failures >= FAILURES_BEFORE_REST:
             self._rest_until = self._clock.now() + REST
 
-    async def _interpret(self, message: Message, source: str, target: str) -> Interpreted:
+    async def _interpret(self, message: Message, source: str, target: str) -> Translation:
         pieces = pieces_of(message.text)
         spoken = [piece for piece in pieces if piece.is_spoken]
         if not spoken:
             # Amounts, links and nothing else say the same in every language, and are in none.
-            return _unchanged(message, source)
+            return Translation(target, source, message.text)
         source = source or await self._language_of(message.text)
         if source == target:
-            return _unchanged(message, source)
+            return Translation(target, source, message.text)
         first = await self._asked([piece.asked for piece in spoken], source, target)
         if first.source == target:
-            return _unchanged(message, target)
+            return Translation(target, target, message.text)
         answers = [piece.answered(answer) for piece, answer in zip(spoken, first.texts, strict=True)]
         mangled = [piece for piece, answer in zip(spoken, answers, strict=True) if answer is None]
         rebuilt = iter(await self._rebuilt(mangled, first.source, target))
         done = iter([next(rebuilt) if answer is None else answer for answer in answers])
         text = "".join(next(done) if piece.is_spoken else piece.original for piece in pieces)
-        return Interpreted(first.source, text, self._translator.engine)
+        return Translation(target, first.source, text, self._translator.engine, self._clock.now())
 
     async def _language_of(self, text: str) -> str:
         """The engine knows better than we do, unless it is not sure."""
@@ -132,7 +124,3 @@ class Interpreter:
         if not found_in:
             raise TranslatorFailed("ANSWER_WRONG")
         return Rendering(found_in, tuple(shown))
-
-
-def _unchanged(message: Message, source: str) -> Interpreted:
-    return Interpreted(source, message.text, "", is_same=True)

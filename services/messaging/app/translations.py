@@ -12,7 +12,7 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.refusal import Kind, Refusal, not_found
 from chassis.telemetry import logger
 from services.messaging.app.conversations import visible
-from services.messaging.app.interpreter import Interpreted, Interpreter
+from services.messaging.app.interpreter import Interpreter
 from services.messaging.app.ports import Conversations, LiveFeed, Timelines
 from services.messaging.app.profiles import Profiles
 from services.messaging.app.translation_ports import Translations
@@ -59,13 +59,11 @@ class MessageTranslations:
         translations: Translations,
         *,
         interpreter: Interpreter | None,
-        clock: Clock,
     ) -> None:
         self._store = store
         self._timelines = timelines
         self._translations = translations
         self._interpreter = interpreter
-        self._clock = clock
 
     def engine(self) -> Interpreter:
         """Who translates. Refusal TRANSLATION_NOT_CONFIGURED."""
@@ -75,8 +73,7 @@ class MessageTranslations:
 
     async def make(self, message: Message, language: str) -> Translation:
         """Asks the engine. Refusals: TRANSLATION_NOT_CONFIGURED, TRANSLATION_IMPOSSIBLE, PEER_UNAVAILABLE."""
-        found = await self.engine().interpret(message, language)
-        return _translation(found, language, self._clock)
+        return await self.engine().interpret(message, language)
 
     async def keep(self, tx: Transaction, message: Message, made: Translation) -> TranslatedMessage:
         """Keeps what was made. Who comes second is answered with what the first one kept; the translation of
@@ -236,9 +233,3 @@ class TranslationTimers:
 
         await self._database.fire(timer, work)
         _log.warning("translation_given_up", message=message.name, language=language, failure=failure)
-
-
-def _translation(found: Interpreted, language: str, clock: Clock) -> Translation:
-    if found.is_same:
-        return Translation(language, found.source, found.text)
-    return Translation(language, found.source, found.text, found.engine, clock.now())

@@ -27,7 +27,9 @@ _NUMBER_LENGTH: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """What a message says in `language`. `source` is the language of the original."""
+    """What a message says in `language`. `source` is the language of the original. Where that is the same one
+    there is no engine, and nothing to be kept.
+    """
 
     language: str
     source: str
