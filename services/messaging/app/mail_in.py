@@ -148,7 +148,7 @@ class MailIntake:
         made = ReceivedMail(
             id=self._ids.new(),
             address=to.id,
-            key=hashlib.sha256(content).hexdigest(),
+            key="",
             user=to.user,
             conversation="" if to.address is None else to.address.conversation,
             outcome=Outcome.REFUSED,
@@ -169,6 +169,9 @@ class MailIntake:
                 return before
             decided = await self._decide(to, letter, sender, made)
         except Refusal as refusal:
+            if refusal.reason == Reason.MAIL_UNREADABLE:
+                # Nothing else tells copies of it.
+                made = replace(made, key=hashlib.sha256(content).hexdigest())
             if refusal.kind not in PASSING:
                 await self._keep(_not_posted(made, Outcome.REFUSED, refusal.reason))
             raise

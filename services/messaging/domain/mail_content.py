@@ -9,7 +9,7 @@ import codecs
 import email
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email import policy
 from email.header import decode_header
@@ -73,7 +73,8 @@ class Document:
 class Letter:
     """What a mail says. `sender` is its one author's address, empty where that is not clear. `text` is what
     is new, `original` what it said before that was found out. `left_out` counts pictures within the text
-    and signatures of programs. `headers` holds the first value of each.
+    and signatures of programs. `headers` holds the first value of each. `digest` is the same in every copy of
+    it, and is made where it is read: a thread has the time for it.
     """
 
     sender: str
@@ -86,15 +87,8 @@ class Letter:
     headers: dict[str, str]
     hops: int
     content_type: str
+    digest: str
     failed_addresses: tuple[str, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        """What is the same in every copy of it."""
-        said = hashlib.sha256(self.text.encode())
-        for document in self.documents:
-            said.update(hashlib.sha256(document.data).digest())
-        return said.hexdigest()
 
 
 def breaks_lines_otherwise(content: bytes) -> bool:
@@ -136,19 +130,28 @@ def _letter(message: Message) -> Letter:
     found = _Found()
     texts = found.read(message)
     original = _clean("\n".join(text for text in texts if text.strip()))
+    written = mail_quotes.written(original)
     return Letter(
         sender=_sender(message),
         message_id=headers.get("message-id", "").strip(),
         subject=decoded(headers.get("subject", "")),
-        text=mail_quotes.written(original),
+        text=written,
         original=original[:ORIGINAL_LIMIT],
         documents=tuple(found.documents),
         left_out=found.left_out,
         headers=headers,
         hops=len(message.get_all("received", [])),
         content_type=message.get_content_type(),
+        digest=_digest(written, found.documents),
         failed_addresses=tuple(found.failed_addresses),
     )
+
+
+def _digest(text: str, documents: Iterable[Document]) -> str:
+    said = hashlib.sha256(text.encode())
+    for document in documents:
+        said.update(hashlib.sha256(document.data).digest())
+    return said.hexdigest()
 
 
 def _sender(message: Message) -> str:
