@@ -91,6 +91,7 @@ from services.messaging.app.webhooks import (
     endpoint_of,
 )
 from services.messaging.config import MessagingConfig, TranslatorKind
+from services.messaging.domain.magic_link import KEPT as LINKS_KEPT
 from services.messaging.entrypoints.attachment_methods import AttachmentRooms
 from services.messaging.entrypoints.conversation_methods import ConversationRooms
 from services.messaging.entrypoints.events import subscriptions
@@ -299,6 +300,7 @@ def _retention(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) -> R
     config, mails = runtime.config, MailRepository(ProfileRepository())
     records = [
         Record(mails.forget, timedelta(days=config.mail_days)),
+        Record(MagicLinkRepository().forget, LINKS_KEPT),
         Record(hooks.forget, timedelta(days=config.webhook_days)),
     ]
     if config.conversation_days:

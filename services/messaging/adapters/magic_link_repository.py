@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, text, update
 from sqlalchemy.engine import Row
 
 from chassis.db import Transaction
@@ -73,9 +73,16 @@ _USE = (
     .where(magic_link.c.id == bindparam("link"))
     .values(used_action=bindparam("action"), use_time=bindparam("time"), used_order=bindparam("order"))
 )
-_OF = magic_link.c.recipient == bindparam("user")
-_REVOKE = delete(magic_link).where(_OF, magic_link.c.used_action.is_(None))
-_FORGET = delete(magic_link).where(_OF, magic_link.c.create_time < bindparam("before"))
+_REVOKE = delete(magic_link).where(
+    magic_link.c.recipient == bindparam("user"), magic_link.c.used_action.is_(None)
+)
+_FORGET = text("""
+WITH old AS (
+  SELECT id FROM magic_link WHERE create_time < :before ORDER BY create_time LIMIT :most
+  FOR UPDATE SKIP LOCKED
+)
+DELETE FROM magic_link USING old WHERE magic_link.id = old.id RETURNING magic_link.id
+""")
 
 
 class MagicLinkRepository:
@@ -128,9 +135,9 @@ class MagicLinkRepository:
         """Takes back every unused link of a person, also of mails that have not left."""
         await tx.execute(_REVOKE, {"user": user})
 
-    async def forget(self, tx: Transaction, user: str, *, before: datetime) -> None:
-        """Removes the links of a person that were made before."""
-        await tx.execute(_FORGET, {"user": user, "before": before})
+    async def forget(self, tx: Transaction, before: datetime, most: int) -> int:
+        """Removes links that were made before a time. Answers how many."""
+        return len(await tx.fetch_all(_FORGET, {"before": before, "most": most}))
 
 
 def _subject_of_notice(row: Row[Any]) -> Subject:

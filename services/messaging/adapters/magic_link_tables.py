@@ -34,3 +34,4 @@ magic_link = Table(
 )
 Index("ix_magic_link_recipient", magic_link.c.recipient)
 Index("ix_magic_link_mail", magic_link.c.mail_id)
+Index("ix_magic_link_create_time", magic_link.c.create_time)

@@ -48,10 +48,6 @@ class Links(Protocol):
         """Takes back every unused link of a person, also of mails that have not left."""
         ...
 
-    async def forget(self, tx: Transaction, user: str, *, before: datetime) -> None:
-        """Removes the links of a person that were made before."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class PostalAddress:

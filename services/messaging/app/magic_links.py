@@ -70,7 +70,6 @@ class LinkIssuer:
         if not wanted:
             return
         now, recipient = self._clock.now(), wanted[0].recipient
-        await self._store.forget(tx, recipient, before=now - links.KEPT)
         for notice, subject in links.newest((each.notice, each.subject) for each in wanted):
             secret = secrets.token_urlsafe(links.SECRET_BYTES)
             link = links.issue(self._ids.new(), recipient=recipient, subject=subject, secret=secret, now=now)

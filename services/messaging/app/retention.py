@@ -1,4 +1,4 @@
-"""Forgetting what nobody needs any more of deliveries and mails."""
+"""Forgetting what nobody needs any more of deliveries, mails and their links."""
 
 from __future__ import annotations
 

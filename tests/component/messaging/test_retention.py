@@ -48,7 +48,7 @@ async def test_what_ended_is_forgotten_and_what_waits_stays(
 
         async def counts() -> tuple[int, ...]:
             read = service.host.database.read
-            tables = ("webhook_delivery", "mail", "notification")
+            tables = ("webhook_delivery", "mail", "notification", "magic_link")
             count = "SELECT count(*) FROM {}"
             return tuple(
                 [
@@ -66,15 +66,16 @@ async def test_what_ended_is_forgotten_and_what_waits_stays(
         for statement, given in ((_FILL, values), (_WAIT, {})):
             filling = partial(Transaction.execute, statement=sa.text(statement), parameters=given)
             await service.host.database.transact(filling)
-        assert await counts() == (2 * BATCH + 5, 2, 3)
+        assert await counts() == (2 * BATCH + 5, 2, 3, 1)
         await service.host.database.transact(partial(_lists_read_a_page, endpoint=endpoint))
 
         await service.advance(29 * DAY)
-        assert await counts() == (2 * BATCH + 5, 2, 3)
+        assert await counts() == (2 * BATCH + 5, 2, 3, 1)
         await service.advance(2 * DAY)
-        assert await counts() == (2, 2, 3)
+        # Nobody got another link meanwhile.
+        assert await counts() == (2, 2, 3, 0)
         await service.advance(30 * DAY)
-        assert await counts() == (2, 0, 1)
+        assert await counts() == (2, 0, 1, 0)
 
 
 class Explaining:
