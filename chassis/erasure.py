@@ -1,8 +1,9 @@
 """What a service keeps about a person, made unreadable.
 
-A service says in SQL what that is; `Eraser` runs it when the person is to be erased, empties the stored
-answers that name him, and says that it is done. All of it is one transaction, and running it again changes
-nothing.
+A service says in SQL what that is; `Eraser` runs it in one transaction when the person is to be erased. Then
+it looks through the stored answers to calls, some in each transaction, empties those that were given to him
+or name him, and says that it is done. The order matters: once his words are gone, no new answer repeats them.
+Running any of it again changes nothing.
 """
 
 from __future__ import annotations
@@ -14,17 +15,38 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from chassis.db import Database, Transaction
+from chassis.db import Database, DueTimer, Transaction
 from chassis.envelope import Delivery, EventRecord, record_for
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
+from chassis.timers import Handler
 from chassis.wire import timestamp
 
+FORGET_ANSWERS: Final = "forget_answers"
+"""The timer that looks through the stored answers, step by step."""
+ANSWERS: Final = 1_000
+"""Stored answers that one transaction looks at: no index tells what they say."""
+
 # The key and its fingerprint stay: a repeated call is still known, and answered with nothing.
-_FORGET_ANSWERS: Final = sa.text(
-    "UPDATE idempotency SET answer = '' WHERE answer <> '' "
-    "AND (principal = :user OR position(:named IN answer) > 0)"
-).bindparams(sa.bindparam("user", type_=sa.Text), sa.bindparam("named", type_=sa.LargeBinary))
+_FORGET_SOME: Final = sa.text(
+    """
+    WITH looked AS (
+        SELECT principal, method, key,
+            answer <> '' AND (principal = :user OR position(:named IN answer) > 0) AS his
+        FROM idempotency WHERE (principal, method, key) > (:principal, :method, :key)
+        ORDER BY principal, method, key LIMIT :most
+    ), emptied AS (
+        UPDATE idempotency AS kept SET answer = '' FROM looked
+        WHERE his AND kept.principal = looked.principal AND kept.method = looked.method
+            AND kept.key = looked.key
+    )
+    SELECT principal, method, key FROM looked ORDER BY principal, method, key OFFSET :most - 1
+    """
+).bindparams(
+    *(sa.bindparam(name, type_=sa.Text) for name in ("user", "principal", "method", "key")),
+    sa.bindparam("named", type_=sa.LargeBinary),
+    sa.bindparam("most", type_=sa.BigInteger),
+)
 _SHORT_BYTES: Final = 128
 """Texts below this length have one byte of length before them in an encoded message."""
 
@@ -54,16 +76,33 @@ class Eraser:
         self._statements = [bound(statement) for statement in statements]
         self._clock = clock
 
+    @property
+    def timers(self) -> dict[str, Handler]:
+        """What the service has to fire for it."""
+        return {FORGET_ANSWERS: self.forget}
+
     async def erase(self, delivery: Delivery, wish: Wish) -> None:
-        """Once for each wish."""
+        """What the service keeps, once for each wish."""
 
         async def work(tx: Transaction) -> None:
             for statement in self._statements:
                 await tx.execute(statement, {"user": wish.user})
-            await forget_answers(tx, wish.user)
-            tx.record(Erased(wish.erasure, self._clock.now()))
+            tx.schedule(FORGET_ANSWERS, wish.erasure, self._clock.now(), {"user": wish.user})
 
         await self._database.react(delivery, work)
+
+    async def forget(self, timer: DueTimer) -> None:
+        """Some of the answers; the last of them ends it."""
+
+        async def work(tx: Transaction) -> None:
+            now, user = self._clock.now(), timer.payload["user"]
+            place = await forget_answers(tx, user, timer.payload.get("place"))
+            if place is None:
+                tx.record(Erased(timer.key, now))
+            else:
+                tx.schedule(FORGET_ANSWERS, timer.key, now, {"user": user, "place": place})
+
+        await self._database.fire(timer, work)
 
 
 def bound(statement: str) -> Any:
@@ -71,12 +110,27 @@ def bound(statement: str) -> Any:
     return sa.text(statement).bindparams(sa.bindparam("user", type_=sa.Text))
 
 
-async def forget_answers(tx: Transaction, user: str) -> None:
-    """Empties the stored answers that were given to a person, and those to others that name him."""
+async def forget_answers(tx: Transaction, user: str, place: Sequence[str] | None) -> list[str] | None:
+    """Empties the stored answers that were given to a person, and those to others that name him, as far as
+    one transaction goes: from `place` on, from the beginning where it is None. Answers where to go on; None
+    at the end.
+    """
     name = user.encode()
     # With its length before it, a name is not found in a longer one.
     named = bytes([len(name)]) + name if len(name) < _SHORT_BYTES else name
-    await tx.execute(_FORGET_ANSWERS, {"user": user, "named": named})
+    principal, method, key = place or ("", "", "")
+    row = await tx.fetch_one(
+        _FORGET_SOME,
+        {
+            "user": user,
+            "named": named,
+            "principal": principal,
+            "method": method,
+            "key": key,
+            "most": ANSWERS,
+        },
+    )
+    return None if row is None else [row.principal, row.method, row.key]
 
 
 def wish_of(message: Any) -> Wish:

@@ -90,11 +90,15 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
     reactions = Reactions(
         database, projections=projections, requests=requests, record=record, gate=gate, clock=clock
     )
-    timers = Timers(database, requests=requests, clock=clock)
+    timers, eraser = Timers(database, requests=requests, clock=clock), Eraser(database, ERASURES, clock)
     return Service(
         add_servicers=partial(add_GatingServiceServicer_to_server, servicer),
-        subscriptions=subscriptions(reactions, Eraser(database, ERASURES, clock)),
-        timers={EXPIRY: timers.expire_order_request, REMINDER: timers.remind_of_order_request},
+        subscriptions=subscriptions(reactions, eraser),
+        timers={
+            EXPIRY: timers.expire_order_request,
+            REMINDER: timers.remind_of_order_request,
+            **eraser.timers,
+        },
     )
 
 

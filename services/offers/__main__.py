@@ -63,12 +63,14 @@ def build(runtime: Runtime[OffersConfig], *, origins: Origins | None = None) -> 
         templates=TemplatesOfTeam(database, templates, clock, ids),
         personal=PersonalRecords(database, KINDS),
     )
+    eraser = Eraser(database, ERASURES, clock)
     return Service(
         add_servicers=partial(add_OffersServiceServicer_to_server, servicer),
-        subscriptions=subscriptions(Reactions(database, offers, clock), Eraser(database, ERASURES, clock)),
+        subscriptions=subscriptions(Reactions(database, offers, clock), eraser),
         timers={
             EXPIRY: Timers(database, offers, clock).expire,
             RETIREMENT: Retirements(database, offers, clock).tell,
+            **eraser.timers,
         },
     )
 

@@ -109,6 +109,7 @@ def build(
     patience = timedelta(hours=config.auto_accept_hours)
     work = fulfilment.FulfilmentCommands(database, repository, book=book, clock=clock, patience=patience)
     charges, refunds = _payment_timers(runtime, repository, provider, owners)
+    eraser = Eraser(database, ERASURES, clock)
     servicer = OrdersServicer(
         commands,
         work,
@@ -120,9 +121,7 @@ def build(
     )
     return Service(
         partial(add_OrdersServiceServicer_to_server, servicer),
-        subscriptions=subscriptions(
-            reactions, AccountReactions(database, subscribed), Eraser(database, ERASURES, clock)
-        ),
+        subscriptions=subscriptions(reactions, AccountReactions(database, subscribed), eraser),
         broadcasts=broadcasts(listings),
         timers={
             **charges.handlers,
@@ -132,6 +131,7 @@ def build(
             ),
             ADDRESSES: AddressTimer(database, repository, offers).fetch,
             **_work_timers(runtime, repository),
+            **eraser.timers,
         },
         background={"sales": partial(keep_folding, database, SalesRepository())},
         close=stripe.close if stripe is not None else None,

@@ -131,7 +131,12 @@ class ErasureRepository:
         """What is kept about him; his profile is locked."""
         for statement in _ERASE_REST:
             await tx.execute(statement, {"user": user})
-        await forget_answers(tx, user)
+
+    async def forget_answers(
+        self, tx: Transaction, user: str, place: Sequence[str] | None
+    ) -> list[str] | None:
+        """Stored answers that were given to him or name him, as far as one transaction goes."""
+        return await forget_answers(tx, user, place)
 
     async def give_up_files(self, tx: Transaction, user: str) -> Sequence[tuple[str, str]]:
         """Takes his files out of use: the ids and keys of those that were not before."""

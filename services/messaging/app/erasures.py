@@ -78,6 +78,14 @@ class Erasures(Protocol):
         """What is kept about him; his profile is locked."""
         ...
 
+    async def forget_answers(
+        self, tx: Transaction, user: str, place: Sequence[str] | None
+    ) -> list[str] | None:
+        """Empties stored answers that were given to him or name him, as far as one transaction goes: from a
+        place on, from the beginning where it is None. Answers where to go on; None at the end.
+        """
+        ...
+
     async def give_up_files(self, tx: Transaction, user: str) -> Sequence[tuple[str, str]]:
         """Takes his files out of use: the ids and keys of those that were not before."""
         ...
@@ -188,22 +196,35 @@ class ErasureSteps:
             if found is None or OWN in found.confirmed:
                 return
             now = self._clock.now()
-            # Words first: their conversations are locked before any profile, as everywhere.
-            if await self._store.erase_words(tx, found.user, now=now):
-                await self._store.save(tx, domain.begun(found))
-                tx.schedule(ERASE, found.id, now)
+            if "place" not in timer.payload:
+                if await self._erase(tx, found, now):
+                    # Only now are answers looked through: from here on none is given that has his words.
+                    tx.schedule(ERASE, found.id, now, {"place": None})
                 return
-            for attachment, key in await self._store.give_up_files(tx, found.user):
-                tx.schedule(REMOVE, attachment, now, {"key": key})
-            if await self._store.files_left(tx, found.user):
-                tx.schedule(ERASE, found.id, now + FILE_CHECK)
-                return
-            await self._people.load_for_update(tx, found.user)
-            await self._leads.erased(tx, found.user)
-            await self._store.erase_rest(tx, found.user)
-            await self._confirm(tx, found, OWN)
+            place = await self._store.forget_answers(tx, found.user, timer.payload["place"])
+            if place is None:
+                await self._confirm(tx, found, OWN)
+            else:
+                tx.schedule(ERASE, found.id, now, {"place": place})
 
         await self._database.fire(timer, work)
+
+    async def _erase(self, tx: Transaction, found: Erasure, now: datetime) -> bool:
+        """As much as one transaction does; whether nothing is left but the answers."""
+        await self._store.save(tx, domain.begun(found))
+        # Words first: their conversations are locked before any profile, as everywhere.
+        if await self._store.erase_words(tx, found.user, now=now):
+            tx.schedule(ERASE, found.id, now)
+            return False
+        for attachment, key in await self._store.give_up_files(tx, found.user):
+            tx.schedule(REMOVE, attachment, now, {"key": key})
+        if await self._store.files_left(tx, found.user):
+            tx.schedule(ERASE, found.id, now + FILE_CHECK)
+            return False
+        await self._people.load_for_update(tx, found.user)
+        await self._leads.erased(tx, found.user)
+        await self._store.erase_rest(tx, found.user)
+        return True
 
     async def confirmed(self, delivery: Delivery, told: Confirmation) -> None:
         """Another service has done its part."""
