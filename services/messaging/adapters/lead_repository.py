@@ -73,6 +73,7 @@ _APPEND = text(
     bindparam("buyer", type_=Text),
     bindparam("time", type_=lead_entry.c.create_time.type),
 )
+_LAST_POSITION = select(lead_feed.c.last_position).where(lead_feed.c.seller == bindparam("seller"))
 _PERSON = (profile.c.display_name, profile.c.email, profile.c.email_state, profile.c.phone)
 _LEADS = select(lead, *_PERSON).outerjoin_from(lead, profile, profile.c.id == lead.c.buyer)
 _FEED = (
@@ -151,6 +152,10 @@ class LeadRepository:
             "time": changes[0].time,
         }
         await tx.execute(_APPEND, values)
+
+    async def last_position(self, tx: Transaction, seller: str) -> int:
+        """Of the feed."""
+        return int(await tx.scalar(_LAST_POSITION, {"seller": seller}) or 0)
 
     async def feed(
         self, tx: Transaction, seller: str, *, consent: ConsentType | None, after: int, limit: int

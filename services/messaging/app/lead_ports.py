@@ -43,6 +43,10 @@ class Leads(Protocol):
         """Adds to the feeds, at most one change to each. Sellers whose lead the buyer is not get nothing."""
         ...
 
+    async def last_position(self, tx: Transaction, seller: str) -> int:
+        """Of the feed: everything up to it can be read; 0 where there is nothing."""
+        ...
+
     async def feed(
         self, tx: Transaction, seller: str, *, consent: ConsentType | None, after: int, limit: int
     ) -> list[FeedItem]:

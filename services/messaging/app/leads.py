@@ -35,7 +35,7 @@ class ListLeads:
 
 @dataclass(frozen=True, slots=True)
 class LeadsPage:
-    """Items, and whether there are more behind them. `end`: the position where the page ends."""
+    """Items, and whether there are more behind them. `end`: the last position that was looked at."""
 
     items: tuple[FeedItem, ...]
     end: int
@@ -169,13 +169,17 @@ class LeadQueries:
         """A part of the feed."""
 
         async def work(tx: Transaction) -> LeadsPage:
+            # Read before the feed, so that nothing up to it is missed there.
+            last = 0 if query.consent is None else await self._leads.last_position(tx, query.seller)
             found = await self._leads.feed(
                 tx, query.seller, consent=query.consent, after=query.after, limit=query.size + 1
             )
             items = tuple(found[: query.size])
             await self._record(tx, call, tuple(each.shown for each in items), Means.LEADS_LISTED)
             end = items[-1].position if items else query.after
-            return LeadsPage(items, end, len(found) > query.size)
+            more = len(found) > query.size
+            # What does not match up to the end of the feed need not be looked at again.
+            return LeadsPage(items, end if more else max(end, last), more)
 
         return await self._database.transact(work)
 

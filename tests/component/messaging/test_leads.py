@@ -212,6 +212,9 @@ async def test_strangers_get_no_leads_and_nobody_decides_for_others(scene: Scene
     place = (await leads(scene)).next_since
     foreign = pb.ListLeadsRequest(parent="sellers/rival", since=place)
     assert (await refused(scene.of(RIVAL).ListLeads(foreign))).reason == "PAGE_TOKEN_INVALID"
+    # What does not match is passed by, and not looked at again.
+    assert changes(await leads(scene, consent=MARKETING)) == []
+    assert (await leads(scene, consent=MARKETING)).next_since == place
     assert (await leads(scene, since=place, consent=MARKETING)).next_since == place
     for sent in ("x", place[:-2]):
         garbled = pb.ListLeadsRequest(parent=ACME, since=sent)
