@@ -21,11 +21,11 @@ from services.messaging.domain.consent import ConsentType, Decision, given
 from services.messaging.domain.conversation import Conversation
 from services.messaging.domain.lead import (
     Change,
-    ContactData,
     FeedItem,
     Lead,
     ShownLead,
     Source,
+    contact_data,
     shown,
     source_of,
 )
@@ -205,7 +205,12 @@ def _shown_lead(row: Row[Any], decisions: Collection[Decision]) -> ShownLead:
         last_contact_time=row.last_contact_time,
         erased=row.buyer == "",
     )
-    proved = row.email_state == EmailState.VERIFIED.value
-    contact = ContactData(row.display_name or "", row.email if proved else "", row.phone or "")
+    # Without a profile there is nothing.
+    contact = contact_data(
+        display_name=row.display_name or "",
+        email=row.email or "",
+        email_state=EmailState(row.email_state or EmailState.NONE),
+        phone=row.phone or "",
+    )
     held = given(decisions, row.seller)
     return shown(found, tuple(held[kind] for kind in ConsentType if kind in held), contact)

@@ -16,8 +16,16 @@ from services.messaging.app.lead_ports import Consents, Disclosures, LeadChange,
 from services.messaging.app.profiles import Profiles
 from services.messaging.domain.consent import ConsentType, Decision, given, holding
 from services.messaging.domain.conversation import Conversation
-from services.messaging.domain.lead import Change, Disclosure, FeedItem, Means, ShownLead
-from services.messaging.domain.profile import EmailState, Profile
+from services.messaging.domain.lead import (
+    Change,
+    ContactData,
+    Disclosure,
+    FeedItem,
+    Means,
+    ShownLead,
+    contact_data,
+)
+from services.messaging.domain.profile import Profile
 
 PAGE_ROWS: Final = 500
 """Leads that the table reads at once."""
@@ -209,7 +217,11 @@ class LeadQueries:
         )
 
 
-def _contact(profile: Profile) -> tuple[str, str, str]:
+def _contact(profile: Profile) -> ContactData:
     """What a consent shows of a profile."""
-    proved = profile.email_state is EmailState.VERIFIED
-    return profile.display_name, profile.email if proved else "", profile.phone
+    return contact_data(
+        display_name=profile.display_name,
+        email=profile.email,
+        email_state=profile.email_state,
+        phone=profile.phone,
+    )

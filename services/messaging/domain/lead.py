@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from services.messaging.domain.consent import ConsentType, Decision
+from services.messaging.domain.profile import EmailState
 
 
 class Change(StrEnum):
@@ -102,6 +103,11 @@ class Disclosure:
     reader: str
     conversation: str
     time: datetime
+
+
+def contact_data(*, display_name: str, email: str, email_state: EmailState, phone: str) -> ContactData:
+    """What of a profile can be shown: an address only where it is proved to be his."""
+    return ContactData(display_name, email if email_state is EmailState.VERIFIED else "", phone)
 
 
 def shown(lead: Lead, consents: tuple[Decision, ...], contact: ContactData) -> ShownLead:
