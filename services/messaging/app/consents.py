@@ -48,14 +48,10 @@ class ConsentCommands:
 
         async def work(tx: Transaction) -> Decision:
             await self._people.load_for_update(tx, command.user)
-            standing = await self._book.standing(tx, command.user, command.seller, command.type)
-            if standing is not None and standing.granted is command.granted:
-                return standing
             decision = Decision(
                 command.user, command.seller, command.type, command.granted, self._clock.now()
             )
-            await self._book.decided(tx, command.user, decision)
-            return decision
+            return await self._book.decided(tx, decision)
 
         return await self._database.command(call, work)
 

@@ -14,7 +14,7 @@ from chassis.kernel.ids import Ids
 from chassis.kernel.page import Cursor, Page, PageRequest
 from services.messaging.app.lead_ports import Consents, Disclosures, LeadChange, Leads
 from services.messaging.app.profiles import Profiles
-from services.messaging.domain.consent import ConsentType, Decision, given, holding
+from services.messaging.domain.consent import ConsentType, Decision, added, given, standing
 from services.messaging.domain.conversation import Conversation
 from services.messaging.domain.lead import (
     Change,
@@ -128,13 +128,16 @@ class LeadBook:
                 changes.append(LeadChange(seller, after.user, change, tuple(held), now))
         await self._leads.append(tx, changes)
 
-    async def decided(self, tx: Transaction, user: str, decision: Decision) -> None:
-        """Keeps a decision of a person whose profile is locked, and tells the sellers for whom it changes
-        something.
+    async def decided(self, tx: Transaction, decision: Decision) -> Decision:
+        """Keeps what a person decided, whose profile is locked, and tells the sellers for whom it changes
+        something. Where the same holds already, that decision is answered and nothing done.
         """
-        before = await self._consents.decisions(tx, user)
+        user, before = decision.user, await self._consents.decisions(tx, decision.user)
+        found = standing(before, decision.seller, decision.type)
+        if found is not None and found.granted is decision.granted:
+            return found
         await self._consents.add(tx, decision)
-        after = await self._consents.decisions(tx, user)
+        after = added(before, decision)
         change = Change.CONSENT_GIVEN if decision.granted else Change.CONSENT_WITHDRAWN
         changes = []
         for seller in await self._leads.sellers_of(tx, user):
@@ -145,6 +148,7 @@ class LeadBook:
                     LeadChange(seller, user, change, consents, decision.time, decision.conversation)
                 )
         await self._leads.append(tx, changes)
+        return decision
 
     async def erased(self, tx: Transaction, user: str) -> None:
         """The person is erased: every feed that names him ends his lead. His profile is locked."""
@@ -154,14 +158,6 @@ class LeadBook:
             for seller in await self._leads.sellers_of(tx, user)
         ]
         await self._leads.append(tx, changes)
-
-    async def standing(self, tx: Transaction, user: str, seller: str, kind: ConsentType) -> Decision | None:
-        """The decision that holds for a seller, or (empty) for all of them alike; None where none does."""
-        decisions = await self._consents.decisions(tx, user)
-        if not seller and any(each.seller and each.type is kind for each in decisions):
-            newest = max((each for each in decisions if each.type is kind), key=lambda each: each.position)
-            return newest if not newest.seller else None
-        return holding(decisions, seller).get(kind)
 
 
 class LeadQueries:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -42,3 +42,18 @@ def holding(decisions: Iterable[Decision], seller: str) -> dict[ConsentType, Dec
 def given(decisions: Iterable[Decision], seller: str) -> dict[ConsentType, Decision]:
     """The consents that a seller has."""
     return {kind: each for kind, each in holding(decisions, seller).items() if each.granted}
+
+
+def standing(decisions: Iterable[Decision], seller: str, kind: ConsentType) -> Decision | None:
+    """The decision that holds for a seller, or (empty) for all of them alike; None where none does."""
+    of_kind = [each for each in decisions if each.type is kind]
+    if not seller and any(each.seller for each in of_kind):
+        newest = max(of_kind, key=lambda each: each.position)
+        return newest if not newest.seller else None
+    return holding(of_kind, seller).get(kind)
+
+
+def added(decisions: Collection[Decision], made: Decision) -> list[Decision]:
+    """The decisions with one more behind all others."""
+    last = max((each.position for each in decisions), default=0)
+    return [*decisions, replace(made, position=last + 1)]
