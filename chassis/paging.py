@@ -11,15 +11,15 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
 
-from chassis.kernel.page import Cursor, PageRequest
+from chassis.kernel.page import Cursor, Page, PageRequest
 from chassis.kernel.refusal import Refusal, invalid
 
 DEFAULT_SIZE: Final = 50
@@ -27,6 +27,8 @@ MAX_SIZE: Final = 1_000
 MAX_TOKEN_LENGTH: Final = 2_048
 _CHECKSUM_BYTES: Final = 8
 _NUMBERS_BELOW: Final = 2**63
+
+T = TypeVar("T")
 
 Facets = Mapping[str, tuple[sa.ColumnElement[Any], Sequence[Any]]]
 """By a name of the caller's choice: a column or an expression, and the values that are wanted of it."""
@@ -80,6 +82,17 @@ def position_of(cursor: Cursor | None) -> int:
         raise _token_invalid()
     number: int = _value(cursor[0], int)
     return number
+
+
+async def all_pages(
+    read: Callable[[PageRequest], Awaitable[Page[T]]], *, size: int
+) -> AsyncIterator[Page[T]]:
+    """One page after the other until the last; at least one, which may be empty."""
+    page = await read(PageRequest(size))
+    yield page
+    while page.next_cursor is not None:
+        page = await read(PageRequest(size, page.next_cursor))
+        yield page
 
 
 def keyset(

@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Final
 
 from google.api.httpbody_pb2 import HttpBody
-from google.protobuf.any_pb2 import Any as AnyMessage
 
 from chassis.kernel.clock import utc_text
-from parley.type.v1.download_pb2 import Download
+from chassis.wire import file_piece
 
 CONTENT_TYPE: Final = "text/csv; charset=utf-8; header=present"
 # Spreadsheets compute cells that begin like this, and what stands in them are anybody's words.
@@ -21,17 +20,13 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def first_piece(filename: str, headings: Sequence[str], lines: Iterable[Sequence[str]]) -> HttpBody:
     """The headings and some lines; it says how the file is called."""
-    body = HttpBody(content_type=CONTENT_TYPE, data=_written([headings]) + piece(lines).data)
-    named = AnyMessage()
-    named.Pack(Download(filename=filename))
-    body.extensions.append(named)
-    return body
+    return file_piece(CONTENT_TYPE, _written([headings]) + piece(lines).data, filename=filename)
 
 
 def piece(lines: Iterable[Sequence[str]]) -> HttpBody:
     """Some more lines. A cell that would be computed begins with an apostrophe."""
     safe = ([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in line] for line in lines)
-    return HttpBody(content_type=CONTENT_TYPE, data=_written(safe))
+    return file_piece(CONTENT_TYPE, _written(safe))
 
 
 def time_cell(instant: datetime | None) -> str:

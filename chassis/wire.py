@@ -1,4 +1,4 @@
-"""Values that every service's wire translates: time, money, the actions of a resource."""
+"""Values that every service's wire translates: time, money, the actions of a resource, files."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money as WireMoney
 
 from chassis.kernel.machine import ActionState
 from chassis.kernel.money import Money, from_units_nanos
 from chassis.kernel.refusal import invalid
+from parley.type.v1.download_pb2 import Download
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EXPLANATIONS = {
@@ -78,3 +81,13 @@ def write_actions(resource: Any, actions: Iterable[ActionState], *, explanations
                 reason=action.reason,
                 explanation=explanations.get(action.reason) or EXPLANATIONS.get(action.reason, ""),
             )
+
+
+def file_piece(content_type: str, data: bytes, *, filename: str = "") -> HttpBody:
+    """Bytes of a file that is downloaded; at least its first piece says how it is called."""
+    body = HttpBody(content_type=content_type, data=data)
+    if filename:
+        named = AnyMessage()
+        named.Pack(Download(filename=filename))
+        body.extensions.append(named)
+    return body

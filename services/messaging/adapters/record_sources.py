@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
-import sqlalchemy as sa
 
 from chassis.db import Database
+from chassis.erasure import bound
 from chassis.kernel.page import Cursor, Page, PageRequest
 from chassis.personal_data import PersonalRecord, records
 from parley.gating.v1 import personal_data_pb2 as gating
@@ -20,7 +20,7 @@ from parley.orders.v1.orders_service_pb2_grpc import OrdersServiceStub
 from services.messaging.adapters.personal_data import KINDS, UPLOADED
 from services.messaging.app.personal_data import PAGE_RECORDS, Upload
 
-_UPLOADED = sa.text(UPLOADED).bindparams(sa.bindparam("user", type_=sa.Text))
+_UPLOADED = bound(UPLOADED)
 
 
 class OwnRecords:

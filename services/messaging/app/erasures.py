@@ -15,7 +15,7 @@ from chassis.kernel.ids import Ids
 from chassis.kernel.refusal import not_found
 from services.messaging.app.attachments import REMOVE
 from services.messaging.app.leads import LeadBook
-from services.messaging.app.profiles import Profiles
+from services.messaging.app.profiles import Profiles, require_own_or_operator
 from services.messaging.domain import erasure as domain
 from services.messaging.domain import refusals
 from services.messaging.domain.erasure import Erasure, ErasureRequested
@@ -138,7 +138,7 @@ class ErasureCommands:
 
     async def erase(self, call: Call, user: str) -> Erasure:
         """Begins it. Refusals: NOT_FOUND, ERASURE_HELD, UNAVAILABLE."""
-        _require_allowed(call, user, user)
+        require_own_or_operator(call, user, user)
         await self._database.replay(call)
         under_way = await self._database.read(lambda tx: self._store.find_open(tx, user))
         if under_way is None:
@@ -172,7 +172,7 @@ class ErasureCommands:
         found = await self._database.read(lambda tx: self._store.find(tx, name.rpartition("/")[2]))
         if found is None:
             raise not_found(name)
-        _require_allowed(call, found.user, name)
+        require_own_or_operator(call, found.user, name)
         return found
 
 
@@ -241,8 +241,3 @@ class ErasureSteps:
         await self._store.save(tx, changed)
         if done is not None:
             tx.record(done)
-
-
-def _require_allowed(call: Call, user: str, name: str) -> None:
-    if user != call.principal and not call.caller.is_operator:
-        raise not_found(name)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
-from chassis.kernel.page import Cursor, Page, PageRequest
+from chassis.kernel.page import Page, PageRequest
+from chassis.paging import all_pages
 from services.messaging.app.lead_ports import Consents, Disclosures, LeadChange, Leads
 from services.messaging.app.profiles import Profiles
 from services.messaging.domain.consent import ConsentType, Decision, added, given, standing
@@ -192,12 +194,10 @@ class LeadQueries:
         return self._pieces(call, query)
 
     async def _pieces(self, call: Call, query: ExportLeads) -> AsyncIterator[Piece]:
-        cursor: Cursor | None = None
         is_first = True
-        while is_first or cursor is not None:
-            page = await self._page(call, query, PageRequest(PAGE_ROWS, cursor))
+        async for page in all_pages(partial(self._page, call, query), size=PAGE_ROWS):
             yield Piece(page.items, is_first)
-            cursor, is_first = page.next_cursor, False
+            is_first = False
 
     async def _page(self, call: Call, query: ExportLeads, request: PageRequest) -> Page[ShownLead]:
         async def work(tx: Transaction) -> Page[ShownLead]:

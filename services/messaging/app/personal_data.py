@@ -10,9 +10,9 @@ from typing import Final, Protocol
 from chassis.call import Call
 from chassis.kernel.clock import Clock
 from chassis.kernel.page import Cursor, Page
-from chassis.kernel.refusal import not_found
 from chassis.personal_data import PersonalRecord
 from services.messaging.app.attachment_ports import FileStore
+from services.messaging.app.profiles import require_own_or_operator
 
 PAGE_RECORDS: Final = 200
 """Records that are asked for at once."""
@@ -110,8 +110,7 @@ class PersonalDataExport:
 
     async def export(self, call: Call, user: str) -> AsyncIterator[bytes]:
         """The bytes of the archive. Refusals: NOT_FOUND; UNAVAILABLE where a service does not answer."""
-        if user != call.principal and not call.caller.is_operator:
-            raise not_found(user)
+        require_own_or_operator(call, user, user)
         # Asked before anything is sent: what cannot be answered now is refused, not cut.
         first = [await source.page(user, None) for source in self._sources]
         return self._pieces(user, first)

@@ -144,3 +144,9 @@ def require_own(call: Call, user: str) -> None:
     """Everybody has one profile, and may not learn of another. Refusal NOT_FOUND."""
     if user != call.principal:
         raise not_found(f"{user}/profile")
+
+
+def require_own_or_operator(call: Call, user: str, name: str) -> None:
+    """What is kept about a person concerns him and the operator alone. Refusal NOT_FOUND, of `name`."""
+    if user != call.principal and not call.caller.is_operator:
+        raise not_found(name)

@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from google.api.httpbody_pb2 import HttpBody
-from google.protobuf.any_pb2 import Any as AnyMessage
 
 from chassis.kernel.refusal import invalid
-from chassis.wire import timestamp
+from chassis.wire import file_piece, timestamp
 from parley.messaging.v1 import attachment_pb2 as pb
-from parley.type.v1.download_pb2 import Download
 from services.messaging.app.attachments import Piece, UploadAttachment
 from services.messaging.domain.attachment import Attachment, Kind
 from services.messaging.wire.values import SIDES
@@ -68,9 +66,4 @@ def upload_response(attachment: Attachment) -> pb.UploadAttachmentResponse:
 
 def download_piece(piece: Piece) -> HttpBody:
     """Encodes a piece of DownloadAttachment."""
-    body = HttpBody(content_type=CONTENT_TYPE, data=piece.data)
-    if piece.filename:
-        named = AnyMessage()
-        named.Pack(Download(filename=piece.filename))
-        body.extensions.append(named)
-    return body
+    return file_piece(CONTENT_TYPE, piece.data, filename=piece.filename)

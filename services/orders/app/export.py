@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final, Protocol
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.money import Money
-from chassis.kernel.page import Cursor, Page, PageRequest
+from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import invalid
+from chassis.paging import all_pages
 from services.orders.domain.commerce import LineItem
 from services.orders.domain.order import State
 
@@ -91,12 +93,10 @@ class OrderExport:
         return self._pieces(ExportOrders(query.seller, query.start, end, query.states))
 
     async def _pieces(self, query: ExportOrders) -> AsyncIterator[Piece]:
-        cursor: Cursor | None = None
         is_first = True
-        while is_first or cursor is not None:
-            page = await self._page(query, PageRequest(PAGE_ROWS, cursor))
+        async for page in all_pages(partial(self._page, query), size=PAGE_ROWS):
             yield Piece(page.items, is_first)
-            cursor, is_first = page.next_cursor, False
+            is_first = False
 
     async def _page(self, query: ExportOrders, request: PageRequest) -> Page[ExportedOrder]:
         return await self._database.read(lambda tx: self._orders.page(tx, query, request))

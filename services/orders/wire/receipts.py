@@ -11,11 +11,9 @@ from html import escape
 from typing import Final
 
 from google.api.httpbody_pb2 import HttpBody
-from google.protobuf.any_pb2 import Any as AnyMessage
 
-from chassis.wire import optional_timestamp, timestamp, wire_money
+from chassis.wire import file_piece, optional_timestamp, timestamp, wire_money
 from parley.orders.v1 import receipt_pb2
-from parley.type.v1.download_pb2 import Download
 from services.orders.app.receipts import GetReceipt
 from services.orders.domain.offline import PROVIDER, Means
 from services.orders.domain.payment import Purpose
@@ -107,9 +105,7 @@ def receipt_page(receipt: Receipt) -> HttpBody:
     text = _PAGE.format(
         number=escape(receipt.number), facts="\n".join(_facts(receipt)), tables="\n".join(_tables(receipt))
     )
-    named = AnyMessage()
-    named.Pack(Download(filename=f"receipt-{receipt.number}.html"))
-    return HttpBody(content_type=CONTENT_TYPE, data=text.encode(), extensions=[named])
+    return file_piece(CONTENT_TYPE, text.encode(), filename=f"receipt-{receipt.number}.html")
 
 
 def _facts(receipt: Receipt) -> Iterable[str]:
