@@ -1,4 +1,4 @@
-"""Readiness over HTTP, asked with as little machinery as possible."""
+"""Readiness and life over HTTP, asked with as little machinery as possible."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ async def http_ok(host: str, port: int, path: str = "/readyz") -> bool:
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             return await _get(host, port, path) == b"200"
+    except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        return False
+
+
+async def http_answers(host: str, port: int, seconds: float, path: str = "/healthz") -> bool:
+    """Whether `GET path` is answered at all within so many seconds, whatever the answer is."""
+    try:
+        async with asyncio.timeout(seconds):
+            return bool(await _get(host, port, path))
     except (OSError, TimeoutError, asyncio.IncompleteReadError):
         return False
 

@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 from stack.failure import StackError
 from stack.leash import Command, Leash, signal_group
 from stack.lifecycle import Event, Lifecycle, Phase, RestartPolicy
+from stack.liveness import Answers, Patience, silence
 from stack.logs import Console, LogFile, render
 
 LAST_LINES: Final = 8
@@ -33,7 +34,8 @@ class Program:
     """A program to keep alive.
 
     `stage` orders the stop: the highest goes first, equal ones together. After `stop_signal` a program has
-    `stop_grace_seconds`, then it is killed. `prepare` runs before each start.
+    `stop_grace_seconds`, then it is killed. `prepare` runs before each start. One that has `answers` is
+    killed and started again when it hangs.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_grace_seconds: float = 15.0
     prepare: Callable[[], Awaitable[None]] | None = None
+    answers: Answers | None = None
     is_python: bool = False
 
 
@@ -58,6 +61,7 @@ class Supervised:
         self.ended = asyncio.Event()
         self.changed = asyncio.Event()
         self.last_failure = ""
+        self.killed_because = ""
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -87,12 +91,14 @@ class Supervisor:
         console: Console,
         *,
         policy: RestartPolicy | None = None,
+        patience: Patience | None = None,
         verbose: bool = False,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._logs = logs
         self._console = console
         self._policy = policy or RestartPolicy()
+        self._patience = patience or Patience()
         self._verbose = verbose
         self._on_change = on_change
         self._leash = Leash()
@@ -235,6 +241,17 @@ class Supervisor:
             self._move(supervised, Event.PROBED_READY)
             if again:
                 self._console.say(supervised.program.name, f"ready again (process {pid})")
+        await self._kill_when_hung(supervised, pid)
+
+    async def _kill_when_hung(self, supervised: Supervised, pid: int) -> None:
+        answers = supervised.program.answers
+        if answers is None or not self._patience.seconds:
+            return
+        await silence(answers, self._patience)
+        # While it stops, its grace is the limit.
+        if supervised.life.phase is Phase.READY and supervised.pid == pid:
+            supervised.killed_because = f"gave no answer for {self._patience.seconds:g} s and was killed"
+            signal_group(pid, signal.SIGKILL)
 
     async def _until_ready(self, supervised: Supervised) -> None:
         while not supervised.life.ever_ready:
@@ -280,7 +297,8 @@ class Supervisor:
             process = supervised.process
             if process is not None and process.poll() is not None:
                 self._leash.release(process)
-                supervised.last_failure = explain_exit(process.returncode)
+                supervised.last_failure = supervised.killed_because or explain_exit(process.returncode)
+                supervised.killed_because = ""
                 supervised.process = None
                 supervised.ended.set()
         for pid, (process, ended) in list(self._one_shots.items()):

@@ -12,6 +12,7 @@ from typing import Final
 from stack import nats_server, probes
 from stack.environment import Environments
 from stack.leash import Command
+from stack.liveness import Answers
 from stack.ports import LOOPBACK, SERVICES, Ports
 from stack.postgres_server import Cluster
 from stack.supervisor import Program
@@ -73,6 +74,7 @@ def services(ports: Ports, environments: Environments) -> list[Program]:
             stage=_SERVICE_STAGE,
             addresses={"grpc": ports.address(name), "metrics": ports.address(f"{name} metrics")},
             stop_grace_seconds=environments.stop_grace_seconds(name),
+            answers=_http_answers(ports[f"{name} metrics"]),
             is_python=True,
         )
         for name in SERVICES
@@ -88,6 +90,8 @@ def gateway(ports: Ports, environments: Environments) -> Program:
         stage=_GATEWAY_STAGE,
         addresses={"http": ports.address("gateway"), "metrics": ports.address("gateway metrics")},
         stop_grace_seconds=environments.stop_grace_seconds("gateway"),
+        # Not its own port, where whoever keeps all its connections busy would be taken for its silence.
+        answers=_http_answers(ports["gateway metrics"]),
         is_python=True,
     )
 
@@ -97,3 +101,10 @@ def _http_probe(port: int) -> Callable[[int], Awaitable[bool]]:
         return await probes.http_ok(LOOPBACK, port)
 
     return probe
+
+
+def _http_answers(port: int) -> Answers:
+    async def answers(seconds: float) -> bool:
+        return await probes.http_answers(LOOPBACK, port, seconds)
+
+    return answers

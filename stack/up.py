@@ -18,6 +18,7 @@ from stack.environment import Environments, External
 from stack.failure import StackError
 from stack.keys import AUDIENCE, ISSUER, are_complete
 from stack.leash import Command, signal_group
+from stack.liveness import Patience
 from stack.logs import Console
 from stack.mail_page import MailPage
 from stack.ports import SERVICES, Ports, choose
@@ -84,7 +85,11 @@ class Start:
         self._started = time.monotonic()
         self._asked_to_stop = 0.0
         self._supervisor = Supervisor(
-            folder.logs, self._console, verbose=options.verbose, on_change=self._publish
+            folder.logs,
+            self._console,
+            patience=Patience.of(environ),
+            verbose=options.verbose,
+            on_change=self._publish,
         )
 
     async def run(self) -> int:

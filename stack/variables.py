@@ -6,7 +6,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Final
 
-from stack import accounts, data_folder
+from stack import accounts, data_folder, liveness
 
 _NAME_WIDTH: Final = 26
 _TEXT_WIDTH: Final = 84
@@ -58,6 +58,13 @@ VARIABLES: Final = (
         "host:port",
         "",
         "A real mail server instead of the page that shows the mails.",
+    ),
+    Variable(
+        liveness.VARIABLE,
+        "a number of seconds",
+        f"{liveness.DEFAULT_SECONDS:g}",
+        "After how long without an answer a service or the gateway is killed and started again; 0: never, "
+        "for whoever stops in a debugger.",
     ),
     Variable(
         accounts.USER_VARIABLE,

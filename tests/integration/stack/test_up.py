@@ -28,6 +28,7 @@ from tests.integration.stack.installation import (
 )
 from tests.integration.stack.waiting import until
 
+HANG_SECONDS = 3.0
 SUPERVISOR_LIMIT_BYTES = 45 * 1024 * 1024
 
 
@@ -85,8 +86,10 @@ def test_a_token_is_signed_by_the_published_key_for_the_names_of_the_stack(stand
 
 
 @pytest.mark.parametrize("name", ["offers", pytest.param("gateway", marks=pytest.mark.faults)])
-def test_a_crash_is_explained_and_repaired(stacks: Stacks, name: str) -> None:
-    stack = stacks().start()
+def test_a_crash_and_a_hang_are_explained_and_repaired(stacks: Stacks, name: str) -> None:
+    stack = stacks(environment={"PARLEY_STACK_HANG_SECONDS": f"{HANG_SECONDS:g}"}).start()
+    # Meanwhile another one hangs: it exists, but nothing in it turns.
+    os.kill(stack.pid("orders"), signal.SIGSTOP)
     before = stack.pid(name)
     addresses = stack.state()["processes"][name]["addresses"]
     ask(addresses.get("grpc") or addresses["http"], "CRASH 7")
@@ -95,7 +98,9 @@ def test_a_crash_is_explained_and_repaired(stacks: Stacks, name: str) -> None:
     assert "Boom: the last words" in stack.output()
     assert "error asked to crash because=CRASH 7" in stack.output()
     assert stack.pid(name) != before
-    assert shown(stack) == {**dict.fromkeys(PROCESSES, "ready 0"), name: "ready 1"}
+    until(lambda: "orders    | ready again" in stack.output(), "the hung one restarted")
+    assert f"orders    | gave no answer for {HANG_SECONDS:g} s and was killed; restarts" in stack.output()
+    assert shown(stack) == {**dict.fromkeys(PROCESSES, "ready 0"), name: "ready 1", "orders": "ready 1"}
     for server in ("postgres", "nats"):
         os.kill(stack.pid(server), signal.SIGKILL)
         until(lambda server=server: f"{server:<10}| ready again" in stack.output(), f"{server} restarted")  # type: ignore[misc]
