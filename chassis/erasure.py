@@ -105,9 +105,10 @@ class Eraser:
         await self._database.fire(timer, work)
 
 
-def bound(statement: str) -> Any:
-    """A statement about `:user`."""
-    return sa.text(statement).bindparams(sa.bindparam("user", type_=sa.Text))
+def bound(statement: str, **kinds: Any) -> Any:
+    """A statement about `:user`; `kinds` are the types of what else it names."""
+    named = {"user": sa.Text, **kinds}
+    return sa.text(statement).bindparams(*(sa.bindparam(name, type_=kind) for name, kind in named.items()))
 
 
 async def forget_answers(tx: Transaction, user: str, place: Sequence[str] | None) -> list[str] | None:

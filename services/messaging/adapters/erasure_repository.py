@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Row, bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from chassis.db import Transaction
 from chassis.erasure import bound, forget_answers
@@ -39,25 +39,38 @@ WITH wiped AS (
 SELECT count(*) FROM wiped
 """
 """Empties the messages that `<found>` selects, and answers how many."""
-_OF_PERSON: Final = """
-SELECT conversation_id, id FROM timeline_entry
-WHERE author = :user AND kind IS NOT NULL AND erase_time IS NULL LIMIT :batch
+_WORDS: Final = "author = :user AND kind IS NOT NULL AND erase_time IS NULL"
+_ABOUT: Final = "buyer = :user AND (title <> '' OR summary <> '' OR feedback_text <> '')"
+# Forwards to him: those that put him in copy, and those to his address alone.
+_FORWARDED: Final = """
+address <> '' AND (user_name = :user
+    OR lower(address) = (SELECT lower(email) FROM profile WHERE id = :user AND email <> ''))
 """
-_CONVERSATIONS: Final = """
+# Before anything in them, and in the order of their ids: so nobody waits in a circle.
+_LOCK_CONVERSATIONS: Final = f"""
+SELECT id FROM conversation WHERE id IN (
+    (SELECT conversation_id FROM timeline_entry WHERE {_WORDS} LIMIT :batch)
+    UNION ALL (SELECT id FROM conversation WHERE {_ABOUT} LIMIT :batch)
+    UNION ALL (SELECT conversation_id FROM conversation_forward WHERE {_FORWARDED} LIMIT :batch)
+) ORDER BY id FOR UPDATE
+"""  # noqa: S608 -- constants of ours
+_OF_PERSON: Final = f"""
+SELECT conversation_id, id FROM timeline_entry WHERE {_WORDS} AND conversation_id = ANY(:keys) LIMIT :batch
+"""  # noqa: S608
+_CONVERSATIONS: Final = f"""
 UPDATE conversation SET title = '', summary = '',
     feedback_text = CASE WHEN feedback_text IS NULL THEN NULL ELSE '' END
-WHERE buyer = :user AND (title <> '' OR summary <> '' OR feedback_text <> '')
-"""
-# Forwards to him: those that put him in copy, and those to his address alone. A forward's entry has its id.
-_FORWARDS: Final = """
+WHERE {_ABOUT} AND id = ANY(:keys)
+"""  # noqa: S608
+# A forward's entry has its id.
+_FORWARDS: Final = f"""
 WITH made AS (
-    UPDATE conversation_forward AS forward SET address = '' WHERE address <> '' AND (user_name = :user
-        OR lower(address) = (SELECT lower(email) FROM profile WHERE id = :user AND email <> ''))
+    UPDATE conversation_forward SET address = '' WHERE {_FORWARDED} AND conversation_id = ANY(:keys)
     RETURNING conversation_id, id
 )
 UPDATE timeline_entry AS entry SET address = NULL FROM made
 WHERE entry.conversation_id = made.conversation_id AND entry.id = made.id
-"""
+"""  # noqa: S608
 _PROFILE: Final = """
 UPDATE profile SET version = version + 1, display_name = '', email = '', email_state = 'none', phone = '',
     locale = '', time_zone = '', auto_translate = '', choices = '{}'
@@ -90,10 +103,15 @@ RETURNING id::text AS id, key
 _FILES_LEFT: Final = "SELECT count(*) FROM attachment WHERE author = :user"
 
 
-_ERASE_MESSAGES = bound(WIPED.replace("<found>", _OF_PERSON)).bindparams(
-    bindparam("now", type_=sa.DateTime(timezone=True)), bindparam("batch", type_=sa.BigInteger)
+_KEYS: Final = ARRAY(sa.Text)
+_LOCK_OF_PERSON = bound(_LOCK_CONVERSATIONS, batch=sa.BigInteger)
+_ERASE_MESSAGES = bound(
+    WIPED.replace("<found>", _OF_PERSON), now=sa.DateTime(timezone=True), keys=_KEYS, batch=sa.BigInteger
 )
+_ERASE_ABOUT = [bound(statement, keys=_KEYS) for statement in (_CONVERSATIONS, _FORWARDS)]
 _ERASE_REST = [bound(statement) for statement in _REST]
+_GIVE_UP_FILES = bound(_FILES)
+_COUNT_FILES = bound(_FILES_LEFT)
 
 
 class ErasureRepository:
@@ -121,11 +139,14 @@ class ErasureRepository:
 
     async def erase_words(self, tx: Transaction, user: str, *, now: datetime) -> bool:
         """What he wrote, as far as one transaction goes; whether something was left to do."""
-        values = {"user": user, "now": now, "batch": BATCH}
-        changed = int(await tx.scalar(_ERASE_MESSAGES, values))
-        for statement in (_CONVERSATIONS, _FORWARDS):
-            changed += (await tx.execute(bound(statement), {"user": user})).rowcount
-        return changed > 0
+        locked = await tx.fetch_all(_LOCK_OF_PERSON, {"user": user, "batch": BATCH})
+        if not locked:
+            return False
+        values = {"user": user, "keys": [row.id for row in locked]}
+        await tx.execute(_ERASE_MESSAGES, {**values, "now": now, "batch": BATCH})
+        for statement in _ERASE_ABOUT:
+            await tx.execute(statement, values)
+        return True
 
     async def erase_rest(self, tx: Transaction, user: str) -> None:
         """What is kept about him; his profile is locked."""
@@ -140,11 +161,11 @@ class ErasureRepository:
 
     async def give_up_files(self, tx: Transaction, user: str) -> Sequence[tuple[str, str]]:
         """Takes his files out of use: the ids and keys of those that were not before."""
-        return [(row.id, row.key) for row in await tx.fetch_all(bound(_FILES), {"user": user})]
+        return [(row.id, row.key) for row in await tx.fetch_all(_GIVE_UP_FILES, {"user": user})]
 
     async def files_left(self, tx: Transaction, user: str) -> int:
         """How many files of his are not removed yet."""
-        return int(await tx.scalar(bound(_FILES_LEFT), {"user": user}) or 0)
+        return int(await tx.scalar(_COUNT_FILES, {"user": user}) or 0)
 
 
 def _columns(found: Erasure) -> dict[str, Any]:

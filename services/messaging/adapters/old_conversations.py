@@ -14,11 +14,15 @@ from services.messaging.adapters.erasure_repository import WIPED
 
 CONVERSATIONS: Final = 50
 """Conversations that one transaction looks at."""
-_CLOSED: Final = """
-SELECT id FROM conversation
-WHERE close_time IS NOT NULL AND (erase_time IS NULL OR erase_time < close_time) AND close_time < :before
-ORDER BY close_time LIMIT :most FOR UPDATE
+_OLD: Final = """
+close_time IS NOT NULL AND (erase_time IS NULL OR erase_time < close_time) AND close_time < :before
 """
+# In the order of their ids, like everything that locks several.
+_CLOSED: Final = f"""
+SELECT id FROM conversation WHERE {_OLD}
+    AND id IN (SELECT id FROM conversation WHERE {_OLD} ORDER BY close_time LIMIT :most)
+ORDER BY id FOR UPDATE
+"""  # noqa: S608 -- constants of ours
 _OF_CONVERSATIONS: Final = """
 SELECT conversation_id, id FROM timeline_entry
 WHERE conversation_id = ANY(:keys) AND kind IS NOT NULL AND erase_time IS NULL LIMIT :batch

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from chassis.testing.producer import ForeignProducer
 from chassis.testing.service import free_address
 from parley.messaging.v1 import erasure_pb2 as pb
 from services.messaging.__main__ import DEFINITION
-from services.messaging.adapters.erasure_repository import BATCH
+from services.messaging.adapters.erasure_repository import BATCH, ErasureRepository
 from services.orders.__main__ import DEFINITION as ORDERS
 from tests.component.messaging.conftest import ANA, BEN, OTTO, Scene
 
@@ -51,22 +53,48 @@ async def test_words_are_erased_in_steps_and_repeated_wishes_need_nobody(
         await scene.inquiry()
         writing = partial(Transaction.execute, statement=sa.text(_WRITE), parameters={"rows": 3 * BATCH})
         await service.host.database.transact(writing)
-        begun = await erase(scene, request_id="r1")
-        assert begun.state == pb.Erasure.STATE_REQUESTED
+        async with service.host.database.connection() as holding:
+            await holding.execute("BEGIN")
+            await holding.execute("SELECT 1 FROM conversation FOR UPDATE")
+            begun = await erase(scene, request_id="r1")
+            assert begun.state == pb.Erasure.STATE_REQUESTED
 
-        # Whoever knows what is still open is not asked again, so it may be away.
-        await orders.aclose()
-        assert await erase(scene, request_id="r1") == begun
-        assert (await erase(scene)).name == (await erase(scene, request_id="r2")).name == begun.name
-        assert (await refused(erase(scene, BEN))).reason == "PEER_UNAVAILABLE"
+            # Whoever knows what is still open is not asked again, so it may be away.
+            await orders.aclose()
+            assert await erase(scene, request_id="r1") == begun
+            assert (await erase(scene)).name == (await erase(scene, request_id="r2")).name == begun.name
+            assert (await refused(erase(scene, BEN))).reason == "PEER_UNAVAILABLE"
+            await holding.execute("COMMIT")
 
-        await service.settle()
+        await service.advance(timedelta(minutes=1))
         steps = await asked(scene, _STEPS)
         assert max(steps) <= BATCH
         assert sum(steps) == 1 + 3 * BATCH * 9 // 10
         left = await asked(scene, "SELECT DISTINCT author FROM timeline_entry WHERE text <> ''")
         assert left == [OTTO.subject]
         found = (await scene.of(ANA).GetErasure(pb.GetErasureRequest(name=begun.name))).erasure
-        assert (found.state, list(found.confirmed_services)) == (pb.Erasure.STATE_ERASING, ["messaging"])
+        assert found.state == pb.Erasure.STATE_ERASING
+        assert "messaging" in found.confirmed_services
         # The call is still known, and answered with nothing.
         assert await erase(scene, request_id="r1") == pb.Erasure()
+
+
+async def test_conversations_are_locked_before_what_is_said_in_them(scene: Scene) -> None:
+    names = [(await scene.inquiry()).conversation.name for _ in range(3)]
+    keys = sorted(name.removeprefix("conversations/") for name in names)
+    database, now = scene.service.host.database, scene.clock.now()
+    async with database.connection() as other:
+        await other.execute("BEGIN")
+        await other.execute("SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", keys[-1])
+        erasing = asyncio.ensure_future(
+            database.transact(lambda tx: ErasureRepository().erase_words(tx, ANA.subject, now=now))
+        )
+        async with asyncio.timeout(20):
+            while not (await asked(scene, "SELECT count(*) FROM pg_locks WHERE NOT granted"))[0]:
+                await scene.see(ANA, names[0])
+        # Whoever has the conversation gets everything in it, and neither waits for the other in a circle.
+        statement = "SELECT 1 FROM timeline_entry WHERE conversation_id = $1 FOR UPDATE NOWAIT"
+        await other.execute(statement, keys[-1])
+        await other.execute("COMMIT")
+    assert await erasing
+    assert await asked(scene, "SELECT count(*) FROM timeline_entry WHERE text <> ''") == [0]
