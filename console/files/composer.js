@@ -85,33 +85,39 @@ export class Composer {
     this.#size();
     this.#files();
     this.text.focus();
+    this.#draw();
     void this.#flush();
   }
 
   async #flush() {
     if (this.isSending) return;
     this.isSending = true;
-    for (const each of [...this.waiting]) {
-      if (each.problem && !each.isPassing) continue;
-      each.problem = "";
-      this.#draw();
-      try {
-        const body = { text: each.text, kind: each.kind, attachments: each.attachments.map(({ name }) => name) };
-        const { message } = await post(path(this.name, "/messages"), body, { key: each.key, signal: this.signal });
-        this.waiting = this.waiting.filter((other) => other !== each);
-        this.#draw();
-        this.sent(message);
-      } catch (error) {
-        if (this.signal.aborted) break;
-        each.problem = explain(error);
-        each.isPassing = error.isPassing === true;
-        announce(`${say("message.unsent")}: ${each.problem}`);
-        // What follows must not overtake it.
-        if (each.isPassing) break;
-      }
-    }
+    // Whatever is written while one is under way follows it; what was refused for good stays where it is.
+    const next = () => this.waiting.find((each) => !each.problem || each.isPassing);
+    for (let each = next(); each && (await this.#send(each)); each = next());
     this.isSending = false;
+  }
+
+  /** Whether the next may follow. */
+  async #send(each) {
+    each.problem = "";
     this.#draw();
+    try {
+      const body = { text: each.text, kind: each.kind, attachments: each.attachments.map(({ name }) => name) };
+      const { message } = await post(path(this.name, "/messages"), body, { key: each.key, signal: this.signal });
+      this.waiting = this.waiting.filter((other) => other !== each);
+      this.#draw();
+      this.sent(message);
+      return true;
+    } catch (error) {
+      if (this.signal.aborted) { this.#draw(); return false; }
+      each.problem = explain(error);
+      each.isPassing = error.isPassing === true;
+      announce(`${say("message.unsent")}: ${each.problem}`);
+      this.#draw();
+      // What follows must not overtake it.
+      return !each.isPassing;
+    }
   }
 
   #draw() {

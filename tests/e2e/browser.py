@@ -125,6 +125,27 @@ class Page:
         await self.send("Fetch.enable", patterns=[{"urlPattern": pattern, "requestStage": "Response"}])
         return ended
 
+    @asynccontextmanager
+    async def held(self, pattern: str) -> AsyncIterator[asyncio.Event]:
+        """While the block runs, requests that match wait; the event is set as soon as one does."""
+        waiting: list[str] = []
+        caught = asyncio.Event()
+
+        async def keep(parameters: Any) -> None:
+            waiting.append(parameters["requestId"])
+            caught.set()
+
+        self._browser.on["Fetch.requestPaused"] = keep
+        await self.send("Fetch.enable", patterns=[{"urlPattern": pattern}])
+        try:
+            yield caught
+        finally:
+            self._browser.on.pop("Fetch.requestPaused")
+            for request in waiting:
+                # One that the page has given up meanwhile is gone, which the browser says without harm.
+                await self.send("Fetch.continueRequest", requestId=request)
+            await self.send("Fetch.disable")
+
     async def beside(self) -> Page:
         """One more tab, of somebody else."""
         page = await self._browser.page()

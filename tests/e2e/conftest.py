@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from stack.demo.api import Api, Party, Patience
 from tests.e2e import target
+from tests.e2e.browser import Browser, Page, browsing
 from tests.e2e.shop import Shop, fresh, open_shop
 
 PATIENCE = Patience(seconds=10.0)
@@ -49,3 +51,20 @@ async def gated(api: Api) -> Shop:
     opened = await open_shop(api)
     await opened.gate()
     return opened
+
+
+@pytest.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
+    async with browsing(tmp_path) as opened:
+        yield opened
+        # A refusal of the API is no fault of the page.
+        assert [
+            each for each in opened.problems if "the server responded with a status of 4" not in each
+        ] == []
+
+
+@pytest.fixture
+async def phone(browser: Browser) -> Page:
+    page = await browser.page()
+    await page.look(390, 844)
+    return page

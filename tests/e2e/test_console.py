@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from stack.demo.api import Json, Party
+from stack.demo.api import Party
 from stack.demo.terms import CARD
 from tests.component.messaging import documents
-from tests.e2e.browser import Browser, Page, browsing, chromium
+from tests.e2e.browser import Browser, Page, chromium
+from tests.e2e.screens import fits, inquiry, messages, sign_in
 from tests.e2e.shop import Shop, seen, terms
 from tests.e2e.target import Target
 
@@ -26,17 +26,6 @@ HOSTILE = (
     + "W"
     * 300
 )
-NAMELESS = """
-[...document.querySelectorAll('button, a[href], input, select, textarea, dialog')].filter((each) =>
-  each.checkVisibility() && !(each.ariaLabel || each.innerText || each.labels?.length))
-  .map((each) => each.outerHTML)
-"""
-TOO_SMALL = """
-[...document.querySelectorAll('button, select, input, textarea, a.button, .rows a, summary')]
-  .filter((each) => each.checkVisibility() && !['checkbox', 'radio'].includes(each.type)
-    && each.getBoundingClientRect().height < 43.5)
-  .map((each) => each.outerHTML)
-"""
 SHIFTS = """
 new Promise((done) => {
   let sum = 0;
@@ -51,48 +40,6 @@ AS_MARKUP = """
   try { document.body.innerHTML = '<b>x</b>'; return 'taken'; } catch { return 'refused'; }
 })()
 """
-
-
-@pytest.fixture
-async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
-    async with browsing(tmp_path) as opened:
-        yield opened
-        # A refusal of the API is no fault of the page.
-        assert [
-            each for each in opened.problems if "the server responded with a status of 4" not in each
-        ] == []
-
-
-@pytest.fixture
-async def phone(browser: Browser) -> Page:
-    page = await browser.page()
-    await page.look(390, 844)
-    return page
-
-
-async def inquiry(buyer: Party, shop: Shop, text: str, title: str = "Lettering of a van") -> str:
-    body = {"seller": shop.name, "title": title, "text": text, "summary": "One van, two sides."}
-    return str((await buyer.post("inquiries", body))["conversation"]["name"])
-
-
-async def messages(party: Party, name: str) -> list[Json]:
-    entries = (await party.get(f"{name}/timeline", pageSize=200))["entries"]
-    return [entry["message"] for entry in entries if "message" in entry]
-
-
-async def sign_in(page: Page, stack: Target, party: Party, path: str) -> None:
-    await page.open(f"{stack.url}{path}#token={party.token}")
-    await page.until("document.querySelector('.pane') && !location.hash")
-
-
-async def fits(page: Page) -> None:
-    """Nothing is cut off, too small to touch or without a name, down to the smallest screens."""
-    for width in (390, 320):
-        await page.look(width, 640)
-        assert await page.run("document.documentElement.scrollWidth <= innerWidth")
-        assert await page.run(NAMELESS) == []
-        assert await page.run(TOO_SMALL) == []
-    await page.look(390, 844)
 
 
 @pytest.mark.covers("V41", "V11", "V05")
