@@ -105,12 +105,14 @@ export class Composer {
     try {
       const body = { text: each.text, kind: each.kind, attachments: each.attachments.map(({ name }) => name) };
       const { message } = await post(path(this.name, "/messages"), body, { key: each.key, signal: this.signal });
+      // Somebody else may work here by now: nothing is kept or shown any more. What was kept goes out again, under its key.
+      if (this.signal.aborted) return false;
       this.waiting = this.waiting.filter((other) => other !== each);
       this.#draw();
       this.sent(message);
       return true;
     } catch (error) {
-      if (this.signal.aborted) { this.#draw(); return false; }
+      if (this.signal.aborted) return false;
       each.problem = explain(error);
       each.isPassing = error.isPassing === true;
       announce(`${say("message.unsent")}: ${each.problem}`);

@@ -44,3 +44,23 @@ async def test_what_is_written_while_a_message_is_under_way_follows_it(
     await phone.until("!document.querySelector('.outbox li')")
     assert [each["text"] for each in await messages(ana, name)] == ["Hello.", "First", "Second", "Third"]
     assert "outbox" not in await phone.run(KEPT)
+
+
+async def test_what_somebody_wrote_is_not_left_to_whoever_comes_after_him(
+    phone: Page, stack: Target, shop: Shop, ana: Party
+) -> None:
+    name = await inquiry(ana, shop, "Hello.")
+    await sign_in(phone, stack, ana, f"/{name}")
+    await phone.until("document.querySelector('.bubble')")
+    async with phone.held("*/messages") as caught:
+        await write(phone, "Mine alone")
+        await asyncio.wait_for(caught.wait(), SECONDS)
+        # The seller works in the same tab from here on, in the same conversation.
+        await phone.run(f"location.hash = 'token={shop.owner.token}'")
+        await phone.until("document.querySelector('.switch')?.checkVisibility()")
+        assert await phone.run(WAITING) == []
+        assert "Mine alone" not in await phone.run(KEPT)
+    await write(phone, "The seller's own")
+    await phone.until("document.querySelector('.timeline .own') && !document.querySelector('.outbox li')")
+    sent = [(each["author"], each["text"]) for each in await messages(shop.owner, name)]
+    assert [text for author, text in sent if author != f"users/{ana.name}"] == ["The seller's own"]
