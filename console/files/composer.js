@@ -22,7 +22,7 @@ export class Composer {
     this.list = el("ul", { class: "files" });
     this.text = el("textarea", { rows: 1, maxlength: 20000, "aria-label": say("write.label"), placeholder: say("write.label"), enterkeyhint: "enter" });
     this.text.value = session.recall(`draft.${this.name}`) ?? "";
-    this.note = el("input", { type: "checkbox" });
+    this.note = el("input", { type: "checkbox", checked: session.recall(`note.${this.name}`) === true });
     this.notes = el("label", { class: "switch", hidden: true }, this.note, say("message.note"));
     this.picker = el("input", { type: "file", accept: "application/pdf,.pdf", multiple: true, hidden: true });
     this.form = el("form", { class: "composer", novalidate: true }, this.list,
@@ -30,6 +30,7 @@ export class Composer {
         button(say("write.attach"), () => this.#attach(), { drawing: "clip", wordless: true, kind: "quiet" }), this.text,
         button(say("write.send"), null, { drawing: "send", wordless: true, kind: "primary", type: "submit", title: `${say("write.send")} (${say("write.hint")})` })),
       this.notes, this.picker);
+    this.kind = "KIND_OTHER";
     this.closed = el("p", { class: "closed soft", hidden: true });
     this.node = el("div", { class: "write" }, this.form, this.closed);
     this.#listen();
@@ -48,6 +49,7 @@ export class Composer {
 
   /** Takes up what an earlier visit could not send. */
   start() {
+    this.#noted(this.note.checked);
     this.#draw();
     this.#size();
     void this.#flush();
@@ -59,11 +61,18 @@ export class Composer {
     this.text.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) { event.preventDefault(); this.#submit(); }
     });
-    this.note.addEventListener("change", () => this.form.classList.toggle("note", this.note.checked));
-    this.picker.addEventListener("change", () => { this.#take(this.picker.files); this.picker.value = ""; });
+    this.note.addEventListener("change", () => this.#noted(this.note.checked));
+    this.picker.addEventListener("change", () => { this.#take(this.picker.files, this.kind); this.picker.value = ""; });
     this.form.addEventListener("dragover", (event) => { if (event.dataTransfer.types.includes("Files")) event.preventDefault(); });
-    this.form.addEventListener("drop", (event) => { event.preventDefault(); this.#take(event.dataTransfer.files); });
+    this.form.addEventListener("drop", (event) => { event.preventDefault(); this.#take(event.dataTransfer.files, "KIND_OTHER"); });
     window.addEventListener("online", () => { void this.#flush(); }, { signal: this.signal });
+  }
+
+  /** Whether what is being written is for the team alone; a draft that is left stays what it is. */
+  #noted(isNote) {
+    this.note.checked = isNote;
+    this.form.classList.toggle("note", isNote && !this.notes.hidden);
+    session.remember(`note.${this.name}`, isNote || null);
   }
 
   #size() {
@@ -82,6 +91,7 @@ export class Composer {
     this.text.value = "";
     this.files = this.files.filter((file) => !file.taken);
     session.remember(`draft.${this.name}`, null);
+    this.#noted(false);
     this.#size();
     this.#files();
     this.text.focus();
@@ -137,7 +147,11 @@ export class Composer {
 
   #discard(message) {
     this.waiting = this.waiting.filter((other) => other !== message);
-    if (!this.text.value) this.text.value = message.text;
+    if (!this.text.value) {
+      this.text.value = message.text;
+      this.#noted(message.kind === "KIND_INTERNAL_NOTE");
+      session.remember(`draft.${this.name}`, message.text);
+    }
     this.#size();
     this.#draw();
   }
@@ -154,9 +168,9 @@ export class Composer {
     ]);
   }
 
-  #take(chosen) {
+  #take(chosen, kind) {
     for (const file of chosen) {
-      const entry = { file, key: newKey(), kind: this.kind ?? "KIND_OTHER", isGoing: true, part: 0, problem: "", taken: null };
+      const entry = { file, key: newKey(), kind, isGoing: true, part: 0, problem: "", taken: null };
       this.files.push(entry);
       if (file.size > FILE_LIMIT) Object.assign(entry, { isGoing: false, problem: say("reason.ATTACHMENT_TOO_LARGE") });
       else this.#upload(entry);
