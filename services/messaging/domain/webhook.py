@@ -114,6 +114,20 @@ class Answer:
         return 200 <= self.status < 300
 
 
+_SPECIAL: Final = tuple(
+    ipaddress.ip_network(each)
+    for each in (
+        # Special purposes in the registries of IANA that `ipaddress` never knew, or not yet in every version.
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "3fff::/20",
+        "fec0::/10",
+        # What a cloud's own services answer at, which looks like any other address.
+        "168.63.129.16/32",
+    )
+)
+
+
 def is_public(address: str) -> bool:
     """Whether an IP address is one of the public internet, whatever it is wrapped in. ValueError for none."""
     ip = ipaddress.ip_address(address)
@@ -126,6 +140,8 @@ def is_public(address: str) -> bool:
             return False
         if ip.ipv4_mapped is not None:
             return True
+    if any(ip.version == each.version and ip in each for each in _SPECIAL):
+        return False
     return bool(ip.is_global and not ip.is_multicast and not ip.is_reserved)
 
 
