@@ -10,6 +10,7 @@ const WHERE = "/v1/magicLink";
 
 export async function show({ main, fragment, signal }) {
   await learn("link");
+  if (signal.aborted) return;
   const link = fragment?.get("link") ?? "";
   const card = el("div", { class: "card narrow" });
   main.replaceChildren(card);

@@ -17,6 +17,15 @@ const UNCHOSEN = "-";
 const PATIENCE = 400;
 
 let shown = null;
+let coming = new AbortController();
+
+/** What the page that is wanted now needs; an AbortError where another is wanted by the time it has come. */
+function loaded(load) {
+  coming.abort();
+  coming = new AbortController();
+  const { signal } = coming;
+  return load().finally(() => signal.throwIfAborted());
+}
 
 /** Goes to another page of the console without loading it anew. */
 export function go(path, { replace = false } = {}) {
@@ -73,7 +82,7 @@ async function show() {
   const isKnown = session.token() !== null;
   const main = document.getElementById("main");
   if (!target.isPublic && !isKnown) return signIn(main, target, fragment);
-  const view = await target.load();
+  const view = await loaded(target.load);
   const parameter = target.parameter;
   if (shown?.view === view && view.move) return view.move(parameter);
   shown?.controller.abort();
@@ -88,7 +97,7 @@ async function show() {
 }
 
 async function signIn(main, target, fragment) {
-  const { ask } = await import("./signin.js");
+  const { ask } = await loaded(() => import("./signin.js"));
   shown?.controller.abort();
   shown = { view: null, controller: new AbortController(), fragment, load: String(target.load) };
   main.className = "sheet";
@@ -156,7 +165,7 @@ session.onEnd((reason) => {
   entitle("");
   announce(say(`signin.${reason}`));
   void guarded(async () => {
-    const { ask } = await import("./signin.js");
+    const { ask } = await loaded(() => import("./signin.js"));
     document.getElementById("main").className = "sheet";
     bar();
     ask(document.getElementById("main"), () => { void guarded(start); }, reason);

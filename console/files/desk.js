@@ -22,17 +22,20 @@ export function move(parameter) {
 }
 
 async function open(parameter, hasCome = false) {
-  const before = place.inbox.current;
-  place.main.className = `desk at-${parameter ? "thread" : "list"}`;
-  place.open?.abort();
-  place.inbox.mark(parameter);
+  const here = place;
+  const before = here.inbox.current;
+  here.main.className = `desk at-${parameter ? "thread" : "list"}`;
+  here.open?.abort();
+  here.inbox.mark(parameter);
   if (!parameter) {
-    if (hasCome) place.inbox.focus(before);
-    place.thread.replaceChildren(el("div", { class: "empty" }, icon("inbox"), el("p", {}, say("thread.none"))));
+    if (hasCome) here.inbox.focus(before);
+    here.thread.replaceChildren(el("div", { class: "empty" }, icon("inbox"), el("p", {}, say("thread.none"))));
     return;
   }
-  place.open = new AbortController();
-  place.signal.addEventListener("abort", () => place.open.abort(), { once: true });
-  const { openThread } = await import("./thread.js");
-  await openThread(place.thread, `conversations/${parameter}`, place.inbox, place.open.signal, hasCome);
+  // Its own: whoever has chosen another conversation while this one was still coming sees that one alone.
+  const mine = new AbortController();
+  here.open = mine;
+  here.signal.addEventListener("abort", () => mine.abort(), { once: true, signal: mine.signal });
+  const { openThread } = await import("./thread.js").finally(() => mine.signal.throwIfAborted());
+  await openThread(here.thread, `conversations/${parameter}`, here.inbox, mine.signal, hasCome);
 }

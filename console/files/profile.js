@@ -13,6 +13,7 @@ const MOODS = { EMAIL_STATE_VERIFIED: "good", EMAIL_STATE_BOUNCED: "bad" };
 export async function show({ main, signal }) {
   main.replaceChildren(el("div", { class: "card" }, waiting()));
   await learn("profile");
+  if (signal.aborted) return;
   entitle(say("profile.title"));
   const name = `${session.user()}/profile`;
   try {

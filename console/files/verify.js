@@ -9,6 +9,7 @@ const PROFILE = /^users\/[^/]+\/profile$/;
 
 export async function show({ main, fragment, signal }) {
   await learn("profile");
+  if (signal.aborted) return;
   const profile = fragment?.get("profile") ?? "";
   const token = fragment?.get("token") ?? "";
   const card = el("div", { class: "card narrow" }, el("h1", {}, say("verify.title")));
