@@ -2,72 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 import grpc
-import httpx
 import pytest
 from google.rpc import error_details_pb2
 from sqlalchemy import text
 
-from chassis.auth import Verifier
 from chassis.config import Address
 from chassis.db import Transaction
 from chassis.kernel.clock import ManualClock
 from chassis.status import DETAILS_KEY, unpack
 from chassis.testing import Backends, RunningService, running
-from chassis.testing.service import free_address
-from gateway.config import GatewayConfig
-from gateway.serving import Gateway
-from parley.messaging.v1 import messaging_service_pb2
 from parley.messaging.v1 import profile_pb2 as pb
 from parley.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
-from parley.offers.v1 import offers_service_pb2
 from services.messaging.__main__ import DEFINITION
 from tests.component.messaging.conftest import ANA
+from tests.integration.gateway.front import fronted
 
 SERVICES_HELP, GATEWAYS_HELP = "https://help.example/services", "help@market.example"
 PROFILE = f"{ANA.subject}/profile"
-
-
-@asynccontextmanager
-async def browser(
-    service: RunningService, offers: Address, backends: Backends, clock: ManualClock
-) -> AsyncIterator[httpx.AsyncClient]:
-    """HTTP through a real gateway."""
-    config = GatewayConfig(
-        address=free_address(),
-        messaging_target=service.address,
-        offers_target=offers,
-        auth_jwks_file=backends.jwks_file,
-        support_contact=GATEWAYS_HELP,
-        shutdown_seconds=4.0,
-        console=False,
-    )
-    verifier = Verifier(
-        config.auth_jwks_file, issuer=config.auth_issuer, audience=config.auth_audience, clock=clock
-    )
-    contract = [
-        messaging_service_pb2.DESCRIPTOR.services_by_name["MessagingService"],
-        offers_service_pb2.DESCRIPTOR.services_by_name["OffersService"],
-    ]
-    gateway, stop = Gateway(config, contract, verifier), asyncio.Event()
-    serving = asyncio.ensure_future(gateway.serve(stop))
-    transport = httpx.AsyncHTTPTransport(retries=8)
-    headers = {"authorization": f"Bearer {service.token(ANA)}"}
-    async with httpx.AsyncClient(
-        base_url=f"http://{config.address}", transport=transport, headers=headers
-    ) as client:
-        try:
-            await client.get("/healthz")
-            yield client
-        finally:
-            stop.set()
-            await serving
 
 
 class Broken(grpc.GenericRpcHandler):
@@ -135,7 +92,17 @@ async def test_an_unknown_failure_names_a_support_contact(backends: Backends, cl
             )
             info = told(caught.value)
             assert (info.reason, dict(info.metadata)) == ("INTERNAL", {"support": SERVICES_HELP})
-        async with broken() as offers, browser(service, offers, backends, clock) as client:
+        async with (
+            broken() as offers,
+            fronted(
+                backends,
+                clock=clock,
+                messaging_target=service.address,
+                offers_target=offers,
+                support_contact=GATEWAYS_HELP,
+            ) as client,
+        ):
+            client.headers["authorization"] = f"Bearer {service.token(ANA)}"
             answer = await client.get(f"/v1/{PROFILE}")
             problem = answer.json()
             assert (answer.status_code, problem["reason"]) == (500, "INTERNAL")

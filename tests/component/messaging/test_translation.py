@@ -10,22 +10,15 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-import httpx
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from sqlalchemy import text
 
-from chassis.auth import Verifier
-from chassis.config import Address
 from chassis.db import Transaction
 from chassis.kernel.clock import ManualClock, SystemClock
 from chassis.kernel.refusal import Kind
 from chassis.testing import Backends, Identity, buyer, refused, running
 from chassis.testing.producer import ForeignProducer
-from chassis.testing.service import free_address
-from gateway.config import GatewayConfig
-from gateway.serving import Gateway
-from gateway.transcode import contract_services
 from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.messaging.v1 import participant_methods_pb2 as joining
 from parley.messaging.v1 import profile_pb2 as profiles
@@ -37,6 +30,7 @@ from services.messaging.adapters.record_sources import OwnRecords
 from services.messaging.config import LANGUAGES, TranslatorKind
 from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, Scene
 from tests.component.messaging.engines import APERTIUM, LIBRE, Engine, translating
+from tests.integration.gateway.front import fronted
 
 CARL = buyer("carl")
 TEXT = "The logo costs 1.250,00 EUR, see https://x.example/logo?a=1 or ask ana@x.example."
@@ -80,26 +74,6 @@ async def scalar(scene: Scene, query: str) -> Any:
 
 def languages(message: timeline_pb2.Message) -> list[str]:
     return [each.language for each in message.translations]
-
-
-@asynccontextmanager
-async def over_http(scene: Scene, backends: Backends) -> AsyncIterator[httpx.AsyncClient]:
-    """The gateway before messaging alone."""
-    config = GatewayConfig(
-        address=free_address(),
-        messaging_target=Address("127.0.0.1", scene.service.address.port),
-        auth_jwks_file=backends.jwks_file,
-    )
-    verifier = Verifier(backends.jwks_file, issuer="parley", audience="parley", clock=SystemClock())
-    gateway, stop = Gateway(config, contract_services(), verifier), asyncio.Event()
-    serving = asyncio.ensure_future(gateway.serve(stop))
-    transport = httpx.AsyncHTTPTransport(retries=8)
-    async with httpx.AsyncClient(base_url=f"http://{config.address}/v1", transport=transport) as client:
-        try:
-            yield client
-        finally:
-            stop.set()
-            await serving
 
 
 @pytest.mark.covers("V09", "V26", "V27", "V28")
@@ -151,15 +125,15 @@ async def test_both_sides_have_messages_of_the_history_translated(backends: Back
 
 async def _over_http(scene: Scene, backends: Backends, answer: str) -> None:
     headers = {"authorization": f"Bearer {scene.service.token(ANA)}", "idempotency-key": "once"}
-    async with over_http(scene, backends) as client:
+    path = f"/v1/{answer}:translate"
+    async with fronted(backends, messaging_target=scene.service.address) as client:
         given = [
-            (await client.post(f"/{answer}:translate", json={"targetLanguage": "it"}, headers=headers)).json()
-            for _ in range(2)
+            (await client.post(path, json={"targetLanguage": "it"}, headers=headers)).json() for _ in range(2)
         ]
         assert given[0] == given[1]
         assert given[0]["translation"]["text"] == "[it] Danke, 5 Tage."
         assert [each["language"] for each in given[0]["message"]["translations"]] == ["fr", "it"]
-        again = await client.post(f"/{answer}:translate", json={"targetLanguage": "es"}, headers=headers)
+        again = await client.post(path, json={"targetLanguage": "es"}, headers=headers)
         assert (again.status_code, again.json()["reason"]) == (400, "REQUEST_ID_REUSED")
 
 

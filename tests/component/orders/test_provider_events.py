@@ -7,24 +7,18 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-import httpx
 import pytest
 from google.api.httpbody_pb2 import HttpBody
 from prometheus_client import REGISTRY
 
-from chassis.auth import Verifier
 from chassis.config import Secret
-from chassis.kernel.clock import ManualClock, SystemClock
+from chassis.kernel.clock import ManualClock
 from chassis.kernel.refusal import Kind
-from chassis.testing.service import ANONYMOUS, Backends, free_address, refused, running
-from gateway.config import GatewayConfig
-from gateway.serving import Gateway
-from gateway.transcode import contract_services
+from chassis.testing.service import ANONYMOUS, Backends, refused, running
 from parley.orders.v1 import payment_pb2, refund_pb2
 from parley.orders.v1 import provider_events_pb2 as pb
 from services.orders.__main__ import DEFINITION, build
@@ -33,6 +27,7 @@ from services.orders.domain.payment import State
 from tests.component.orders.crashing import STEPS, World
 from tests.component.orders.market import ANA, ONLINE, FakeGate, FakeOffers, Market
 from tests.component.orders.test_refunds import refund
+from tests.integration.gateway.front import fronted
 from tests.unit.orders.purchases import NOW
 
 Payment, Refund = payment_pb2.Payment, refund_pb2.Refund
@@ -100,31 +95,9 @@ async def test_an_event_has_the_provider_asked_and_may_come_any_number_of_times(
     assert before["timer"] == 0
 
 
-@asynccontextmanager
-async def over_http(market: Market, backends: Backends) -> AsyncIterator[httpx.AsyncClient]:
-    """The gateway in front of orders."""
-    verifier = Verifier(backends.jwks_file, issuer="parley", audience="parley", clock=SystemClock())
-    config = GatewayConfig(
-        address=free_address(),
-        orders_target=market.service.address,
-        auth_jwks_file=backends.jwks_file,
-        shutdown_seconds=4.0,
-    )
-    gateway, stop = Gateway(config, contract_services(), verifier), asyncio.Event()
-    serving = asyncio.ensure_future(gateway.serve(stop))
-    # The socket appears a moment after the start; connecting is tried again until then.
-    transport = httpx.AsyncHTTPTransport(retries=8)
-    try:
-        async with httpx.AsyncClient(base_url=f"http://{config.address}", transport=transport) as client:
-            yield client
-    finally:
-        stop.set()
-        await serving
-
-
 async def test_an_event_arrives_over_http_as_it_was_signed(told: Market, backends: Backends) -> None:
     path, headers = "/v1/paymentProviders/sandbox/events", {"content-type": "application/json"}
-    async with over_http(told, backends) as client:
+    async with fronted(backends, orders_target=told.service.address) as client:
         for header in ("Stripe-Signature", "Parley-Signature"):
             order, key = await lost(told)
             # Spaces and escapes that no encoder would write: what was signed are bytes.

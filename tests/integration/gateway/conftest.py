@@ -16,11 +16,12 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chassis.auth import Issuer, Verifier, write_jwks
+from chassis.auth import Issuer, write_jwks
 from chassis.config import Address
 from chassis.kernel.clock import SystemClock
 from gateway.config import GatewayConfig
 from gateway.serving import Gateway
+from tests.integration.gateway.front import serving
 from tests.integration.gateway.upstream import Upstream
 from tests.unit.gateway import sample
 
@@ -90,24 +91,11 @@ def opened(tmp_path: Path, keys: Issuer) -> Opener:
             shutdown_seconds=5.0,
         )
         config = dataclasses.replace(config, **settings)
-        verifier = Verifier(
-            config.auth_jwks_file,
-            issuer=config.auth_issuer,
-            audience=config.auth_audience,
-            clock=SystemClock(),
-        )
-        gateway, stop = Gateway(config, [sample.service()], verifier), asyncio.Event()
-        serving = asyncio.ensure_future(gateway.serve(stop))
-        # The listening socket appears a moment after the start; connecting is tried again until then.
-        transport = httpx.AsyncHTTPTransport(retries=8)
-        async with httpx.AsyncClient(base_url=f"http://{config.address}", transport=transport) as client:
-            try:
-                await client.get("/healthz")
-                yield Stage(upstream, gateway, client, keys, stop)
-            finally:
-                stop.set()
-                await serving
-                await upstream.stop()
+        try:
+            async with serving(config, [sample.service()]) as front:
+                yield Stage(upstream, front.gateway, front.client, keys, front.stop)
+        finally:
+            await upstream.stop()
 
     return start
 
