@@ -156,8 +156,8 @@ class _Ended:
     """With which error a call was ended by the other side.
 
     A write that meets the end of the call fails, and grpc.aio then puts INTERNAL in the place of the status
-    that had already arrived (grpc/grpc#36066). Each status is told to the callbacks at once: the one that the
-    library did not make up is kept.
+    that had already arrived (grpc/grpc#36066). Each status is told to the callbacks at once: the first that
+    the library did not make up is kept, for that is the one that the other side gave.
     """
 
     __slots__ = ("error",)
@@ -167,6 +167,8 @@ class _Ended:
         call.add_done_callback(self._keep)
 
     def _keep(self, call: Any) -> None:
+        if self.error is not None:
+            return
         code, details = _ready(call.code()), _ready(call.details())
         if code is not grpc.StatusCode.OK and details != _MADE_UP_BY_GRPC:
             trailing = _ready(call.trailing_metadata())
