@@ -19,6 +19,8 @@ SCRIPTS = {name: body.decode() for name, body in SOURCES.items() if name.endswit
 PARTS = sorted({name[2:] for name in SOURCES if re.fullmatch(r"[a-z]{2}(-[a-z]+)?\.json", name)})
 FIRST_VIEW_BYTES = 60_000
 MARK = re.compile(r"\{(\w+)\}")
+LEARNED = re.compile(r"\blearn\(\"([a-z]+)\"\)")
+DRESSED = re.compile(r"\bdress\(\"([a-z]+\.css)\"\)")
 
 
 def texts(language: str, part: str) -> dict[str, str]:
@@ -72,6 +74,9 @@ def test_refusals_are_called_as_the_api_calls_them() -> None:
 
 @pytest.mark.parametrize("view", ["desk.js", "profile.js", "verify.js", "act.js"])
 def test_the_first_view_is_small(view: str) -> None:
+    # Every part of the words belongs to one that is measured, here or below.
+    learned = {f"-{part}.json" for script in SCRIPTS.values() for part in LEARNED.findall(script)}
+    assert {".json", *learned} == set(PARTS)
     assert sum(len(SOURCES[name]) for name in loaded(view)) < FIRST_VIEW_BYTES
 
 
@@ -81,14 +86,16 @@ def test_a_link_of_a_mail_loads_little_on_a_phone() -> None:
 
 
 def loaded(*views: str) -> set[str]:
-    """What a browser gets before it shows something, in the language that takes the most."""
+    """What a browser gets before it shows something, in the language that takes the most: what the scripts
+    import, the words that they learn and the styles that they put on.
+    """
     scripts = {name for first in (ENTRY, *views) for name in modules(SOURCES, first)}
-    parts = ["", *(part for part in ("-thread", "-profile") if f"{part[1:]}.js" in views)]
+    learned = {part for name in scripts for part in LEARNED.findall(SCRIPTS[name])}
     words = {
         max((f"{language}{part}.json" for language in LANGUAGES), key=lambda name: len(SOURCES[name]))
-        for part in parts
+        for part in ("", *(f"-{part}" for part in learned))
     }
-    styles = ["console.css", *(["thread.css"] if "thread.js" in views else [])]
+    styles = {"console.css", *(style for name in scripts for style in DRESSED.findall(SCRIPTS[name]))}
     return {*scripts, *words, *styles, "shell.html", "icon.svg"}
 
 
