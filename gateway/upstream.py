@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
@@ -126,11 +126,6 @@ async def call_read(call: Any, request: Any, *, seconds: float, metadata: Metada
             _log.warning("read_repeated", service=service, attempt=attempt)
         await asyncio.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
-
-
-def missing_targets(services: Iterable[ServiceDescriptor], targets: Mapping[str, str]) -> list[str]:
-    """Short names of services that have no target."""
-    return sorted({short_name(service) for service in services} - set(targets))
 
 
 def _codecs(endpoint: Endpoint) -> dict[str, Any]:

@@ -20,10 +20,6 @@ class Role(StrEnum):
     COPY = "copy"
 
 
-SELLER_TEAM = frozenset({Role.SELLER_AGENT, Role.SELLER_OWNER})
-"""Both roles of a seller's team."""
-
-
 _NO_TEAMS: Mapping[str, Role] = MappingProxyType({})
 
 

@@ -7,7 +7,7 @@ const SECONDS = 20;
 const ATTEMPTS = 4;
 const PASSING = new Set([429, 502, 503, 504]);
 /** Why there was no answer at all. */
-export const UNREACHABLE = "UNREACHABLE";
+const UNREACHABLE = "UNREACHABLE";
 
 /** A refusal with its reason, or a failure to get any answer. */
 export class Problem extends Error {

@@ -28,8 +28,8 @@ function loaded(load) {
 }
 
 /** Goes to another page of the console without loading it anew. */
-export function go(path, { replace = false } = {}) {
-  history[replace ? "replaceState" : "pushState"](null, "", path);
+function go(path) {
+  history.pushState(null, "", path);
   return show();
 }
 

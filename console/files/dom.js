@@ -12,12 +12,8 @@ const PATHS = {
   file: "M7 3h7l4 4v14H7zM14 3v4h4",
   down: "M12 4v11M7 11l5 5 5-5M5 20h14",
   check: "M5 12.500l4.500 4.500L19 7.500",
-  star: "M12 4l2.500 5.200 5.700.7-4.200 3.900 1.100 5.600-5.100-2.800-5.100 2.800L8 13.800 3.800 9.900l5.700-.7z",
   inbox: "M4 13l3-8h10l3 8v6H4zM4 13h5l1 2.500h4l1-2.500h5",
-  phone: "M6 4h3l1.500 4-2 1.500a11 11 0 0 0 5 5l1.500-2 4 1.500v3c0 1-.8 1.800-1.800 1.700C10.500 18 6 13.500 5 6c-.1-1 .1-2 1-2z",
-  lock: "M7 11V8a5 5 0 0 1 10 0v3M6 11h12v9H6z",
   refresh: "M19 12a7 7 0 1 1-2-5M19 4v4h-4",
-  language: "M4 6h9M8.500 4v2M11.500 6c-1 4-4 6.500-7 8M6 9c1 2.500 3 4.300 5.500 5M12 20l4-9 4 9M13.300 17h5.400",
 };
 
 /** An element. Attributes beginning with `on` are listeners; strings among the children become text. */

@@ -72,7 +72,7 @@ async function connection(name, last, signal, { open, entry }) {
 }
 
 /** Takes pieces of a stream wherever they were cut, and tells of each event in it. */
-export function parser(tell) {
+function parser(tell) {
   let rest = "";
   let kind = "message";
   let data = [];

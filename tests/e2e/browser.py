@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import itertools
 import json
 import os
@@ -151,11 +150,6 @@ class Page:
         page = await self._browser.page()
         await page.look(390, 844)
         return page
-
-    async def screenshot(self) -> bytes:
-        """What is seen, as PNG."""
-        answer = await self.send("Page.captureScreenshot", format="png")
-        return base64.b64decode(answer["data"])
 
     @property
     def problems(self) -> Sequence[str]:

@@ -54,6 +54,28 @@ def test_every_sentence_that_a_script_asks_for_is_there() -> None:
     assert asked <= english.keys()
 
 
+def test_no_sentence_drawing_or_export_is_left_over() -> None:
+    everything = "".join(SCRIPTS.values())
+    quoted = set(re.findall(r"[\"`]([a-zA-Z0-9_.]+)[\"`]", everything))
+    # `event.${type}` and the like: what comes of them is looked up where they stand.
+    made = tuple(re.findall(r"`([a-zA-Z.]+)\$\{", everything))
+    plurals = {key for key in all_texts("en") if key.rpartition(".")[2] in ("one", "many", "other")}
+    unused = {key for key in all_texts("en") if key not in quoted and not key.startswith(made)}
+    assert unused - plurals == set()
+    assert {key.rpartition(".")[0] for key in unused & plurals} <= quoted
+    drawings = re.findall(r"^  ([a-z]+): \"M", SCRIPTS["dom.js"], re.MULTILINE)
+    assert len(drawings) > 5
+    assert [
+        name for name in drawings if not re.search(rf"(icon\(|drawing: |\? |: )\"{name}\"", everything)
+    ] == []
+    # The views are asked for by `app.js`, as `view.show` and so on.
+    asked = {"show", "move", "layout"}
+    for name, script in SCRIPTS.items():
+        exported = set(re.findall(r"^export (?:async )?(?:function|class|const) (\w+)", script, re.MULTILINE))
+        others = "".join(each for other, each in SCRIPTS.items() if other != name)
+        assert {one for one in exported - asked if not re.search(rf"\b{one}\b", others)} == set(), name
+
+
 def test_whatever_happens_has_words() -> None:
     types = timeline_pb2.TimelineEvent.Type.keys()
     words = {key.removeprefix("event.") for key in all_texts("en") if key.startswith("event.")}
