@@ -6,18 +6,20 @@ from typing import Final
 
 from chassis.personal_data import Kind
 
+# What was never sent to him is the seller's: also what waits for its owner, and what was taken back before.
 _OFFERS: Final = """
 SELECT offer_id, jsonb_strip_nulls(jsonb_build_object(
     'name', 'offers/' || offer_id, 'seller', seller, 'origin', origin, 'state', state,
     'revision', revision, 'first_open_time', first_open_time, 'acceptance', acceptance,
     'decline_reason', decline_reason, 'new_quote', new_quote, 'create_time', create_time))
-FROM offer WHERE buyer = :user AND state <> 'DRAFT'
+FROM offer WHERE buyer = :user AND first_sent IS NOT NULL
 """
+# Ids of offers are collated otherwise than those of their revisions, and an index serves its own collation.
 _COUNTERED: Final = """
 SELECT offer.offer_id || '/' || number,
     made.proposal || jsonb_build_object('offer', 'offers/' || offer.offer_id)
-FROM offer JOIN offer_revision AS made ON made.offer_id = offer.offer_id
-WHERE buyer = :user AND made.proposal ->> 'author' = 'BUYER'
+FROM offer JOIN offer_revision AS made ON made.offer_id = offer.offer_id COLLATE "default"
+WHERE buyer = :user AND first_sent IS NOT NULL AND made.proposal ->> 'author' = 'BUYER'
 """
 _REVIEWS: Final = """
 SELECT offer_id, jsonb_strip_nulls(jsonb_build_object('offer', 'offers/' || offer_id,
@@ -44,18 +46,19 @@ _UNREADABLE: Final = """proposal || jsonb_build_object('note', '') || CASE
 _REVISIONS: Final = """
 UPDATE offer_revision AS made SET proposal = (
     SELECT <unreadable> FROM (SELECT made.proposal, offer.acceptance) AS kept)
-FROM offer WHERE offer.offer_id = made.offer_id AND offer.buyer = :user
-    AND made.proposal ->> 'author' = 'BUYER'
+FROM offer WHERE made.offer_id = offer.offer_id COLLATE "default" AND offer.buyer = :user
+    AND first_sent IS NOT NULL AND made.proposal ->> 'author' = 'BUYER'
 """
 _NEWEST: Final = """
-UPDATE offer SET proposal = <unreadable> WHERE buyer = :user AND proposal ->> 'author' = 'BUYER'
+UPDATE offer SET proposal = <unreadable>
+WHERE buyer = :user AND first_sent IS NOT NULL AND proposal ->> 'author' = 'BUYER'
 """
 _ANSWERS: Final = """
 UPDATE offer SET
     acceptance = acceptance || '{"billing_address": null, "delivery_address": null}',
     new_quote = new_quote || jsonb_build_object('text', ''),
     decline_reason = CASE WHEN automatic_answer IS NULL THEN '' ELSE decline_reason END
-WHERE buyer = :user
+WHERE buyer = :user AND first_sent IS NOT NULL
 """
 _SUBMITTED: Final = """
 UPDATE offer SET review = review || jsonb_build_object('submit_text', '')
