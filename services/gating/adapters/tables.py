@@ -55,6 +55,8 @@ order_settings_version = sa.Table(
     _document("document"),
     _instant("save_time"),
     sa.Column("author", sa.Text, nullable=False, server_default=sa.text("''")),
+    # What somebody did is found when it is to be handed out or erased; so it is below.
+    sa.Index("ix_order_settings_version_author", "author"),
 )
 
 seller_plan = sa.Table(
@@ -93,6 +95,7 @@ absence = sa.Table(
     sa.Index("uq_absence_subject_place", "subject", "place", unique=True),
     sa.Index("ix_absence_subject_start_time_id", "subject", "start_time", "id"),
     sa.Index("ix_absence_seller_start_time_id", "seller", "start_time", "id"),
+    sa.Index("ix_absence_author", "author"),
 )
 
 buyer_verification = sa.Table(
@@ -247,6 +250,7 @@ visit = sa.Table(
     _text("seller"),
     _instant("time"),
     sa.Index("ix_visit_seller_time", "seller", "time"),
+    sa.Index("ix_visit_buyer", "buyer"),
 )
 
 metric_fact = sa.Table(

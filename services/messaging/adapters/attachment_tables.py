@@ -45,6 +45,9 @@ attachment = Table(
 )
 Index("ix_attachment_conversation", attachment.c.conversation_id, attachment.c.author, attachment.c.state)
 
+# What somebody uploaded and read is found when it is to be handed out or erased.
+Index("ix_attachment_author", attachment.c.author)
+
 attachment_download = Table(
     "attachment_download",
     METADATA,
@@ -53,3 +56,4 @@ attachment_download = Table(
     Column("download_time", DateTime(timezone=True), nullable=False),
     ForeignKeyConstraint(["attachment_id"], ["attachment.id"], ondelete="CASCADE"),
 )
+Index("ix_attachment_download_user", attachment_download.c.user)

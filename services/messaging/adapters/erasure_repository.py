@@ -87,14 +87,16 @@ _REST: Final = (
     _PROFILE,
     "DELETE FROM team_member WHERE member = :user",
     "DELETE FROM email_verification WHERE id = :user",
-    "DELETE FROM notification WHERE recipient = :user",
+    # By its mail, or as long as it waits for one: there is no index of all.
+    "DELETE FROM notification USING mail WHERE mail_id = mail.id AND mail.recipient = :user",
+    "DELETE FROM notification WHERE recipient = :user AND mail_id IS NULL",
     "DELETE FROM mail WHERE recipient = :user",
     "DELETE FROM magic_link WHERE recipient = :user",
     "DELETE FROM received_mail WHERE user_name = :user",
     "DELETE FROM reply_address WHERE user_name = :user",
     "DELETE FROM consent_decision WHERE user_name = :user",
     "DELETE FROM contact_disclosure WHERE user_name = :user",
-    "UPDATE lead SET buyer = '' WHERE buyer = :user",
+    "UPDATE lead SET buyer = '' WHERE buyer = :user AND buyer <> ''",
 )
 _FILES: Final = """
 UPDATE attachment SET state = 'removed', filename = '' WHERE author = :user AND state <> 'removed'

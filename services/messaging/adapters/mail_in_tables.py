@@ -35,6 +35,9 @@ Index(
     reply_address.c.create_time,
 )
 
+# Those of somebody are found when he is to be erased.
+Index("ix_reply_address_user", reply_address.c.user_name)
+
 received_mail = Table(
     "received_mail",
     METADATA,

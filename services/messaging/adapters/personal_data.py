@@ -95,7 +95,7 @@ FROM magic_link WHERE recipient = :user
 _LEADS: Final = """
 SELECT id::text, jsonb_build_object('seller', seller, 'source', source,
     'first_contact_time', first_contact_time, 'last_contact_time', last_contact_time)
-FROM lead WHERE buyer = :user
+FROM lead WHERE buyer = :user AND buyer <> ''
 """
 KINDS: Final = (
     Kind("profile", _PROFILE),

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -105,6 +106,11 @@ conversation_forward = Table(
     ForeignKeyConstraint(["conversation_id"], ["conversation.id"]),
 )
 
+# What is kept about somebody is found when it is to be handed out or erased; so it is below.
+Index("ix_conversation_forward_author", conversation_forward.c.author)
+Index("ix_conversation_forward_user", conversation_forward.c.user_name)
+Index("ix_conversation_forward_address", func.lower(conversation_forward.c.address))
+
 # `side` has blocked the other one of the two.
 party_block = Table(
     "party_block",
@@ -116,6 +122,8 @@ party_block = Table(
     Column("create_time", DateTime(timezone=True), nullable=False),
     CheckConstraint("side in ('buyer', 'seller')", name="side"),
 )
+
+Index("ix_party_block_author", party_block.c.author)
 
 outcome = Table(
     "outcome",

@@ -21,12 +21,17 @@ SELECT id, jsonb_strip_nulls(jsonb_build_object(
         FROM jsonb_array_elements(deliveries) AS one WHERE one ->> 'changes_text' <> '')))
 FROM orders WHERE buyer = :user
 """
+# Payments have no index by buyer: each belongs to an order or a subscription, which do.
+_HIS: Final = """payment.id IN (
+    SELECT payment.id FROM orders JOIN payment ON order_id = orders.id WHERE orders.buyer = :user
+    UNION ALL SELECT payment.id FROM subscription JOIN payment ON subscription_id = subscription.id
+    WHERE subscription.buyer = :user)"""
 _PAYMENTS: Final = """
 SELECT id, jsonb_strip_nulls(jsonb_build_object(
     'order', 'orders/' || order_id, 'subscription', 'subscriptions/' || subscription_id, 'seller', seller,
     'purpose', purpose, 'currency', currency, 'amount_minor_units', amount, 'state', state,
     'refunded_minor_units', refunded, 'create_time', create_time, 'capture_time', capture_time))
-FROM payment WHERE buyer = :user
+FROM payment WHERE <his>
 """
 _SUBSCRIPTIONS: Final = """
 SELECT id, jsonb_strip_nulls(jsonb_build_object(
@@ -47,7 +52,7 @@ FROM payment_refund WHERE requested_by = :user
 """
 KINDS: Final = (
     Kind("orders", _ORDERS),
-    Kind("payments", _PAYMENTS),
+    Kind("payments", _PAYMENTS.replace("<his>", _HIS)),
     Kind("subscriptions", _SUBSCRIPTIONS),
     Kind("notes_written", _NOTES),
     Kind("refunds_asked_for", _REFUNDS),
@@ -74,7 +79,7 @@ ERASURES: Final = (
 )
 """His words and addresses. Orders, payments, receipts and the ledger stay under his id."""
 
-HOLDS: Final = """
+_HOLDS: Final = """
 SELECT reason, resource FROM (
     SELECT 'OPEN_ORDER', 'orders/' || id FROM orders
     WHERE buyer = :user AND state NOT IN ('DECLINED', 'WITHDRAWN', 'COMPLETED', 'CANCELLED')
@@ -85,13 +90,14 @@ SELECT reason, resource FROM (
     SELECT 'UNSETTLED_PAYMENT', coalesce('orders/' || order_id, 'subscriptions/' || subscription_id)
         || '/payments/' || payment.id
     FROM payment LEFT JOIN orders ON orders.id = order_id
-    WHERE payment.buyer = :user AND (payment.state IN ('CREATED', 'SUBMITTING', 'REQUIRES_ACTION', 'UNKNOWN')
+    WHERE <his> AND (payment.state IN ('CREATED', 'SUBMITTING', 'REQUIRES_ACTION', 'UNKNOWN')
         OR payment.state = 'DECLINED' AND orders.state = 'COMPLETED')
     UNION ALL
     SELECT 'UNSETTLED_REFUND', coalesce('orders/' || order_id, 'subscriptions/' || subscription_id)
         || '/payments/' || payment.id
     FROM payment JOIN payment_refund AS refund ON refund.payment_id = payment.id
-    WHERE payment.buyer = :user AND refund.state IN ('CREATED', 'SUBMITTING', 'UNKNOWN')
+    WHERE <his> AND refund.state IN ('CREATED', 'SUBMITTING', 'UNKNOWN')
 ) AS hold (reason, resource) ORDER BY resource, reason LIMIT 100
 """
+HOLDS: Final = _HOLDS.replace("<his>", _HIS)
 """What has to end before he can be erased."""
