@@ -7,7 +7,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, text, tuple_, union_all, update
+from sqlalchemy import (
+    Row,
+    Select,
+    TextClause,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    union_all,
+    update,
+)
 
 from chassis.db import Transaction
 from chassis.kernel.ids import is_id
@@ -59,20 +72,27 @@ SELECT
   EXISTS (
     SELECT 1 FROM webhook_endpoint
     WHERE webhook_endpoint.seller = counted.seller AND webhook_endpoint.state = 'enabled'
-  ) AS endpoints,
+  ) AS endpoints, <translations> AS translations
+FROM counted
+"""
+_SAVED = ", ".join(f"{name} = :saved_{name}" for name in SAVED_COLUMNS)
+_MAY_BE_TRANSLATED = """
   :kind <> '' AND (copies <> '[]' OR EXISTS (
     SELECT 1 FROM profile WHERE profile.auto_translate <> '' AND profile.id = buyer
   ) OR EXISTS (
     SELECT 1 FROM team_member JOIN profile ON profile.id = team_member.member
     WHERE team_member.seller = counted.seller AND profile.auto_translate <> ''
-  )) AS translations
-FROM counted
-"""
-_APPEND = text(_ADD.replace("<saved>", "").replace("<expected>", ""))
-_SAVED = ", ".join(f"{name} = :saved_{name}" for name in SAVED_COLUMNS)
-_SAVE_AND_APPEND = text(
-    _ADD.replace("<saved>", f", {_SAVED}").replace("<expected>", "AND version = :expected")
-)
+  ))"""
+
+
+def _adding(*, saves: bool, translates: bool) -> TextClause:
+    return text(
+        _ADD.replace("<saved>", f", {_SAVED}" if saves else "")
+        .replace("<expected>", "AND version = :expected" if saves else "")
+        .replace("<translations>", _MAY_BE_TRANSLATED if translates else "false")
+    )
+
+
 _MESSAGE = select(entries).where(
     entries.c.conversation_id == bindparam("conversation"),
     entries.c.id == bindparam("id"),
@@ -141,17 +161,20 @@ class TimelineRepository:
         self._tell_people = tell_people
         self._tell_endpoints = tell_endpoints
         self._have_translated = have_translated
+        translates = have_translated is not None
+        self._append = _adding(saves=False, translates=translates)
+        self._save_and_append = _adding(saves=True, translates=translates)
 
     async def append(self, tx: Transaction, entry: Entry) -> bool:
         """Adds an entry and has it told; its position is the next one of the conversation."""
-        return await self._add(tx, entry, _APPEND, {})
+        return await self._add(tx, entry, self._append, {})
 
     async def append_and_save(
         self, tx: Transaction, entry: Entry, changed: Conversation, *, expected: int
     ) -> None:
         """Compare-and-set on the version; the row is locked, so a miss is a defect."""
         saved = {f"saved_{name}": value for name, value in saved_columns(changed).items()}
-        if not await self._add(tx, entry, _SAVE_AND_APPEND, {**saved, "expected": expected}):
+        if not await self._add(tx, entry, self._save_and_append, {**saved, "expected": expected}):
             raise RuntimeError(f"{changed.name} was saved without being locked")
 
     async def _add(self, tx: Transaction, entry: Entry, statement: Any, more: dict[str, Any]) -> bool:

@@ -27,7 +27,10 @@ from parley.messaging.v1 import translation_methods_pb2 as translating_pb2
 from services.messaging.__main__ import DEFINITION
 from services.messaging.adapters.erasure_repository import ErasureRepository
 from services.messaging.adapters.record_sources import OwnRecords
+from services.messaging.adapters.timeline_repository import Tell, TimelineRepository
 from services.messaging.config import LANGUAGES, TranslatorKind
+from services.messaging.domain.side import Side
+from services.messaging.domain.timeline import Entry, EventType, Happening
 from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, Scene
 from tests.component.messaging.engines import APERTIUM, LIBRE, Engine, translating
 from tests.integration.gateway.front import fronted
@@ -273,6 +276,31 @@ async def test_without_a_translator_everything_else_is_as_before(scene: Scene) -
     assert (await refused(translate(scene, BEN, said))).reason == "NOT_FOUND"
     assert [languages(each) for each in await messages(scene, ANA, name)] == [[], []]
     assert await scalar(scene, "SELECT count(*) FROM timer WHERE kind = 'translate'") == 0
+
+
+class Listening:
+    """A transaction that notes what is asked, and finds nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def fetch_one(self, statement: Any, _values: Any) -> None:
+        self.asked.append(str(statement))
+
+
+async def _told(_tx: Any, _entry: Entry) -> None:
+    return
+
+
+@pytest.mark.parametrize("translated", [None, _told])
+async def test_no_send_asks_who_wants_translations_where_nobody_translates(translated: Tell | None) -> None:
+    timelines = TimelineRepository(tell_people=_told, tell_endpoints=_told, have_translated=translated)
+    now, listening = SystemClock().now(), Listening()
+    happening = Happening(EventType.CONVERSATION_REOPENED, Side.BUYER, "conversations/c")
+    entry = Entry("conversations/c", "e", now, happening)
+    await timelines.append(listening, entry)  # type: ignore[arg-type]
+    (asked,) = listening.asked
+    assert ("auto_translate" in asked) is (translated is not None)
 
 
 async def test_what_is_kept_while_its_message_is_erased_goes_as_well(backends: Backends) -> None:
