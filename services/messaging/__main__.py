@@ -72,6 +72,7 @@ from services.messaging.app.profiles import ProfileCommands, ProfileQueries
 from services.messaging.app.reactions import Reactions
 from services.messaging.app.retention import FORGET, Record, Retention
 from services.messaging.app.timeline import TimelineQueries
+from services.messaging.app.translation_ports import Translator
 from services.messaging.app.translations import (
     EVERY_MESSAGE,
     TRANSLATE,
@@ -81,6 +82,7 @@ from services.messaging.app.translations import (
     TranslationTimers,
 )
 from services.messaging.app.verifications import EmailProofs, VerificationCommands
+from services.messaging.app.webhook_ports import WebhookTransport
 from services.messaging.app.webhooks import (
     AGAIN,
     DELIVER,
@@ -106,6 +108,8 @@ from services.messaging.mail_wiring import mail_edge, mail_timers
 from services.messaging.wire.events import event_record
 
 if TYPE_CHECKING:
+    from services.messaging.adapters.apertium import Apertium
+    from services.messaging.adapters.libretranslate import LibreTranslate
     from services.messaging.entrypoints.mail_in import MailEdge
 
 
@@ -114,7 +118,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     database, clock, ids = runtime.database, runtime.clock, runtime.ids
     hooks, feed = WebhookRepository(), BroadcastFeed(runtime.bus)
     store, timelines = ConversationRepository(), _timelines(runtime, hooks)
-    translations = _translations(runtime, store, timelines)
+    translations = _translations(runtime, store, timelines, translator := translator_of(runtime.config))
     config, held, files = runtime.config, AttachmentRepository(), ObjectFileStore(runtime.config.files_at)
     people, pace = ProfileRepository(), Pace(config.messages_per_minute, clock)
     leads, outcomes, ratings = _lead_book(runtime), OutcomeRepository(), RatingRepository()
@@ -122,7 +126,6 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     inquiries = InquiryCommands(
         database, store, timelines, feed, leads=leads, pace=pace, clock=clock, ids=ids
     )
-    retention = _retention(runtime, hooks)
     messages = MessageCommands(
         database, store, timelines, feed, attachments=held, pace=pace, clock=clock, ids=ids
     )
@@ -167,17 +170,18 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
         ),
         timers={
             **mail_timers(runtime, told),
-            **_webhook_timers(runtime, hooks),
+            **_webhook_timers(runtime, hooks, web := HttpWebhookTransport(local=config.webhooks_local)),
             REMIND: OfferReminders(database, store, timelines, feed, clock=clock, ids=ids).remind,
             TRANSLATE: _translation_timers(runtime, translations, feed),
             **_sweeping(runtime, held, files),
-            FORGET: retention.forget,
+            FORGET: (retention := _retention(runtime, hooks)).forget,
             ERASE: erasing.step,
         },
         broadcasts={BROADCASTS: feed.heard},
         background={"live feed": feed.run},
         prepare=partial(_prepare, retention, edge),
         drain=None if edge is None else edge.stop,
+        close=partial(_hang_up, web, translator),
     )
 
 
@@ -212,9 +216,11 @@ def _timelines(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) -> T
 
 
 def _translations(
-    runtime: Runtime[MessagingConfig], store: ConversationRepository, timelines: TimelineRepository
+    runtime: Runtime[MessagingConfig],
+    store: ConversationRepository,
+    timelines: TimelineRepository,
+    translator: Translator | None,
 ) -> MessageTranslations:
-    translator = translator_of(runtime.config)
     interpreter = None if translator is None else Interpreter(translator, runtime.clock)
     return MessageTranslations(store, timelines, TranslationRepository(), interpreter=interpreter)
 
@@ -245,6 +251,12 @@ def _translation_timers(
     kept, clock = TranslationRepository(), runtime.clock
     timers = TranslationTimers(runtime.database, kept, feed, translations=translations, clock=clock)
     return LaneHandler(timers.translate, "translations", lambda _: EVERY_MESSAGE)
+
+
+async def _hang_up(*clients: HttpWebhookTransport | LibreTranslate | Apertium | None) -> None:
+    for client in clients:
+        if client is not None:
+            await client.close()
 
 
 async def _prepare(retention: Retention, edge: MailEdge | None) -> None:
@@ -317,8 +329,9 @@ def _webhook_rooms(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) 
     )
 
 
-def _webhook_timers(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) -> dict[str, LaneHandler]:
-    transport = HttpWebhookTransport(local=runtime.config.webhooks_local)
+def _webhook_timers(
+    runtime: Runtime[MessagingConfig], hooks: WebhookRepository, transport: WebhookTransport
+) -> dict[str, LaneHandler]:
     timers = WebhookTimers(runtime.database, hooks, transport, runtime.clock)
     return {
         kind: LaneHandler(handle, "webhooks", endpoint_of)

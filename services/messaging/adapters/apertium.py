@@ -95,6 +95,10 @@ class Apertium:
         self._pairs = Kept()
         self._places = asyncio.Semaphore(REQUESTS_AT_ONCE)
 
+    async def close(self) -> None:
+        """Hangs up."""
+        await self._http.close()
+
     async def detect(self, text: str) -> Detected | None:
         """The most probable language; servers without a means to tell name none. TranslatorFailed."""
         answer = await self._http.post_form("/identifyLang", {"q": text, **self._key})

@@ -28,6 +28,10 @@ class LibreTranslate:
         self._key = {"api_key": key} if key else {}
         self._languages = Kept()
 
+    async def close(self) -> None:
+        """Hangs up."""
+        await self._http.close()
+
     async def detect(self, text: str) -> Detected | None:
         """The most probable language. TranslatorFailed."""
         answer = await self._http.post_json("/detect", {"q": text, **self._key})

@@ -1,7 +1,7 @@
 """Asks an engine over HTTP, and believes little of what it answers.
 
-Where the engine is, the operator said, so that every address is allowed. Redirects are not followed, proxies
-of the environment are not used, and of an answer no more is read than a translation can be long.
+Where the engine is, the operator said, so that every address is allowed. Of an answer no more is read than a
+translation can be long.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from services.messaging.adapters.web_client import WebClient
 from services.messaging.app.translation_ports import TranslatorFailed
-
-if TYPE_CHECKING:
-    import ssl
 
 ANSWER_LIMIT_BYTES: Final = 1_048_576
 _OK: Final = 200
@@ -26,7 +24,7 @@ class EngineHttp:
     def __init__(self, url: str, seconds: float) -> None:
         self._url = url.rstrip("/")
         self._seconds = seconds
-        self._certificates: ssl.SSLContext | None = None
+        self._client = WebClient(seconds=seconds, encrypts=url.startswith("https:"))
 
     async def get(self, path: str) -> Any:
         """What the engine answers, read as JSON. TranslatorFailed."""
@@ -39,6 +37,10 @@ class EngineHttp:
     async def post_json(self, path: str, body: Mapping[str, Any]) -> Any:
         """The same for JSON."""
         return await self._ask("POST", path, json=body)
+
+    async def close(self) -> None:
+        """Hangs up."""
+        await self._client.close()
 
     async def _ask(self, method: str, path: str, **content: Any) -> Any:
         import httpx
@@ -57,19 +59,10 @@ class EngineHttp:
             raise TranslatorFailed("ANSWER_NOT_JSON") from None
 
     async def _read(self, method: str, path: str, content: Mapping[str, Any]) -> bytes:
-        import httpx
-
-        if self._certificates is None:
-            self._certificates = _certificates(self._url)
-        async with (
-            httpx.AsyncClient(
-                verify=self._certificates, trust_env=False, follow_redirects=False, timeout=self._seconds
-            ) as client,
-            # Packed answers could unpack to anything: none is asked for, and none is unpacked.
-            client.stream(
-                method, self._url + path, headers={"accept-encoding": "identity"}, **content
-            ) as response,
-        ):
+        client = await self._client.opened()
+        # Packed answers could unpack to anything: none is asked for, and none is unpacked.
+        headers = {"accept-encoding": "identity"}
+        async with client.stream(method, self._url + path, headers=headers, **content) as response:
             if response.status_code != _OK:
                 raise TranslatorFailed(f"STATUS_{response.status_code}")
             data = bytearray()
@@ -78,17 +71,6 @@ class EngineHttp:
                 if len(data) > ANSWER_LIMIT_BYTES:
                     raise TranslatorFailed("ANSWER_TOO_LONG")
             return bytes(data)
-
-
-def _certificates(url: str) -> ssl.SSLContext:
-    """What TLS believes; nothing has to be read where there is none."""
-    import ssl
-
-    import httpx
-
-    if url.startswith("https:"):
-        return httpx.create_ssl_context(trust_env=False)
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Kept:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from services.messaging.adapters.apertium import Apertium
 from services.messaging.adapters.libretranslate import LibreTranslate
-from services.messaging.app.translation_ports import Translator
 from services.messaging.config import MessagingConfig, TranslatorKind
 
 
-def translator_of(config: MessagingConfig) -> Translator | None:
+def translator_of(config: MessagingConfig) -> LibreTranslate | Apertium | None:
     """The engine; None where there is none."""
     if config.translator is TranslatorKind.NONE:
         return None

@@ -2,20 +2,19 @@
 
 The name is looked up once; every address that it has must be public, and one of them is connected to, so that
 nobody can answer the check with one address and the connection with another. TLS is verified against the
-name. Redirects are not followed, proxies of the environment are not used, and nothing of the answer but its
-status is read.
+name. Nothing of the answer but its status is read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from chassis.telemetry import logger
+from services.messaging.adapters.web_client import WebClient
 from services.messaging.domain.webhook import Answer, is_public
 
 ANSWER_SECONDS: Final = 10.0
@@ -34,8 +33,12 @@ class HttpWebhookTransport:
     def __init__(self, *, local: bool) -> None:
         self._local = local
         self._lookups = _Lookups()
-        self._making = asyncio.Lock()
-        self._trust: ssl.SSLContext | None = None
+        # Two endpoints may have one address, and only one of them the certificate that a connection showed.
+        self._client = WebClient(seconds=ANSWER_SECONDS, reuses=False)
+
+    async def close(self) -> None:
+        """Hangs up."""
+        await self._client.close()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """What the endpoint said within `ANSWER_SECONDS`."""
@@ -51,39 +54,21 @@ class HttpWebhookTransport:
             return Answer(problem=UNREACHABLE)
 
     async def _post(self, url: Any, body: bytes, headers: Mapping[str, str]) -> Answer:
-        import httpx
-
         # As the request spells it: `host` is Unicode, which Python's lookups turn into another name for some.
         host = url.raw_host.decode("ascii")
         port = url.port or (443 if url.scheme == "https" else 80)
         addresses = await self._lookups.addresses(host, port)
         if not self._local and not all(_public(address) for address in addresses):
             return Answer(problem=NOT_PUBLIC)
-        netloc, trust = url.netloc.decode("ascii"), await self._trusted()
-        async with (
-            httpx.AsyncClient(
-                verify=trust, trust_env=False, follow_redirects=False, timeout=ANSWER_SECONDS
-            ) as client,
-            client.stream(
-                "POST",
-                url.copy_with(host=addresses[0]),
-                content=body,
-                headers={**headers, "host": netloc},
-                extensions={"sni_hostname": host},
-            ) as response,
-        ):
+        client = await self._client.opened()
+        async with client.stream(
+            "POST",
+            url.copy_with(host=addresses[0]),
+            content=body,
+            headers={**headers, "host": url.netloc.decode("ascii")},
+            extensions={"sni_hostname": host},
+        ) as response:
             return Answer(status=response.status_code)
-
-    async def _trusted(self) -> ssl.SSLContext:
-        """The authorities of the web: reading them takes as long as many posts, so it is done once, beside
-        the loop.
-        """
-        import httpx
-
-        async with self._making:
-            if self._trust is None:
-                self._trust = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
-            return self._trust
 
 
 class _Lookups:

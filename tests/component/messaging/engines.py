@@ -40,6 +40,9 @@ class Engine:
     """Nobody is answered before it is set."""
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     url: str = ""
+    connections: int = 0
+    adapters: list[LibreTranslate | Apertium] = field(default_factory=list)
+    """What asks it, to be closed with it."""
 
     @property
     def translations(self) -> list[dict[str, Any]]:
@@ -54,11 +57,15 @@ class Engine:
     def adapter(self, *, key: str = "", seconds: float = 10.0) -> LibreTranslate | Apertium:
         """What asks it."""
         kind = LibreTranslate if self.kind is LIBRE else Apertium
-        return kind(self.url, key=key, seconds=seconds)
+        made = kind(self.url, key=key, seconds=seconds)
+        self.adapters.append(made)
+        return made
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
-            await self._answer(reader, writer)
+            while True:
+                await self._answer(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             # The client had heard enough.
             pass
@@ -84,7 +91,7 @@ class Engine:
         answer = json.dumps(self._said(path, sent)).encode() if self.raw is None else self.raw
         writer.write(
             f"HTTP/1.1 {self.status} X\r\nLocation: http://127.0.0.1:1/\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(answer)}\r\nConnection: close\r\n\r\n".encode()
+            f"Content-Length: {len(answer)}\r\n\r\n".encode()
         )
         writer.write(answer)
         await writer.drain()
@@ -142,4 +149,6 @@ async def translating(kind: TranslatorKind = LIBRE) -> AsyncIterator[Engine]:
     try:
         yield engine
     finally:
+        for adapter in engine.adapters:
+            await adapter.close()
         server.close()

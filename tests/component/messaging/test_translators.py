@@ -58,6 +58,8 @@ async def test_what_an_engine_is_asked(kind: TranslatorKind) -> None:
             assert failure.value.lasting
         # What it can do is asked for once, and the text goes nowhere else.
         assert len([path for path, _ in engine.asked if path in ("/languages", "/listPairs")]) == 1
+        # Apertium has a request for each text.
+        assert engine.connections == (1 if kind is LIBRE else 2)
 
 
 WRONG = [

@@ -6,15 +6,21 @@ import asyncio
 import socket
 import ssl
 import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from chassis.kernel.refusal import Refusal
+from services.messaging.adapters.libretranslate import LibreTranslate
 from services.messaging.adapters.webhook_transport import HttpWebhookTransport
+from services.messaging.app.translation_ports import TranslatorFailed
 from services.messaging.app.webhook_addresses import checked_url
 from services.messaging.domain.webhook import is_public
+from stack.certificates import self_signed
 
 FORMS = (
     "127.0.0.1", "127.1", "127.0.1", "127.255.255.254", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1",
@@ -80,7 +86,25 @@ async def test_the_host_that_is_looked_up_is_the_one_that_is_asked(monkeypatch: 
     assert (answer.problem, asked) == ("ADDRESS_NOT_PUBLIC", ["xn--fa-hia.de"])
 
 
-async def test_the_authorities_are_read_once_and_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+async def _post(client: HttpWebhookTransport) -> None:
+    assert (await client.post("https://127.0.0.1:1/hook", b"{}", {})).problem == "UNREACHABLE"
+
+
+async def _detect(client: LibreTranslate) -> None:
+    with pytest.raises(TranslatorFailed, match="UNREACHABLE"):
+        await client.detect("Hello")
+
+
+@pytest.mark.parametrize(
+    ("client", "ask"),
+    [
+        (HttpWebhookTransport(local=True), _post),
+        (LibreTranslate("https://127.0.0.1:1", key="", seconds=5.0), _detect),
+    ],
+)
+async def test_the_authorities_are_read_once_and_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch, client: Any, ask: Callable[[Any], Awaitable[None]]
+) -> None:
     made: list[int] = []
     make = ssl.create_default_context
 
@@ -89,11 +113,49 @@ async def test_the_authorities_are_read_once_and_beside_the_loop(monkeypatch: py
         return make(*arguments, **named)
 
     monkeypatch.setattr(ssl, "create_default_context", noted)
-    transport = HttpWebhookTransport(local=True)
-    posts = (transport.post("https://127.0.0.1:1/hook", b"{}", {}) for _ in range(3))
-    assert {answer.problem for answer in await asyncio.gather(*posts)} == {"UNREACHABLE"}
+    await asyncio.gather(*(ask(client) for _ in range(3)))
+    await client.close()
     assert len(made) == 1
     assert made[0] != threading.get_ident()
+
+
+async def test_no_endpoint_is_reached_by_the_certificate_of_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Many endpoints share an address: a connection to one of them is none to the next."""
+    certificate, key = tmp_path / "certificate", tmp_path / "key"
+    for path, content in zip((certificate, key), self_signed("a.example"), strict=True):
+        path.write_text(content)
+    make, connected = ssl.create_default_context, 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connected
+        connected += 1
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"{}"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    serving = make(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(certificate, key)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=serving)
+    port = server.sockets[0].getsockname()[1]
+    where = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: where)
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: make(cafile=str(certificate)))
+    transport = HttpWebhookTransport(local=True)
+    answers = [
+        await transport.post(f"https://{host}:{port}/hook", b"{}", {})
+        for host in ("a.example", "b.example", "a.example")
+    ]
+    await transport.close()
+    server.close()
+    assert [(answer.status, answer.problem) for answer in answers] == [
+        (200, ""),
+        (0, "UNREACHABLE"),
+        (200, ""),
+    ]
+    assert connected == 2
 
 
 def test_public_addresses_are_public() -> None:
