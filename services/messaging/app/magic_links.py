@@ -113,20 +113,21 @@ class MagicLinks:
             if link.use is not None:
                 raise refusals.link_used()
             conversation = await self._live(tx, link)
+            if link.subject.kind is Kind.OFFER:
+                return link, conversation, conversation.seller.partition("/")[2]
             buyer = await self._people.load(tx, conversation.buyer)
             return link, conversation, buyer.display_name
 
-        link, conversation, buyer_name = await self._database.read(work)
+        link, conversation, counterpart = await self._database.read(work)
         now = self._clock.now()
         if link.subject.kind is Kind.INQUIRY:
             able = conversations.actions(conversation, actor=Actor.SELLER, now=now)
-            return LinkView(link, buyer_name, link.expire_time, _of(link, able))
-        seller = conversation.seller.partition("/")[2]
+            return LinkView(link, counterpart, link.expire_time, _of(link, able))
         offer = await self._seen(link)
         ends = [time for time in (link.expire_time, offer.expire_time) if time is not None]
         return LinkView(
             link,
-            seller,
+            counterpart,
             min(ends),
             _of(link, _for_revision(link, offer)),
             offer.is_online,
