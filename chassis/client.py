@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from time import perf_counter
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -20,7 +20,7 @@ from chassis import metrics, status, telemetry
 from chassis.admission import REQUEST_ID
 from chassis.auth import ACTING_FOR
 from chassis.interceptors import TRANSPORT_LIMIT_BYTES
-from chassis.kernel.refusal import Kind, Refusal
+from chassis.kernel.refusal import Kind, Refusal, unavailable
 
 CALL_SECONDS = 2.0
 RESERVE_SECONDS = 0.02
@@ -52,6 +52,8 @@ _OPTIONS = (
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.service_config_disable_resolution", 1),
 )
+
+T = TypeVar("T")
 
 _log = telemetry.logger("client")
 
@@ -239,6 +241,18 @@ def translated(peer: str, method: str, error: grpc.aio.AioRpcError) -> Exception
         )
     reason = refusal.reason if refusal is not None else ""
     return PeerMisuse(f"{peer} refused {method}: {code.name} {reason}".strip())
+
+
+async def in_time(peer: str, answer: Awaitable[T]) -> T:
+    """The answer of a peer without which nothing can be done. One that is too slow is away: Refusal
+    UNAVAILABLE PEER_UNAVAILABLE instead of DEADLINE.
+    """
+    try:
+        return await answer
+    except Refusal as refusal:
+        if refusal.kind is Kind.DEADLINE:
+            raise unavailable("PEER_UNAVAILABLE", f"{peer} did not answer in time", peer=peer) from refusal
+        raise
 
 
 def is_mutating(method: str) -> bool:

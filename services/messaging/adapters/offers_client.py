@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from functools import partial
 from typing import Any
 
-from chassis.kernel.refusal import Kind, Refusal, unavailable
+from chassis.client import in_time
 from parley.offers.v1 import offers_service_pb2 as pb
 from parley.offers.v1.offers_service_pb2_grpc import OffersServiceStub
 from services.messaging.app.magic_link_ports import Consent, OfferNow
@@ -17,10 +17,11 @@ class OffersClient:
 
     def __init__(self, channel: Any) -> None:
         self._stub: Any = OffersServiceStub(channel)
+        self._asked: Any = partial(in_time, "offers")
 
     async def look(self, offer: str, *, buyer: str) -> OfferNow:
         """What can be done about it."""
-        answer = await _asked(self._stub.GetOffer(pb.GetOfferRequest(name=offer), acting_for=buyer))
+        answer = await self._asked(self._stub.GetOffer(pb.GetOfferRequest(name=offer), acting_for=buyer))
         return offer_now(answer.offer)
 
     async def accept(self, offer: str, *, buyer: str, revision: int, consent: Consent, key: str) -> str:
@@ -33,18 +34,9 @@ class OffersClient:
             delivery_address=wire_address(consent.delivery_address),
             request_id=key,
         )
-        return str((await _asked(self._stub.AcceptOffer(request, acting_for=buyer))).order)
+        return str((await self._asked(self._stub.AcceptOffer(request, acting_for=buyer))).order)
 
     async def decline(self, offer: str, *, buyer: str, revision: int, key: str) -> None:
         """Declines a revision."""
         request = pb.DeclineOfferRequest(name=offer, revision=revision, request_id=key)
-        await _asked(self._stub.DeclineOffer(request, acting_for=buyer))
-
-
-async def _asked(answer: Awaitable[Any]) -> Any:
-    try:
-        return await answer
-    except Refusal as refusal:
-        if refusal.kind is Kind.DEADLINE:
-            raise unavailable("PEER_UNAVAILABLE", "offers did not answer in time", peer="offers") from refusal
-        raise
+        await self._asked(self._stub.DeclineOffer(request, acting_for=buyer))

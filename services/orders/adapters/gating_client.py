@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import grpc
 
-from chassis.kernel.refusal import Kind, Refusal, unavailable
+from chassis.client import in_time
+from chassis.kernel.refusal import Refusal
 from parley.gating.v1 import gating_service_pb2, gating_service_pb2_grpc
 from services.orders.domain.gate import GateDecision
 from services.orders.wire.values import gate_decision
@@ -45,12 +46,7 @@ class GatingClient:
     async def zone(self, seller: str) -> str:
         """The time zone of a seller's order settings."""
         request = gating_service_pb2.GetOrderSettingsRequest(name=f"{seller}/orderSettings")
-        try:
-            response = await self._stub.GetOrderSettings(request)
-        except Refusal as refusal:
-            if refusal.kind is Kind.DEADLINE:
-                raise _late() from refusal
-            raise
+        response = await in_time("gating", self._stub.GetOrderSettings(request))
         return response.order_settings.time_zone
 
     def _ask_in_background(self, question: _Question) -> None:
@@ -76,17 +72,8 @@ class GatingClient:
 
     async def _ask(self, package: str, buyer: str) -> GateDecision:
         request = gating_service_pb2.EvaluateGateRequest(package=package, buyer=buyer)
-        try:
-            response = await self._stub.EvaluateGate(request)
-        except Refusal as refusal:
-            if refusal.kind is Kind.DEADLINE:
-                raise _late() from refusal
-            raise
+        response = await in_time("gating", self._stub.EvaluateGate(request))
         return gate_decision(response.decision)
-
-
-def _late() -> Refusal:
-    return unavailable("PEER_UNAVAILABLE", "gating did not answer in time", peer="gating")
 
 
 class _Question:
