@@ -72,8 +72,12 @@ class SequentialIds:
 
 def _v7_text(millisecond: int, tail: int) -> str:
     high, low = tail >> 62, tail & (1 << 62) - 1
-    text = f"{millisecond & 0xFFFF_FFFF_FFFF:012x}7{high & 0xFFF:03x}{0x8 << 60 | low:016x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return spelled(f"{millisecond & 0xFFFF_FFFF_FFFF:012x}7{high & 0xFFF:03x}{0x8 << 60 | low:016x}")
+
+
+def spelled(digits: str) -> str:
+    """The UUID of 32 hexadecimal digits, with its hyphens."""
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def is_id(text: str) -> bool:

@@ -14,73 +14,15 @@ REQUESTS_AT_ONCE: Final = 4
 SURE: Final = 0.5
 """The share of the words that a language explains from which it counts as found."""
 PER_CENT: Final = 100.0
-_ISO_639_3: Final[Mapping[str, str]] = dict(
-    pair.split(":")
-    for pair in [
-        "af:afr",
-        "an:arg",
-        "ar:ara",
-        "be:bel",
-        "bg:bul",
-        "bn:ben",
-        "br:bre",
-        "bs:bos",
-        "ca:cat",
-        "cs:ces",
-        "cy:cym",
-        "da:dan",
-        "de:deu",
-        "el:ell",
-        "en:eng",
-        "eo:epo",
-        "es:spa",
-        "et:est",
-        "eu:eus",
-        "fi:fin",
-        "fo:fao",
-        "fr:fra",
-        "ga:gle",
-        "gd:gla",
-        "gl:glg",
-        "he:heb",
-        "hi:hin",
-        "hr:hrv",
-        "hu:hun",
-        "id:ind",
-        "is:isl",
-        "it:ita",
-        "ja:jpn",
-        "kk:kaz",
-        "ko:kor",
-        "ky:kir",
-        "lt:lit",
-        "lv:lav",
-        "mk:mkd",
-        "ms:msa",
-        "mt:mlt",
-        "nb:nob",
-        "nl:nld",
-        "nn:nno",
-        "oc:oci",
-        "pl:pol",
-        "pt:por",
-        "ro:ron",
-        "ru:rus",
-        "sc:srd",
-        "sk:slk",
-        "sl:slv",
-        "sq:sqi",
-        "sr:srp",
-        "sv:swe",
-        "tr:tur",
-        "tt:tat",
-        "uk:ukr",
-        "ur:urd",
-        "vi:vie",
-        "zh:zho",
-    ]
+_CODES: Final = (
+    "afr:af arg:an ara:ar bel:be bul:bg ben:bn bre:br bos:bs cat:ca ces:cs cym:cy dan:da deu:de "
+    "ell:el eng:en epo:eo spa:es est:et eus:eu fin:fi fao:fo fra:fr gle:ga gla:gd glg:gl heb:he "
+    "hin:hi hrv:hr hun:hu ind:id isl:is ita:it jpn:ja kaz:kk kor:ko kir:ky lit:lt lav:lv mkd:mk "
+    "msa:ms mlt:mt nob:nb nld:nl nno:nn oci:oc pol:pl por:pt ron:ro rus:ru srd:sc slk:sk slv:sl "
+    "sqi:sq srp:sr swe:sv tur:tr tat:tt ukr:uk urd:ur vie:vi zho:zh"
 )
-_ISO_639_1: Final = {three: two for two, three in _ISO_639_3.items()}
+_ISO_639_1: Final[Mapping[str, str]] = dict(pair.split(":") for pair in _CODES.split())
+"""The codes of two letters, by those of three."""
 
 
 class Apertium:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.types import Uuid
 
 from chassis.db import Transaction
+from services.messaging.adapters.conversation_repository import key_of
 from services.messaging.adapters.tables import conversation as conversations
 from services.messaging.adapters.tables import timeline_entry as entries
 from services.messaging.adapters.translation_tables import message_translation as translations
@@ -126,7 +127,7 @@ async def translations_of(
 
 
 def _key(message: Message) -> dict[str, Any]:
-    return {"conversation": message.conversation.removeprefix("conversations/"), "message": message.id}
+    return {"conversation": key_of(message.conversation), "message": message.id}
 
 
 def _row_key(message: Message, language: str) -> dict[str, Any]:

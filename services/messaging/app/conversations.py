@@ -10,11 +10,13 @@ from chassis.kernel.clock import Clock
 from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import not_found, stale_etag
-from services.messaging.app.ports import Conversations, Selection
+from services.messaging.app.ports import Conversations, Selection, Timelines
 from services.messaging.app.seats import seat_of
 from services.messaging.app.views import ConversationView
 from services.messaging.domain.conversation import Conversation
+from services.messaging.domain.message import Message
 from services.messaging.domain.side import Seat
+from services.messaging.domain.timeline import message_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,18 @@ async def visible(store: Conversations, tx: Transaction, call: Call, name: str) 
     """The conversation and the caller's place in it; Refusal NOT_FOUND."""
     found = await store.load(tx, name)
     return found, seat_of(call, found)
+
+
+async def message_of(
+    timelines: Timelines, tx: Transaction, name: str, *, seat: Seat | None = None
+) -> Message:
+    """A message, for `seat` if it is for anybody. Refusal NOT_FOUND."""
+    conversation, _, message_id = name.partition("/messages/")
+    found = await timelines.message(tx, conversation=conversation, message_id=message_id)
+    # A note of the seller's team does not exist for the buyer.
+    if found is None or (seat is not None and not message_entry(found).visible_to(seat)):
+        raise not_found(name)
+    return found
 
 
 class ConversationQueries:

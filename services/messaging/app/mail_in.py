@@ -17,7 +17,7 @@ from chassis.kernel.caller import Caller
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.page import Page, PageRequest
-from chassis.kernel.refusal import Kind, Refusal, not_found
+from chassis.kernel.refusal import Kind, Refusal
 from chassis.telemetry import logger
 from services.messaging.app.attachments import AttachmentCommands, UploadAttachment
 from services.messaging.app.bounces import Bounces
@@ -25,7 +25,7 @@ from services.messaging.app.mail_in_ports import Calls, MailReader, ReceivedMail
 from services.messaging.app.messages import MessageCommands, SendMessage
 from services.messaging.app.pace import Pace
 from services.messaging.app.ports import Conversations
-from services.messaging.app.profiles import Profiles
+from services.messaging.app.profiles import Profiles, require_own
 from services.messaging.app.reply_addresses import ReplyDomain
 from services.messaging.app.seats import seat_of
 from services.messaging.domain import attachment as attachments
@@ -305,8 +305,7 @@ class ReceivedMailQueries:
     async def list_received_mails(self, call: Call, query: ListReceivedMails) -> Page[ReceivedMail]:
         """The caller's own, the newest first. Refusal NOT_FOUND."""
         user, page = query.user, query.page
-        if user != call.principal:
-            raise not_found(user)
+        require_own(call, user, name=user)
         return await self._database.read(lambda tx: self._received.list_for(tx, user=user, page=page))
 
 

@@ -12,13 +12,13 @@ from chassis.kernel.machine import Actor
 from chassis.kernel.refusal import not_found
 from services.messaging.app.attachment_ports import Attachments
 from services.messaging.app.attachments import Sending, sent_with
+from services.messaging.app.conversations import message_of
 from services.messaging.app.pace import Pace
 from services.messaging.app.ports import Conversations, LiveFeed, Timelines
 from services.messaging.app.seats import seat_of
 from services.messaging.app.views import ConversationView
 from services.messaging.domain import message as messages
 from services.messaging.domain.message import Channel, Kind, Message
-from services.messaging.domain.side import Seat
 from services.messaging.domain.timeline import Entry, EventType, Happening, message_entry
 
 
@@ -110,7 +110,9 @@ class MessageCommands:
         async def work(tx: Transaction) -> ConversationView:
             found = await self._store.load_for_update(tx, command.conversation)
             seat = seat_of(call, found)
-            upto = await self._message(tx, command, seat)
+            if command.message.partition("/messages/")[0] != found.name:
+                raise not_found(command.message)
+            upto = await message_of(self._timelines, tx, command.message, seat=seat)
             now = self._clock.now()
             changed, event = messages.mark_read(
                 found,
@@ -133,13 +135,3 @@ class MessageCommands:
         if view.seat.actor is Actor.BUYER:
             self._feed.announce(command.conversation)
         return view
-
-    async def _message(self, tx: Transaction, command: MarkRead, seat: Seat) -> Message:
-        conversation, _, message_id = command.message.partition("/messages/")
-        if conversation != command.conversation:
-            raise not_found(command.message)
-        message = await self._timelines.message(tx, conversation=conversation, message_id=message_id)
-        # A note of the seller's team does not exist for the buyer.
-        if message is None or not message_entry(message).visible_to(seat):
-            raise not_found(command.message)
-        return message

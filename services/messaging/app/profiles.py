@@ -140,10 +140,12 @@ class ProfileQueries:
         return kept
 
 
-def require_own(call: Call, user: str) -> None:
-    """Everybody has one profile, and may not learn of another. Refusal NOT_FOUND."""
+def require_own(call: Call, user: str, *, name: str = "") -> None:
+    """What is a person's own is not there for anybody else. Refusal NOT_FOUND, for his profile if no other
+    `name` is given.
+    """
     if user != call.principal:
-        raise not_found(f"{user}/profile")
+        raise not_found(name or f"{user}/profile")
 
 
 def require_own_or_operator(call: Call, user: str, name: str) -> None:

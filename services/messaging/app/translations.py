@@ -11,7 +11,7 @@ from chassis.db import Database, DueTimer, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.refusal import Kind, Refusal, not_found
 from chassis.telemetry import logger
-from services.messaging.app.conversations import visible
+from services.messaging.app.conversations import message_of, visible
 from services.messaging.app.interpreter import Interpreter
 from services.messaging.app.ports import Conversations, LiveFeed, Timelines
 from services.messaging.app.profiles import Profiles
@@ -20,7 +20,8 @@ from services.messaging.domain import translation_refusals as refusals
 from services.messaging.domain.language import base_language
 from services.messaging.domain.message import Message
 from services.messaging.domain.profile import MEMBERSHIP
-from services.messaging.domain.timeline import Entry, message_entry
+from services.messaging.domain.side import Seat
+from services.messaging.domain.timeline import Entry
 from services.messaging.domain.translation import WAITING, Translation
 
 TRANSLATE: Final = "translate"
@@ -89,13 +90,9 @@ class MessageTranslations:
             raise not_found(message.name)
         return TranslatedMessage(await self.message(tx, message.name), held or made)
 
-    async def message(self, tx: Transaction, name: str) -> Message:
-        """A message with its translations; Refusal NOT_FOUND."""
-        conversation, _, message_id = name.partition("/messages/")
-        found = await self._timelines.message(tx, conversation=conversation, message_id=message_id)
-        if found is None:
-            raise not_found(name)
-        return found
+    async def message(self, tx: Transaction, name: str, *, seat: Seat | None = None) -> Message:
+        """A message with its translations, for `seat` if it is for anybody. Refusal NOT_FOUND."""
+        return await message_of(self._timelines, tx, name, seat=seat)
 
 
 class TranslationCommands:
@@ -141,10 +138,7 @@ class TranslationCommands:
     async def _look(self, tx: Transaction, call: Call, command: TranslateMessage) -> tuple[Message, str]:
         conversation = command.message.partition("/messages/")[0]
         _, seat = await visible(self._store, tx, call, conversation)
-        message = await self._translations.message(tx, command.message)
-        # A note of the seller's team does not exist for the buyer.
-        if not message_entry(message).visible_to(seat):
-            raise not_found(command.message)
+        message = await self._translations.message(tx, command.message, seat=seat)
         self._translations.engine()
         language = command.language
         if not language:

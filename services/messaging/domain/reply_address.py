@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from chassis.kernel.ids import spelled
+
 ID_BYTES: Final = 16
 MAC_BYTES: Final = 15
 FRESH: Final = timedelta(days=30)
@@ -55,8 +57,7 @@ def id_of(random: bytes) -> str:
 
 def mail_of(bounce_id: str) -> str:
     """The id of the mail for which a bounce address was made."""
-    digits = base64.b32decode(bounce_id.upper() + "======").hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    return spelled(base64.b32decode(bounce_id.upper() + "======").hex())
 
 
 def bounce_id(mail: str) -> str:
