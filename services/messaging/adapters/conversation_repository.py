@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, literal_column, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from chassis.db import Transaction
 from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page, PageRequest, page_of
 from chassis.kernel.refusal import not_found
 from chassis.paging import cursor_of, keyset
-from services.messaging.adapters.profile_tables import profile
 from services.messaging.adapters.tables import conversation as conversations
 from services.messaging.adapters.tables import conversation_copy as copies
 from services.messaging.adapters.tables import conversation_forward as forwards
@@ -34,19 +33,15 @@ _BLOCKS = (
     .scalar_subquery()
     .label("blocks")
 )
-_HAS_PHONE = (
-    select(profile.c.phone != "")
-    .where(profile.c.id == conversations.c.buyer)
-    .scalar_subquery()
-    .label("has_phone")
-)
-# By primary key, so that it costs next to nothing where nobody's has.
-_BOUNCED: ColumnElement[Any] = literal_column(
-    "(SELECT array_agg(profile.id) FROM profile WHERE profile.email_state = 'bounced' AND profile.id = ANY("
-    "ARRAY(SELECT conversation.buyer UNION ALL "
-    "SELECT copy.value ->> 'user' FROM jsonb_array_elements(conversation.copies) AS copy)))"
-).label("bounced")
-_SELECT = select(conversations, _BLOCKS, _HAS_PHONE, _BOUNCED)
+# What matters of the profiles of the buyer and of people in copy, by primary key.
+_PEOPLE: ColumnElement[Any] = literal_column(
+    "(SELECT jsonb_agg(jsonb_build_object('user', profile.id, 'name', profile.display_name, "
+    "'phone', profile.phone <> '', 'bounced', profile.email_state = 'bounced')) FROM profile "
+    "WHERE profile.id = ANY(ARRAY(SELECT conversation.buyer UNION ALL "
+    "SELECT copy.value ->> 'user' FROM jsonb_array_elements(conversation.copies) AS copy)))",
+    JSONB,
+).label("people")
+_SELECT = select(conversations, _BLOCKS, _PEOPLE)
 _LOAD = _SELECT.where(conversations.c.id == bindparam("id"))
 _LOAD_FOR_UPDATE = _LOAD.with_for_update(of=conversations)
 _PAIR_BLOCKS = select(blocks.c.side).where(
@@ -260,6 +255,7 @@ def _columns(conversation: Conversation) -> dict[str, Any]:
 
 
 def _conversation(row: Row[Any]) -> Conversation:
+    people = row.people or ()
     return Conversation(
         name=PREFIX + row.id,
         subject=row.subject,
@@ -302,8 +298,9 @@ def _conversation(row: Row[Any]) -> Conversation:
             )
             for held in row.copies
         ),
-        has_phone=bool(row.has_phone),
-        bounced=frozenset(row.bounced or ()),
+        has_phone=any(each["phone"] for each in people if each["user"] == row.buyer),
+        bounced=frozenset(each["user"] for each in people if each["bounced"]),
+        names={each["user"]: each["name"] for each in people if each["name"]},
         feedback=None
         if row.feedback_rating is None
         else Feedback(row.feedback_rating, row.feedback_text, row.feedback_time),

@@ -139,6 +139,9 @@ class ParticipantCommands:
             await self._store.save(tx, changed, expected=found.version)
             await self._store.save_copies(tx, found, changed)
             tx.record(event)
+            if command.user:
+                # With the name of whom it put in copy.
+                changed = await self._store.load(tx, command.name)
             return Forwarded(ConversationView(changed, seat, now), forward)
 
         forwarded = await self._database.command(call, work)
@@ -168,6 +171,8 @@ class ParticipantCommands:
                 await self._store.save(tx, changed, expected=found.version)
                 await self._store.save_copies(tx, found, changed)
                 tx.record(event)
+                # With the name of whom it added.
+                changed = await self._store.load(tx, command.name)
             return ConversationView(changed, seat, self._clock.now())
 
         view = await self._database.command(call, work)

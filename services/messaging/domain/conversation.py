@@ -100,7 +100,7 @@ class Conversation:
     the sides that have put it away. `close_time` is None while it is open. `copies` are the grants that hold
     now. `blocks` are the sides that have blocked the other one, here or in another conversation of the two.
     `has_phone`: the buyer has left a phone number in his profile. `bounced` are the buyer and people in copy
-    whose e-mail addresses have bounced.
+    whose e-mail addresses have bounced, and `names` is what those of them are called who have chosen a name.
     """
 
     name: str
@@ -125,6 +125,7 @@ class Conversation:
     blocks: frozenset[Side] = frozenset()
     has_phone: bool = False
     bounced: frozenset[str] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)
     feedback: Feedback | None = None
     version: int = 1
 

@@ -122,7 +122,13 @@ def _wire_feedback(feedback: Feedback) -> conversation_pb2.Feedback:
 
 def _participants(conversation: Conversation) -> Iterator[conversation_pb2.Participant]:
     made = conversation_pb2.Participant
-    yield made(name=conversation.buyer, role=made.ROLE_BUYER, side=conversation_pb2.SIDE_BUYER)
+    names = conversation.names
+    yield made(
+        name=conversation.buyer,
+        role=made.ROLE_BUYER,
+        side=conversation_pb2.SIDE_BUYER,
+        display_name=names.get(conversation.buyer, ""),
+    )
     yield made(name=conversation.seller, role=made.ROLE_SELLER_TEAM, side=conversation_pb2.SIDE_SELLER)
     for copy in conversation.copies:
         yield made(
@@ -132,6 +138,7 @@ def _participants(conversation: Conversation) -> Iterator[conversation_pb2.Parti
             granted_by=copy.granted_by,
             grant_time=timestamp(copy.grant_time),
             history_shared=copy.since is None,
+            display_name=names.get(copy.user, ""),
         )
 
 

@@ -14,6 +14,7 @@ from parley.messaging.v1 import conversation_pb2, timeline_pb2
 from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.messaging.v1 import participant_methods_pb2 as joining
 from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, RIVAL, Scene, rows
+from tests.component.messaging.mailbox import update
 
 MINUTE = timedelta(minutes=1)
 CARL, DORA = seller("partner", user="carl"), buyer("dora")
@@ -87,6 +88,40 @@ async def test_people_in_copy_read_from_their_grant_on_and_answer(scene: Scene) 
     listing = pb.ListConversationsRequest(in_copy=True)
     assert not (await scene.of(CARL).ListConversations(listing)).conversations
     assert [each.name for each in (await scene.of(DORA).ListConversations(listing)).conversations] == [name]
+
+
+def called(conversation: conversation_pb2.Conversation) -> dict[str, str]:
+    return {each.name: each.display_name for each in conversation.participants}
+
+
+async def test_participants_are_called_as_they_want_to_be(scene: Scene) -> None:
+    await update(scene, ANA, display_name="Ana Lee", phone="+41446681800", email="ana@example.org")
+    await update(scene, OTTO, display_name="Otto of acme")
+    await update(scene, CARL, display_name="Carl")
+    name = await story(scene)
+    # At once in the answer that puts somebody in copy, whichever it is.
+    grant = joining.AddParticipantRequest(name=name, user=CARL.subject)
+    added = (await scene.of(OTTO).AddParticipant(grant)).conversation
+    assert called(added) == {"users/ana": "Ana Lee", "sellers/acme": "", "users/carl": "Carl"}
+    passing_on = joining.ForwardConversationRequest(name=name, address="dora@example.org", user=DORA.subject)
+    forwarded = (await scene.of(OTTO).ForwardConversation(passing_on)).conversation
+    assert called(forwarded) == {**called(added), "users/dora": ""}
+    # As it is now, for everybody who takes part, and nothing else of the profile.
+    await update(scene, ANA, display_name="Ana Moss")
+    await update(scene, DORA, display_name="Dora")
+    expected = {**called(added), "users/ana": "Ana Moss", "users/dora": "Dora"}
+    for who in (ANA, OTTO, CARL, DORA):
+        seen = await scene.see(who, name)
+        assert called(seen) == expected
+        assert not {"+41446681800", "ana@example.org"} & set(str(seen).split('"'))
+    listing = pb.ListConversationsRequest(seller="sellers/acme")
+    (listed,) = (await scene.of(OTTO).ListConversations(listing)).conversations
+    assert called(listed) == expected
+    await remove(scene, OTTO, name, CARL.subject)
+    assert CARL.subject not in called(await scene.see(OTTO, name))
+    # Nobody else learns who takes part.
+    closing = methods.CloseConversationRequest(name=name)
+    assert not (await scene.of(operator()).CloseConversation(closing)).conversation.participants
 
 
 async def test_each_in_copy_has_a_counter_and_a_list_of_his_own(scene: Scene) -> None:

@@ -332,6 +332,7 @@ class Participant(_message.Message):
     GRANTED_BY_FIELD_NUMBER: _builtins.int
     GRANT_TIME_FIELD_NUMBER: _builtins.int
     HISTORY_SHARED_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`users/{user}`, or `sellers/{seller}` for the team."""
     role: Global___Participant.Role.ValueType
@@ -342,6 +343,8 @@ class Participant(_message.Message):
     """For people in copy: who granted it, `users/{user}`."""
     history_shared: _builtins.bool
     """For people in copy: whether they also read what was there before."""
+    display_name: _builtins.str
+    """What he wants to be called, `Profile.display_name` as it is now. Empty where he has chosen nothing, and for the team."""
     @_builtins.property
     def grant_time(self) -> _timestamp_pb2.Timestamp:
         """For people in copy: when it was granted."""
@@ -355,10 +358,11 @@ class Participant(_message.Message):
         granted_by: _builtins.str = ...,
         grant_time: _timestamp_pb2.Timestamp | None = ...,
         history_shared: _builtins.bool = ...,
+        display_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grant_time", b"grant_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_time", b"grant_time", "granted_by", b"granted_by", "history_shared", b"history_shared", "name", b"name", "role", b"role", "side", b"side"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "grant_time", b"grant_time", "granted_by", b"granted_by", "history_shared", b"history_shared", "name", b"name", "role", b"role", "side", b"side"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
