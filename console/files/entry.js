@@ -3,7 +3,6 @@
 import * as session from "./session.js";
 import { explain, headers, path, post, refusal } from "./api.js";
 import { button, el, icon, line, toast, written } from "./dom.js";
-import { shortName } from "./subjects.js";
 import { bytes, clock, has, money, say } from "./words.js";
 
 const NAMED = new Set(["PARTICIPANT_ADDED", "PARTICIPANT_REMOVED", "PHONE_REVEALED"]);
@@ -12,8 +11,8 @@ const GOOD = /ACCEPTED|CONFIRMED|PAID|COMPLETED|CONVERTED/;
 let hasTranslator = true;
 const BAD = /DECLINED|FAILED|CANCELLED|EXPIRED|WITHDRAWN/;
 
-/** A message. `readTime`: when the other side read it, if it did. */
-export function message(sent, { side, readTime }) {
+/** A message. `readTime`: when the other side read it, if it did; `called`: what people are called. */
+export function message(sent, { side, readTime, called }) {
   const isOwn = sent.side === side;
   const isNote = sent.kind === "KIND_INTERNAL_NOTE";
   const isMine = sent.author === session.user();
@@ -23,7 +22,7 @@ export function message(sent, { side, readTime }) {
   if (sent.channel === "CHANNEL_EMAIL") marks.push(say("message.email"));
   const meta = el("p", { class: "meta" }, ...marks.flatMap((mark, index) => (index ? [" · ", mark] : [mark])));
   return el("article", { class: `bubble${isOwn ? " own" : ""}${isNote ? " note" : ""}` },
-    el("h3", { class: isMine && !isNote ? "heard" : "" }, isMine ? say("message.you") : shortName(sent.author),
+    el("h3", { class: isMine && !isNote ? "heard" : "" }, isMine ? say("message.you") : called(sent.author),
       isNote ? el("span", { class: "soft" }, ` · ${say("message.note")}`) : null),
     sent.text ? text : null,
     ...(sent.attachments ?? []).map(document_),
@@ -32,10 +31,10 @@ export function message(sent, { side, readTime }) {
 }
 
 /** What happened. */
-export function event(happened, createTime) {
+export function event(happened, createTime, called) {
   const type = happened.type.replace(/^TYPE_/, "");
   const key = `event.${type}`;
-  const parts = [say(has(key) ? key : "event.other", { name: shortName(happened.resource) })];
+  const parts = [say(has(key) ? key : "event.other", { name: called(happened.resource) })];
   if (happened.forwardAddress) parts.push(say("event.to", { address: happened.forwardAddress }));
   if (happened.byLink) parts.push(say("event.byLink"));
   const amount = happened.amount && !NAMED.has(type) ? el("b", {}, ` · ${money(happened.amount)}`) : null;

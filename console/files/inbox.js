@@ -3,7 +3,7 @@
 import * as session from "./session.js";
 import { explain, get } from "./api.js";
 import { button, el, icon, line, trouble, waiting } from "./dom.js";
-import { counterpart, isTitled, learnTitle, shortName, titleOf, topicOf } from "./subjects.js";
+import { counterpart, isTitled, learnTitle, nameOf, shortName, titleOf, topicOf } from "./subjects.js";
 import { brief, count, say } from "./words.js";
 
 const PAGE = 25;
@@ -17,8 +17,8 @@ const FOLDERS = {
   copies: { inCopy: true },
   archive: { archived: true },
 };
-export function face(name) {
-  const text = shortName(name);
+
+export function face(text) {
   const hue = [...text].reduce((sum, char) => (sum * 31 + char.codePointAt(0)) % 6, 7);
   return el("span", { class: `face hue${hue}`, "aria-hidden": "true" }, [...text][0] ?? "?");
 }
@@ -157,7 +157,7 @@ function named(conversation) {
 
 function row(conversation) {
   const unread = conversation.unreadCount ?? 0;
-  const name = shortName(counterpart(conversation));
+  const name = nameOf(conversation, counterpart(conversation));
   const isClosed = conversation.state === "STATE_CLOSED";
   return el("li", { class: unread ? "unread" : "", "data-name": isTitled(conversation) ? null : conversation.name },
     el("a", { href: `/${conversation.name}`, "data-local": true },

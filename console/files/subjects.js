@@ -2,6 +2,7 @@
 
 import * as session from "./session.js";
 import { get, path } from "./api.js";
+import { line } from "./dom.js";
 import { say } from "./words.js";
 
 const TOPICS = { orderRequests: "request", orders: "order" };
@@ -14,6 +15,11 @@ let running = 0;
 
 /** `sellers/acme` as people say it. */
 export const shortName = (name) => (name ?? "").split("/").pop();
+
+/** What somebody wants to be called by those he talks to, else his id. */
+export function nameOf(conversation, name) {
+  return line(conversation.participants?.find((each) => each.name === name)?.displayName || shortName(name));
+}
 
 /** `inquiry`, `request` or `order`. */
 export const topicOf = (conversation) => TOPICS[conversation.subject?.split("/")[0]] ?? "inquiry";

@@ -9,7 +9,7 @@ import { announce, button, dress, el, icon, line, trouble, waiting, written } fr
 import { event, message } from "./entry.js";
 import { face } from "./inbox.js";
 import { OfferCard } from "./offer.js";
-import { counterpart, shortName, subjectOf, titleOf, topicOf } from "./subjects.js";
+import { counterpart, nameOf, subjectOf, titleOf, topicOf } from "./subjects.js";
 import { watch } from "./watch.js";
 import { dateAndTime, day, learn, say } from "./words.js";
 
@@ -31,7 +31,7 @@ export async function openThread(pane, name, inbox, signal, hasCome = false) {
 
 class Thread {
   constructor(pane, name, inbox, signal) {
-    Object.assign(this, { pane, name, inbox, signal, conversation: null, subject: null, token: "", side: "", readUpTo: "", timer: 0 });
+    Object.assign(this, { pane, name, inbox, signal, conversation: null, subject: null, token: "", side: "", names: "", readUpTo: "", timer: 0 });
     this.entries = [];
     this.nodes = new Map();
     this.offers = new Map();
@@ -109,8 +109,10 @@ class Thread {
     const isTeam = this.side === "SIDE_SELLER" && session.seats().includes(conversation.seller);
     this.composer.allow(conversation, { isTeam });
     this.#drawHead();
-    this.#drawReceipts();
+    this.#drawChanged();
   }
+
+  #called = (name) => nameOf(this.conversation, name);
 
   #changed = (conversation) => { this.#take(conversation); void this.#refresh(); };
 
@@ -129,10 +131,10 @@ class Thread {
 
   #drawHead() {
     const { conversation } = this;
-    const other = shortName(counterpart(conversation));
+    const other = this.#called(counterpart(conversation));
     const title = line(titleOf(conversation));
     entitle(`${title} · ${other}`);
-    const copies = (conversation.participants ?? []).filter(({ role }) => role === "ROLE_COPY").map((each) => shortName(each.name));
+    const copies = (conversation.participants ?? []).filter(({ role }) => role === "ROLE_COPY").map((each) => this.#called(each.name));
     const facts = [other, say(`topic.${topicOf(conversation)}`), conversation.marketplace && say("thread.via", conversation), copies.length && say("thread.copies", { names: copies.join(", ") })];
     this.title.textContent = title;
     this.facts.textContent = line(facts.filter(Boolean).join(" · "));
@@ -172,7 +174,7 @@ class Thread {
     const isOwn = entry.message?.author === session.user();
     this.#add([entry], { isOwn });
     if (entry.message && !isOwn) {
-      announce(`${say("message.new", { name: shortName(entry.message.author) })}: ${entry.message.text ?? ""}`);
+      announce(`${say("message.new", { name: this.#called(entry.message.author) })}: ${entry.message.text ?? ""}`);
       if (!isNear) this.latest.hidden = false;
     }
     const { resource = "" } = entry.event ?? {};
@@ -214,14 +216,19 @@ class Thread {
     const { entry, node } = this.nodes.get(key);
     const receipt = entry.message ? this.#receiptOf(entry.message) : "";
     node.className = entry.message ? (entry.message.side === this.side ? "own" : "theirs") : "fact";
-    node.replaceChildren(entry.message ? message(entry.message, { side: this.side, readTime: receipt }) : event(entry.event, entry.createTime));
+    node.replaceChildren(entry.message ? message(entry.message, { side: this.side, readTime: receipt, called: this.#called }) : event(entry.event, entry.createTime, this.#called));
     this.nodes.get(key).receipt = receipt;
   }
 
-  #drawReceipts() {
+  /** What reads otherwise by now: what was read meanwhile, and all of it where somebody is called otherwise. */
+  #drawChanged() {
+    const names = JSON.stringify((this.conversation.participants ?? []).map(({ name, displayName }) => [name, displayName]));
+    const isRenamed = names !== this.names;
+    this.names = names;
     for (const [key, { entry, receipt }] of this.nodes) {
-      if (entry.message && this.#receiptOf(entry.message) !== receipt) this.#drawEntry(key);
+      if (isRenamed || (entry.message && this.#receiptOf(entry.message) !== receipt)) this.#drawEntry(key);
     }
+    if (isRenamed) this.#placeOffers();
   }
 
   /** When the other side read a message of ours: its own time, or that of a receipt for a later one. */

@@ -161,13 +161,16 @@ async def test_what_people_write_is_shown_and_never_run(
 async def test_the_seller_sends_a_document_and_sees_the_phone_by_a_click(
     phone: Page, stack: Target, shop: Shop, ana: Party, tmp_path: Path
 ) -> None:
-    await ana.patch(f"users/{ana.name}/profile", {"phone": "+41446681800"}, updateMask="phone")
+    told = {"phone": "+41446681800", "displayName": "Ana Lee"}
+    await ana.patch(f"users/{ana.name}/profile", told, updateMask="phone,displayName")
     name = await inquiry(ana, shop, "Call me.")
     good, bad = tmp_path / "Offer.pdf", tmp_path / "notes.pdf"
     good.write_bytes(documents.pdf())
     bad.write_bytes(b"no document")
     await sign_in(phone, stack, shop.owner, f"/{name}")
     await phone.until("document.querySelector('.bubble')")
+    for place in (".titles p", ".bubble h3", ".rows .name"):
+        assert (await phone.run(f"document.querySelector('{place}').textContent")).startswith("Ana Lee")
     await phone.choose_files(".composer input[type=file]", good, bad)
     await phone.until("document.querySelectorAll('.files li').length === 2")
     await phone.until("!document.querySelector('progress:not([hidden])')")
