@@ -173,3 +173,15 @@ def find_waiting_by_time_alone(op: Any) -> None:
     op.drop_index("ix_outbox_unpublished", "outbox")
     op.create_index("ix_outbox_unpublished", "outbox", ["event_id"], postgresql_where=_WAITING)
     op.drop_index("ix_outbox_waiting", "outbox")
+
+
+def find_timers_by_kind(op: Any) -> None:
+    """Lets a runner find the timers of the kinds that it has places for, however many of others are due."""
+    op.create_index("ix_timer_kind_visible_time", "timer", ["kind", "visible_time"])
+    op.drop_index("ix_timer_visible_time", "timer")
+
+
+def find_timers_by_time_alone(op: Any) -> None:
+    """Takes `find_timers_by_kind` back."""
+    op.create_index("ix_timer_visible_time", "timer", ["visible_time"])
+    op.drop_index("ix_timer_kind_visible_time", "timer")

@@ -70,7 +70,7 @@ class GroupHandler:
 
 # A claim that a crash of the database forgets lapses like any other, so nobody waits for the disk. Kinds are
 # looked at one by one: thousands that are due of one are no work for those who look for another.
-_CLAIM = (
+CLAIM = (
     "UPDATE timer SET claim = $1, visible_time = $2, attempts = timer.attempts + 1 FROM ("
     "SELECT due.* FROM (SELECT set_config('synchronous_commit', 'off', true)) AS fast, "
     "unnest($4::text[]) AS wanted (kind), LATERAL (SELECT kind, key, visible_time AS since FROM timer "
@@ -256,7 +256,7 @@ class TimerRunner:
     async def _claim(self, kinds: Sequence[str], most: int, *, but: Sequence[str] = ()) -> list[DueTimer]:
         now, claim = self._clock.now(), self._ids.new()
         async with self._database.connection() as connection:
-            rows = await connection.fetch(_CLAIM, claim, now + LEASE, now, kinds, most, _beginning(but))
+            rows = await connection.fetch(CLAIM, claim, now + LEASE, now, kinds, most, _beginning(but))
         return [_due(row, claim) for row in rows]
 
     async def _release(self, timers: Sequence[DueTimer]) -> None:
