@@ -23,6 +23,7 @@ EVERY_DAY: Final = frozenset(range(7))
 
 _HHMM = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 _ONE_DAY = timedelta(days=1)
+_TICK = timedelta(microseconds=1)
 # tzdata knows no two changes of offset closer than this; a test over every zone holds it to that.
 _PROBE = timedelta(hours=3)
 # A weekly pattern that flips at all does so within a week; the rest allows for a date that a zone skips.
@@ -142,13 +143,23 @@ def local_time(instant: datetime, zone: ZoneInfo) -> datetime:
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:
     """The instant (UTC) at which the local date `day` is over for good, that is the next midnight, exclusive.
 
-    Where the zone skips that midnight it is the instant of the jump.
+    Where the zone skips that midnight it is the instant of the jump. Where the midnight comes twice it is the
+    first, unless the clock goes back into `day` in between.
     """
     midnight = datetime.combine(day + _ONE_DAY, time())
+    first = midnight.replace(tzinfo=zone, fold=0).astimezone(UTC)
     latest = midnight.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    if local_time(latest, zone) == midnight:
-        return latest
-    return _first_change_of_offset(latest, midnight.replace(tzinfo=zone, fold=0).astimezone(UTC), zone)
+    if local_time(latest, zone) != midnight:
+        return _first_change_of_offset(latest, first, zone)
+    return latest if local_time(latest - _TICK, zone).date() <= day else first
+
+
+def start_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """The instant (UTC) at which the local date `day` begins: when the day before is over for good.
+
+    A date that the zone skips begins with the one after it.
+    """
+    return end_of_day(day - _ONE_DAY, zone)
 
 
 class Timetable:

@@ -26,7 +26,16 @@ from services.orders.adapters.tables import (
     sales_quarter,
 )
 from services.orders.app.analytics import ListSalesOrders, Sums
-from services.orders.domain.sales import MAX_LISTINGS, RENEWALS, Exclusion, Measure, SalesOrder, Span, Sum
+from services.orders.domain.sales import (
+    MAX_LISTINGS,
+    RENEWALS,
+    Exclusion,
+    Measure,
+    SalesOrder,
+    Span,
+    Sum,
+    exclusion_of,
+)
 
 FOLDED_AT_ONCE: Final = 5_000
 SELLERS_AT_ONCE: Final = 1_000
@@ -280,12 +289,6 @@ def _sum(row: Any) -> Sum:
 
 def _order(row: Any) -> SalesOrder:
     total = Money(row.currency, row.total)
-    exclusion: Exclusion | None
-    if row.confirm_time is None:
-        known = row.state in (Exclusion.DECLINED.value, Exclusion.WITHDRAWN.value)
-        exclusion = Exclusion(row.state) if known else Exclusion.UNDECIDED
-    else:
-        exclusion = Exclusion.PRICE_AGREED_ELSEWHERE if row.price_agreed_elsewhere else None
     return SalesOrder(
         f"orders/{row.id}",
         row.package.partition("/packages/")[0],
@@ -294,7 +297,11 @@ def _order(row: Any) -> SalesOrder:
         row.state == "CANCELLED",
         total if row.payment_state == "PAID" else None,
         Money(row.currency, row.refunded) if row.refunded else None,
-        exclusion,
+        exclusion_of(
+            state=row.state,
+            is_confirmed=row.confirm_time is not None,
+            price_agreed_elsewhere=row.price_agreed_elsewhere,
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from typing import Final
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from chassis.kernel.money import Money
 from chassis.kernel.refusal import invalid
+from chassis.kernel.timetable import start_of_day
 
 DEFAULT_DAYS: Final = 90
 MAX_DAYS: Final = 400
@@ -147,31 +148,41 @@ class SalesOrder:
     payment: str = ""
 
 
-def begin_of(day: date, zone: ZoneInfo) -> datetime:
-    """The first moment of a local day, also where its midnight does not exist or comes twice."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+def exclusion_of(*, state: str, is_confirmed: bool, price_agreed_elsewhere: bool) -> Exclusion | None:
+    """Why an order does not count; None if it does. `sale_of` in the migrations judges alike."""
+    if is_confirmed:
+        return Exclusion.PRICE_AGREED_ELSEWHERE if price_agreed_elsewhere else None
+    return Exclusion(state) if state in (Exclusion.DECLINED, Exclusion.WITHDRAWN) else Exclusion.UNDECIDED
 
 
 def span(start: datetime | None, end: datetime, zone: ZoneInfo) -> Span:
     """The whole local days from that of `start` to that which `end` cuts; refuses more than `MAX_DAYS`."""
-    last = end.astimezone(zone).date()
-    after = last if begin_of(last, zone) == end else last + _DAY
-    first = after - DEFAULT_DAYS * _DAY if start is None else start.astimezone(zone).date()
+    last = _date_of(end, zone)
+    after = last if start_of_day(last, zone) == end else last + _DAY
+    first = after - DEFAULT_DAYS * _DAY if start is None else _date_of(start, zone)
     if first >= after:
         raise invalid("start_time", "must lie before the end")
     # Both ends are rounded outwards.
     if (after - first).days > MAX_DAYS + 1:
         raise invalid("start_time", f"at most {MAX_DAYS} days before the end")
-    return Span(first, begin_of(first, zone), begin_of(after, zone))
+    return Span(first, start_of_day(first, zone), start_of_day(after, zone))
+
+
+def _date_of(instant: datetime, zone: ZoneInfo) -> date:
+    """The local day to which a moment belongs: also where the clock shows the next one for a minute, and then
+    goes back.
+    """
+    day = instant.astimezone(zone).date()
+    return day if start_of_day(day, zone) <= instant else day - _DAY
 
 
 def divided(whole: Span, period: Period, zone: ZoneInfo) -> tuple[Span, ...]:
     """The days, weeks or months of `whole`, cut off at its ends. They join without a gap."""
     spans: list[Span] = []
     day = whole.first_day
-    while (start := begin_of(day, zone)) < whole.end:
+    while (start := start_of_day(day, zone)) < whole.end:
         following = _next(day, period)
-        end = min(begin_of(following, zone), whole.end)
+        end = min(start_of_day(following, zone), whole.end)
         # A day that a zone skipped, by moving over the date line, has no moment.
         if start < end:
             spans.append(Span(day, start, end))

@@ -31,6 +31,7 @@ from services.orders.domain.commerce import Address, Interval, PaymentMethod, Pl
 from services.orders.domain.option import ChosenOption, OptionValue
 from services.orders.domain.order import DeclineReason, Order, State
 from services.orders.domain.quotes import OfferState, Quote
+from services.orders.domain.sales import exclusion_of
 from services.orders.domain.work import Cancellation, CancelReason, Delivery, Party
 from services.orders.entrypoints.events import LISTING_SUBJECTS, broadcasts
 from services.orders.wire.events import event_record
@@ -206,3 +207,20 @@ async def test_a_broadcast_refreshes_the_listings_of_every_replica() -> None:
     event = listing_event(version=4, units=120)
     await broadcasts(listings)[LISTING_SUBJECTS]("subject", event.SerializeToString())
     assert listings.versions == [4]
+
+
+async def test_the_sums_judge_every_order_as_the_domain_does(database: Database) -> None:
+    """The database judges as well, when an order changes: both say the same of whatever an order can be."""
+    statement = (
+        "SELECT reason, o.state, o.confirm_time IS NOT NULL AS is_confirmed, o.price_agreed_elsewhere "
+        "FROM unnest($1::text[]) AS state, unnest(ARRAY[NULL, now()]) AS confirmed, "
+        "unnest(ARRAY[false, true]) AS elsewhere, LATERAL jsonb_populate_record(NULL::orders, "
+        "jsonb_build_object('state', state, 'confirm_time', confirmed, 'price_agreed_elsewhere', elsewhere, "
+        "'create_time', now(), 'package', '', 'total', 1, 'refunded', 0)) AS o, LATERAL sale_of(o) AS sale"
+    )
+    async with database.connection() as connection:
+        rows = await connection.fetch(statement, [state.value for state in State])
+    assert len(rows) == 4 * len(State)
+    for row in rows:
+        judged = dict(row)
+        assert judged.pop("reason") == (exclusion_of(**judged) or ""), judged

@@ -135,7 +135,7 @@ def test_the_weekday_is_that_of_the_local_day() -> None:
         ("America/Sao_Paulo", date(2018, 11, 3)),  # the midnight after this day did not exist
         ("America/Sao_Paulo", date(2018, 2, 17)),  # 23:00 to 24:00 happened twice
         ("Asia/Beirut", date(2022, 3, 26)),
-        ("America/Havana", date(2026, 10, 31)),  # 00:00 to 01:00 happens twice
+        ("America/Havana", date(2027, 11, 6)),  # 00:00 to 01:00 happens twice
         ("Africa/Cairo", date(2023, 4, 27)),
         ("Pacific/Apia", date(2011, 12, 29)),  # the whole next day did not exist
     ],

@@ -41,7 +41,8 @@ def day(text: str, zone: str = "") -> Expiry:
         ("America/Santiago", "2026-09-05", "2026-09-06T04:00"),
         ("Africa/Cairo", "2026-04-23", "2026-04-23T22:00"),
         # Midnight comes twice, and both belong to the next day.
-        ("America/Havana", "2026-10-31", "2026-11-01T04:00"),
+        ("America/Havana", "2027-11-06", "2027-11-07T04:00"),
+        ("Atlantic/Azores", "2026-10-24", "2026-10-25T00:00"),
         # The hour before midnight comes twice, and both belong to this day.
         ("America/Santiago", "2027-04-03", "2027-04-04T04:00"),
         # A day of a zone that skipped it whole is over when the one before it is.

@@ -14,6 +14,7 @@ from chassis.kernel.refusal import Refusal
 from chassis.kernel.timetable import zone_names, zone_of
 from services.orders.domain import sales
 from services.orders.domain.sales import Exclusion, Period, Sum
+from services.orders.domain.subscription import calendar
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
@@ -93,3 +94,32 @@ def test_exclusions_are_counted_by_reason_and_currency() -> None:
         ]
     )
     assert found == ((Exclusion.PRICE_AGREED_ELSEWHERE, "EUR", 2), (Exclusion.WITHDRAWN, "EUR", 2))
+
+
+@pytest.mark.parametrize(
+    "name", ["America/Havana", "America/St_Johns", "Antarctica/Casey", "Asia/Amman", "Cuba"]
+)
+def test_days_of_sales_begin_where_periods_of_subscriptions_do(name: str) -> None:
+    """Also where midnight comes twice or is skipped, and for a minute of a day that then is not over."""
+    zone, end = zone_of(name), datetime(2010, 12, 31, 12, tzinfo=UTC)
+    for year in range(2000, 2011):
+        whole = sales.span(end.replace(year=year) - timedelta(days=364), end.replace(year=year), zone)
+        for one in sales.divided(whole, Period.DAY, zone):
+            assert one.start == calendar.beginning_of(one.first_day, name)
+    back = datetime(2005, 10, 30, 2, 30, 30, tzinfo=UTC)
+    for start in (back, back + timedelta(minutes=30)):
+        whole = sales.span(start, start + timedelta(minutes=1), zone_of("America/St_Johns"))
+        assert whole.first_day == date(2005, 10, 29)
+        assert whole.start <= start < start + timedelta(minutes=1) <= whole.end
+        assert len(sales.divided(whole, Period.DAY, zone_of("America/St_Johns"))) == 1
+
+
+def test_what_was_confirmed_counts_unless_it_was_agreed_elsewhere() -> None:
+    def judged(state: str, *, is_confirmed: bool = False, elsewhere: bool = False) -> Exclusion | None:
+        return sales.exclusion_of(state=state, is_confirmed=is_confirmed, price_agreed_elsewhere=elsewhere)
+
+    assert judged("CANCELLED", is_confirmed=True) is None
+    assert judged("CONFIRMED", is_confirmed=True, elsewhere=True) is Exclusion.PRICE_AGREED_ELSEWHERE
+    assert judged("DECLINED", elsewhere=True) is Exclusion.DECLINED
+    assert judged("WITHDRAWN") is Exclusion.WITHDRAWN
+    assert judged("PENDING") is judged("AWAITING_ANSWER") is Exclusion.UNDECIDED

@@ -10,10 +10,9 @@ from calendar import monthrange
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from chassis.kernel.timetable import end_of_day, local_time, zone_of
+from chassis.kernel.timetable import local_time, start_of_day, zone_of
 from services.orders.domain.commerce import Interval, Plan
 
-ONE_DAY: Final = timedelta(days=1)
 _MONTHS: Final = {Interval.MONTH: 1, Interval.YEAR: 12}
 
 
@@ -24,7 +23,7 @@ def local_date(instant: datetime, time_zone: str) -> date:
 
 def beginning_of(day: date, time_zone: str) -> datetime:
     """The instant (UTC) at which a local day begins; where the zone skips its midnight, that of the jump."""
-    return end_of_day(day - ONE_DAY, zone_of(time_zone))
+    return start_of_day(day, zone_of(time_zone))
 
 
 def following(begin: date, plan: Plan, anchor_day: int) -> date:
