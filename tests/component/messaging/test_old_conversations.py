@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from chassis.kernel.clock import ManualClock
-from chassis.testing import Backends, running
+from chassis.testing import Backends, refused, running
 from chassis.testing.producer import ForeignProducer
 from parley.messaging.v1 import conversation_methods_pb2 as methods
+from parley.messaging.v1 import messaging_service_pb2 as pb
+from parley.messaging.v1.attachment_pb2 import DownloadAttachmentRequest, UploadAttachmentRequest
+from parley.messaging.v1.participant_methods_pb2 import ForwardConversationRequest
 from services.messaging.__main__ import DEFINITION
+from services.messaging.adapters.record_sources import OwnRecords
+from tests.component.messaging import documents
 from tests.component.messaging.conftest import ANA, OTTO, Scene
 
 DAY = timedelta(days=1)
+_CONTENT = documents.pdf()
+_ADDRESS = "desk@agency.example"
+_KINDS = ("documents", "forwards")
 
 
 @pytest.mark.covers("V33")
@@ -29,17 +38,49 @@ async def test_words_of_old_conversations_are_erased_for_both_sides(
         old, opened, fresh = [(await scene.inquiry()).conversation.name for _ in range(3)]
         for name in (old, opened, fresh):
             await scene.say(OTTO, name, "Yes, we do.")
+        document, kept_document = [await _forwarded(scene, name) for name in (old, opened)]
         await scene.of(OTTO).CloseConversation(methods.CloseConversationRequest(name=old))
         await service.advance(20 * DAY)
         await scene.of(OTTO).CloseConversation(methods.CloseConversationRequest(name=fresh))
         await service.advance(21 * DAY)
         for who in (ANA, OTTO):
             said = [word for word in await scene.timeline(who, old) if not word.isupper()]
-            assert said == ["[erased]", "[erased]"]
+            assert said == ["[erased]", "[erased]", "[erased]"]
             for kept in (opened, fresh):
                 assert "Yes, we do." in await scene.timeline(who, kept)
+        # Neither documents nor addresses are left of it, also not for whoever uploaded and forwarded them.
+        assert [path.read_bytes() for path in _stored(tmp_path)] == [_CONTENT]
+        downloads = [DownloadAttachmentRequest(name=each) for each in (document, kept_document)]
+        assert (await refused(scene.of(OTTO).DownloadAttachment(downloads[0]).read())).reason == "NOT_FOUND"
+        assert (await scene.of(OTTO).DownloadAttachment(downloads[1]).read()).data == _CONTENT
+        records = (await OwnRecords(service.host.database).page(OTTO.subject, None)).items
+        shown = {name: [json.loads(each.content) for each in records if each.kind == name] for name in _KINDS}
+        assert [each["conversation"] for each in shown["documents"]] == [opened]
+        assert {each["conversation"]: each["address"] for each in shown["forwards"]} == {
+            old: "",
+            opened: _ADDRESS,
+        }
+        entries = (await scene.of(OTTO).ListTimeline(pb.ListTimelineRequest(parent=old))).entries
+        assert _ADDRESS not in str(entries)
         assert (await scene.see(OTTO, old)).title == ""
         assert (await scene.see(OTTO, fresh)).title == "A logo"
         await service.advance(20 * DAY)
         assert "Yes, we do." not in await scene.timeline(OTTO, fresh)
         assert "Yes, we do." in await scene.timeline(OTTO, opened)
+
+
+async def _forwarded(scene: Scene, name: str) -> str:
+    """Sends a document in a conversation and forwards it; the name of the document."""
+    requests = (
+        UploadAttachmentRequest(parent=name, filename="offer.pdf"),
+        UploadAttachmentRequest(data=_CONTENT),
+    )
+    document = (await scene.of(OTTO).UploadAttachment(iter(requests))).attachment.name
+    await scene.say(OTTO, name, "Yes, we do.", attachments=[document])
+    forward = ForwardConversationRequest(name=name, address=_ADDRESS)
+    await scene.of(OTTO).ForwardConversation(forward)
+    return str(document)
+
+
+def _stored(folder: Path) -> list[Path]:
+    return [path for path in (folder / "files").rglob("*") if path.is_file()]

@@ -198,6 +198,8 @@ class Market:
 
 
 def _aggregate(message: Any) -> str:
+    if "erasure" in message.DESCRIPTOR.fields_by_name:
+        return str(message.erasure)
     for name in ("offer", "listing", "conversation", "order_settings"):
         if name in message.DESCRIPTOR.fields_by_name:
             aggregate: str = getattr(message, name).name

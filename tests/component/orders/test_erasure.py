@@ -1,0 +1,126 @@
+"""Erasing a buyer: what holds it up, and that erasing him again changes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chassis.testing.service import service
+from parley.messaging.v1.erasure_pb2 import ErasureRequested
+from parley.orders.v1 import erasure_pb2, fulfilment_pb2, personal_data_pb2
+from parley.orders.v1 import fulfilment_methods_pb2 as work
+from parley.orders.v1 import orders_service_pb2 as pb
+from parley.orders.v1 import payment_methods_pb2 as payments
+from parley.orders.v1.order_pb2 import Order
+from parley.orders.v1.refund_pb2 import Refund
+from parley.type.v1 import commerce_pb2
+from tests.component.orders import subscribers
+from tests.component.orders.market import ACME, ANA, MINUTES, ONLINE, REVIEWED, Market
+from tests.unit.orders.purchases import BUYER
+
+MESSAGING = service("messaging")
+WORDS = "canarywords"
+
+
+async def holds(market: Market) -> dict[str, str]:
+    """What has to end before ana can be erased, and why."""
+    request = erasure_pb2.ListErasureHoldsRequest(parent=BUYER)
+    found = (await market.stub(MESSAGING).ListErasureHolds(request)).holds
+    reason = erasure_pb2.ErasureHold.Reason.Name
+    return {each.resource: reason(each.reason).removeprefix("REASON_") for each in found}
+
+
+async def cancel(market: Market, order: str) -> None:
+    reason = fulfilment_pb2.Cancellation.REASON_NOT_NEEDED
+    await market.stub().CancelOrder(work.CancelOrderRequest(name=order, reason=reason, text=WORDS))
+
+
+async def bought(market: Market, token: str) -> str:
+    """An order whose payment was tried."""
+    name = (await market.place(payment_method=ONLINE, payment_token=token)).name
+    await market.service.settle()
+    return name
+
+
+async def test_an_order_and_a_subscription_hold_it_up_until_they_end(market: Market) -> None:
+    assert await holds(market) == {}
+    reviewed = (await market.place(package=REVIEWED)).name
+    assert await holds(market) == {reviewed: "OPEN_ORDER"}
+    assert (
+        await market.stub(MESSAGING).ListErasureHolds(erasure_pb2.ListErasureHoldsRequest(parent="users/bob"))
+        == erasure_pb2.ListErasureHoldsResponse()
+    )
+    await market.stub(ACME).DeclineOrder(
+        pb.DeclineOrderRequest(name=reviewed, reason=Order.DECLINE_REASON_PRICE)
+    )
+    assert await holds(market) == {}
+
+    subscription = await subscribers.subscribe(market)
+    order = subscription.name.replace("subscriptions/", "orders/")
+    assert await holds(market) == {order: "OPEN_ORDER", subscription.name: "OPEN_SUBSCRIPTION"}
+    await market.stub(ACME).StartOrder(work.StartOrderRequest(name=order))
+    await market.stub(ACME).DeliverOrder(work.DeliverOrderRequest(name=order))
+    await market.stub().CompleteOrder(work.CompleteOrderRequest(name=order))
+    assert await holds(market) == {subscription.name: "OPEN_SUBSCRIPTION"}
+    await subscribers.cancel(market, subscription.name)
+    assert await holds(market) == {}
+
+
+async def test_payments_and_refunds_hold_it_up_until_they_are_settled(market: Market) -> None:
+    asked = await bought(market, "sandbox_timeout_after_charge")
+    lost = (await market.payment(asked)).name
+    assert await holds(market) == {asked: "OPEN_ORDER", lost: "UNSETTLED_PAYMENT"}
+    await cancel(market, asked)
+    assert await holds(market) == {lost: "UNSETTLED_PAYMENT"}
+    await market.service.advance(5 * MINUTES)
+    assert await holds(market) == {}
+
+    paid = await bought(market, "sandbox_timeout_after_refund")
+    await cancel(market, paid)
+    payment = (await market.payment(paid)).name
+    request = payments.RefundPaymentRequest(
+        name=payment, reason=Refund.REASON_NOT_AS_AGREED, text="Scratched"
+    )
+    await market.stub(ACME).RefundPayment(request)
+    await market.service.settle()
+    assert await holds(market) == {payment: "UNSETTLED_REFUND"}
+    await market.service.advance(5 * MINUTES)
+    assert await holds(market) == {}
+
+    # What was delivered and never paid for is owed.
+    owed = await bought(market, "sandbox_decline_soft")
+    for name, who in (("StartOrder", ACME), ("DeliverOrder", ACME), ("CompleteOrder", ANA)):
+        await getattr(market.stub(who), name)(getattr(work, f"{name}Request")(name=owed))
+    assert await holds(market) == {(await market.payment(owed)).name: "UNSETTLED_PAYMENT"}
+
+
+async def test_erasing_a_buyer_again_changes_nothing(market: Market) -> None:
+    address = commerce_pb2.Address(
+        recipient=WORDS, address_lines=["Main Street 1"], postal_code="1", locality="Bern", region_code="CH"
+    )
+    name = (await market.place(requirements=WORDS, billing_address=address)).name
+    await market.stub(ACME).StartOrder(work.StartOrderRequest(name=name))
+    await market.stub(ACME).DeliverOrder(work.DeliverOrderRequest(name=name, text="Here"))
+    await market.stub().RequestChanges(work.RequestChangesRequest(name=name, text=WORDS))
+    await cancel(market, name)
+    assert WORDS in str(await _records(market))
+    first = await _erase(market, 1)
+    (order,) = json.loads(first[0])
+    assert WORDS not in str(first) + str(await _records(market))
+    assert order["deliveries"][0]["text"] == "Here"
+    assert await _erase(market, 2) == first
+
+
+async def _records(market: Market) -> list[str]:
+    request = personal_data_pb2.ListOrdersRecordsRequest(parent=BUYER)
+    return [each.content for each in (await market.stub(MESSAGING).ListOrdersRecords(request)).records]
+
+
+async def _erase(market: Market, number: int) -> list[Any]:
+    """Erases ana; her orders and payments afterwards."""
+    name = f"erasures/0190a000-0000-7000-8000-{number:012d}"
+    await market.publish_and_settle(ErasureRequested(erasure=name, user=BUYER), version=1)
+    assert await market.events(name) == ["PersonalDataErased"]
+    tables = ("orders", "payment")
+    rows = [await market.rows(f"SELECT json_agg(t)::text AS kept FROM {table} AS t") for table in tables]
+    return [row["kept"] for (row,) in rows]
