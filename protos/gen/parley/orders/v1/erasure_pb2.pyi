@@ -67,7 +67,7 @@ class ErasureHold(_message.Message):
         REASON_OPEN_SUBSCRIPTION: ErasureHold._Reason.ValueType  # 2
         """A subscription that has not ended."""
         REASON_UNSETTLED_PAYMENT: ErasureHold._Reason.ValueType  # 3
-        """A charge whose answer is not known, or that waits for the person."""
+        """A charge whose answer is not known, that waits for the person, or that was declined for a completed order."""
         REASON_UNSETTLED_REFUND: ErasureHold._Reason.ValueType  # 4
         """A refund that is under way."""
 
@@ -81,7 +81,7 @@ class ErasureHold(_message.Message):
     REASON_OPEN_SUBSCRIPTION: ErasureHold.Reason.ValueType  # 2
     """A subscription that has not ended."""
     REASON_UNSETTLED_PAYMENT: ErasureHold.Reason.ValueType  # 3
-    """A charge whose answer is not known, or that waits for the person."""
+    """A charge whose answer is not known, that waits for the person, or that was declined for a completed order."""
     REASON_UNSETTLED_REFUND: ErasureHold.Reason.ValueType  # 4
     """A refund that is under way."""
 
