@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+from contextlib import closing
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any
@@ -19,7 +20,8 @@ class Answer:
 def send(port: int, sender: str, recipient: str, content: bytes | EmailMessage, **options: Any) -> Answer:
     """Brings a mail as another mail server does."""
     raw = content if isinstance(content, bytes) else content.as_bytes().replace(b"\n", b"\r\n")
-    with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+    # Without a good-bye: the server may have said its own.
+    with closing(smtplib.SMTP("127.0.0.1", port, timeout=20)) as client:
         client.ehlo("mail.example")
         if "context" in options:
             client.starttls(context=options["context"])

@@ -5,25 +5,32 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import ssl
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from chassis.config import Address, Secret
+from chassis.db import Transaction
 from chassis.kernel.clock import ManualClock
 from chassis.testing import Backends, running
 from chassis.testing.producer import ForeignProducer
 from services.messaging.__main__ import DEFINITION
-from services.messaging.entrypoints.mail_in import COMMANDS_LIMIT, HOST_CONNECTIONS_LIMIT
+from services.messaging.entrypoints.mail_in import COMMANDS_LIMIT, CONTENTS_LIMIT, HOST_CONNECTIONS_LIMIT
 from stack.certificates import self_signed
 from tests.component.messaging.conftest import ANA, OTTO
 from tests.component.messaging.mailbox import Mailbox, reachable
-from tests.component.messaging.post import letter, send
+from tests.component.messaging.post import Answer, letter, send
 from tests.component.messaging.test_mail import Office
 
 HOST = "127.0.0.1"
+WAITING_FOR_A_LOCK = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 async def test_the_edge_is_guarded_and_ends_in_order(
@@ -58,7 +65,14 @@ async def test_the_edge_is_guarded_and_ends_in_order(
         assert (await office.timeline(ANA, name))[-1] == "Sealed"
         await asyncio.to_thread(_guest, port, to, context)
         await asyncio.to_thread(_crowd, port)
+        for number in range(CONTENTS_LIMIT):
+            await office.inquiry(f"Owls {number}?")
+        await service.settle()
+        others = [str(mail["Reply-To"]) for mail in office.box.new(otto)]
+        await asyncio.to_thread(_rush, port, [to, *others], context)
         idle = await asyncio.to_thread(smtplib.SMTP, HOST, port, timeout=20)
+        last = partial(send, port, otto, to, letter(otto, to, "The last one"), context=context)
+        await _stopped_meanwhile(office, name, port, last)
     # Whoever was connected is told; nobody else gets in.
     assert (await asyncio.to_thread(idle.getreply))[0] == 421
     idle.close()
@@ -80,6 +94,70 @@ def _guest(port: int, to: str, context: ssl.SSLContext) -> None:
         assert client.docmd("RCPT", f"TO:<{to}>")[0] == 250
         assert client.docmd("RCPT", f"TO:<{to}>")[0] == 421
     assert COMMANDS_LIMIT["RCPT"] == 40
+
+
+def _rush(port: int, addresses: list[str], context: ssl.SSLContext) -> None:
+    """So many mails are taken in at once, and of those to one address one; the others come again."""
+    mail = b"From: otto@mail.example\r\nSubject: x\r\n\r\nMail %d\r\n.\r\n"
+    with ExitStack() as clients:
+
+        def begin(address: str) -> tuple[smtplib.SMTP, tuple[int, bytes]]:
+            client = clients.enter_context(smtplib.SMTP(HOST, port, timeout=20))
+            client.starttls(context=context)
+            client.ehlo("mail.example")
+            client.mail("otto@mail.example")
+            assert client.rcpt(address)[0] == 250
+            return client, client.docmd("DATA")
+
+        def end(client: smtplib.SMTP, number: int) -> int:
+            client.send(mail % number)
+            return client.getreply()[0]
+
+        later = (451, b"4.3.2 LATER: too many mails at the same time")
+        assert len(addresses) == CONTENTS_LIMIT + 1
+        first, answer = begin(addresses[0])
+        assert answer[0] == 354
+        waiting, answer = begin(addresses[0])
+        assert answer == later
+        begun = [first, *(begin(address)[0] for address in addresses[1:CONTENTS_LIMIT])]
+        another, answer = begin(addresses[CONTENTS_LIMIT])
+        assert answer == later
+        assert [end(client, number) for number, client in enumerate(begun)] == [250] * CONTENTS_LIMIT
+        for number, client in enumerate((waiting, another), CONTENTS_LIMIT):
+            assert client.docmd("DATA")[0] == 354
+            assert end(client, number) == 250
+
+
+async def _stopped_meanwhile(office: Office, name: str, port: int, last: Callable[[], Answer]) -> None:
+    """A mail that has come as a whole is answered, whatever it waits for; no other one comes in."""
+    locked, done = asyncio.Event(), asyncio.Event()
+
+    async def hold(tx: Transaction) -> None:
+        lock = text("SELECT id FROM conversation WHERE id = :id FOR UPDATE")
+        await tx.execute(lock, {"id": name.partition("/")[2]})
+        locked.set()
+        await done.wait()
+
+    holding = asyncio.create_task(office.service.host.database.transact(hold))
+    await locked.wait()
+    sending = asyncio.create_task(asyncio.to_thread(last))
+    while not await office.rows(WAITING_FOR_A_LOCK):
+        assert not sending.done()
+    stopping = asyncio.create_task(office.service.host.stop())
+    while await _listens(port):
+        assert not sending.done()
+    done.set()
+    assert (await sending).code == 250
+    await asyncio.gather(holding, stopping)
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(HOST, port)
+    except ConnectionError:
+        return False
+    writer.close()
+    return True
 
 
 def _crowd(port: int) -> None:
