@@ -98,9 +98,11 @@ _REST: Final = (
     "DELETE FROM contact_disclosure WHERE user_name = :user",
     "UPDATE lead SET buyer = '' WHERE buyer = :user AND buyer <> ''",
 )
+# In the order of their ids, as a message locks those that it names.
 _FILES: Final = """
-UPDATE attachment SET state = 'removed', filename = '' WHERE author = :user AND state <> 'removed'
-RETURNING id::text AS id, key
+WITH his AS (SELECT id FROM attachment WHERE author = :user AND state <> 'removed' ORDER BY id FOR UPDATE)
+UPDATE attachment SET state = 'removed', filename = '' FROM his WHERE attachment.id = his.id
+RETURNING attachment.id::text AS id, key
 """
 _FILES_LEFT: Final = "SELECT count(*) FROM attachment WHERE author = :user"
 
