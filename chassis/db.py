@@ -8,7 +8,7 @@ else, COMMIT.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Sized
 from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -170,19 +170,11 @@ class Database:
         now = self._clock.now()
         cause = audit.cause_text(now) if self._audited else ""
         text, arguments = single_statement(
-            single, self._encode_event, key=key, answer=answer, now=now, cause=cause
+            single, self._encode_event, now=now, key=key, answer=answer, cause=cause
         )
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                (row,) = await self._batches.fetch(text, *arguments)
-                if not row[0] and key is not None:
-                    async with self.connection() as connection:
-                        await idempotency.replay(connection, key)
-            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, ConstraintError) as error:
-                await self._back_off(error, attempt)
-            else:
-                self._wake(Effects(list(single.events), dict.fromkeys((t[0], t[1]) for t in single.timers)))
-                break
+        if not await self._happened(single, text, arguments) and key is not None:
+            async with self.connection() as connection:
+                await idempotency.replay(connection, key)
         return single.result
 
     async def react(self, delivery: Delivery, work: Work[None]) -> bool:
@@ -202,6 +194,18 @@ class Database:
             return bool(status == "INSERT 0 1")
 
         return bool(await self._attempt(work, begin=begin, delivery=delivery))
+
+    async def react_single(self, delivery: Delivery, single: Single[Any]) -> bool:
+        """`react` once to an event (`Order.EACH`) in one statement and one round trip, as `command_single`
+        does for a command; also raises ConstraintError when an insert collides.
+        """
+        assert delivery.order is Order.EACH
+        now = self._clock.now()
+        cause = audit.cause_text(now, delivery=delivery) if self._audited else ""
+        text, arguments = single_statement(
+            single, self._encode_event, now=now, delivery=delivery, cause=cause
+        )
+        return await self._happened(single, text, arguments)
 
     async def fire(self, timer: DueTimer, work: Work[None]) -> bool:
         """Removes a claimed timer and does its work, together. Answers False, with nothing done, when the
@@ -329,8 +333,22 @@ class Database:
             except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, ConstraintError) as error:
                 await self._back_off(error, attempt)
             else:
-                self._wake(effects)
+                self._wake(effects.events, effects.timers)
                 return (result,)
+
+    async def _happened(self, single: Single[Any], text: str, arguments: Sequence[Any]) -> bool:
+        """Whether the statement of `single` did anything; then whoever waits for its effects is woken."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                (row,) = await self._batches.fetch(text, *arguments)
+            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, ConstraintError) as error:
+                await self._back_off(error, attempt)
+            else:
+                if row[0]:
+                    self._wake(single.events, single.timers)
+                return bool(row[0])
 
     async def _back_off(self, error: Exception, attempt: int) -> None:
         if not is_contention(error):
@@ -339,10 +357,10 @@ class Database:
             raise translated(error) from error
         await asyncio.sleep(self._random.uniform(0, BACKOFF_SECONDS * 2**attempt))
 
-    def _wake(self, effects: Effects) -> None:
-        if effects.events:
+    def _wake(self, events: Sized, timers: Sized) -> None:
+        if events:
             self.events_written.set()
-        if effects.timers:
+        if timers:
             self.timers_changed.set()
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 import sqlalchemy as sa
 
 from chassis.audit import SETTING
-from chassis.envelope import EventRecord
+from chassis.envelope import Delivery, EventRecord
 from chassis.idempotency import IdempotencyKey
 from chassis.statements import DIALECT
 
@@ -49,6 +49,10 @@ _GRANT = (
     "INSERT INTO idempotency (principal, method, key, fingerprint, answer, create_time) "
     "VALUES ({0}, {1}, {2}, {3}, {4}, {5}) ON CONFLICT DO NOTHING RETURNING 1"
 )
+_TAKE_IN = (
+    "INSERT INTO inbox (consumer, event_id, receive_time) VALUES ({0}, {1}, {2}) "
+    "ON CONFLICT DO NOTHING RETURNING 1"
+)
 _HAPPENED = "SELECT count(*) FROM part_0"
 _HAPPENED_BY = "SELECT count(*), set_config({0}, {1}, true) FROM part_0"
 
@@ -77,7 +81,8 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Single(Generic[T]):
-    """A command whose whole effect is known before any row is read: plain inserts, events and timers.
+    """A command, or a reaction, whose whole effect is known before any row is read: plain inserts, events
+    and timers.
 
     `inserts` names every column of each new row; `timers` are (kind, key, due, payload).
     """
@@ -123,19 +128,23 @@ def single_statement(
     single: Single[Any],
     encode: Callable[[Any], EventRecord],
     *,
-    key: IdempotencyKey | None,
-    answer: bytes,
     now: datetime,
+    key: IdempotencyKey | None = None,
+    answer: bytes = b"",
+    delivery: Delivery | None = None,
     cause: str = "",
 ) -> tuple[str, list[Any]]:
-    """The one statement that is a whole command. It answers how often the effect happened: once, or not at
-    all when the key was taken. `cause` is what the triggers of `chassis.audit` are told.
+    """The one statement that is a whole command, or the whole reaction to a `delivery`. It answers how often
+    the effect happened: once, or not at all when the key was taken or the event taken in before. `cause` is
+    what the triggers of `chassis.audit` are told.
     """
     script = _Script()
-    if key is None:
-        script.add("SELECT 1")
-    else:
+    if delivery is not None:
+        script.add(_TAKE_IN, delivery.consumer, delivery.event_id, now)
+    elif key is not None:
         script.add(_GRANT, key.principal, key.method, key.key, key.fingerprint, answer, now)
+    else:
+        script.add("SELECT 1")
     for table, row in single.inserts:
         insert, values = _insert(table, row)
         script.add(f"{insert} FROM part_0", *values)

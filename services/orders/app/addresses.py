@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from chassis.db import Database, DueTimer, Transaction
+from chassis.db import Database, DueTimer
 from services.orders.app.ports import Offers, Repository
 from services.orders.domain.order import Order
 
@@ -29,6 +30,6 @@ class AddressTimer:
         )
 
 
-def schedule_addresses(tx: Transaction, order: Order, now: datetime) -> None:
-    """Reads the addresses of an order's offer later."""
-    tx.schedule(ADDRESSES, order.id, now, {"order": order.name, "offer": order.offer})
+def addresses_timer(order: Order, now: datetime) -> tuple[str, str, datetime, Mapping[str, Any]]:
+    """The timer that reads the addresses of an order's offer later."""
+    return ADDRESSES, order.id, now, {"order": order.name, "offer": order.offer}

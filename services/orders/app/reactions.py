@@ -6,22 +6,28 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chassis import telemetry
-from chassis.db import Database, Transaction
+from chassis.db import ConstraintError, Database, Single, Transaction
 from chassis.envelope import Delivery
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.refusal import Refusal
-from services.orders.app.addresses import schedule_addresses
-from services.orders.app.charges import schedule_charge
-from services.orders.app.fulfilment import schedule_start
+from services.orders.app.addresses import addresses_timer
+from services.orders.app.charges import charge_timer, schedule_charge
+from services.orders.app.fulfilment import schedule_start, start_timers
 from services.orders.app.ports import Listings, Offers, Repository
 from services.orders.app.subscription_book import SubscriptionBook
 from services.orders.domain import negotiation
 from services.orders.domain import order as orders
 from services.orders.domain import payment as payments
 from services.orders.domain.commerce import Address
+from services.orders.domain.events import OrderEvent
 from services.orders.domain.listing import Listing, ListingKind, listing_of
+from services.orders.domain.order import Order
+from services.orders.domain.payment import Payment
 from services.orders.domain.quotes import OfferFact
+
+Addresses = tuple[Address | None, Address | None]
+"""Where the bill goes and where the work."""
 
 _log = telemetry.logger("orders.reactions")
 
@@ -73,9 +79,32 @@ class Reactions:
             await self.quote_changed(delivery, fact)
             return
         addresses, kind = await self._addresses(fact), await self._kind(fact)
-        await self._database.react(delivery, lambda tx: self._make_order(tx, fact, kind, addresses))
+        if not await self._make_at_once(delivery, fact, kind, addresses):
+            await self._database.react(delivery, lambda tx: self._make_order(tx, fact, kind, addresses))
 
-    async def _addresses(self, fact: OfferFact) -> tuple[Address | None, Address | None] | None:
+    async def _make_at_once(
+        self, delivery: Delivery, fact: OfferFact, kind: ListingKind, addresses: Addresses | None
+    ) -> bool:
+        """Makes the order in one round trip, which those that come at the same time share. False, with
+        nothing done, where something has to be read first, or the order exists already.
+        """
+        order, event, payment = self._order_of(fact, kind, addresses)
+        if order.plan is not None:
+            return False
+        now = self._clock.now()
+        timers = (
+            *start_timers(order),
+            *((charge_timer(payment, now),) if payment is not None else ()),
+            *((addresses_timer(order, now),) if addresses is None else ()),
+        )
+        single = Single(None, self._repository.inserts(order, payment), events=(event,), timers=timers)
+        try:
+            await self._database.react_single(delivery, single)
+        except ConstraintError:
+            return False
+        return True
+
+    async def _addresses(self, fact: OfferFact) -> Addresses | None:
         """The captured addresses; None where they have to be fetched later. An order never waits for them."""
         if fact.acceptance is None or not fact.acceptance.has_addresses:
             return None, None
@@ -101,14 +130,10 @@ class Reactions:
         tx: Transaction,
         fact: OfferFact,
         kind: ListingKind,
-        addresses: tuple[Address | None, Address | None] | None,
+        addresses: Addresses | None,
     ) -> None:
         now = self._clock.now()
-        billing, delivery = addresses or (None, None)
-        order, event = negotiation.from_offer(
-            fact, now=now, kind=kind, billing_address=billing, delivery_address=delivery
-        )
-        payment = payments.due(order, payment_id=self._ids.new(), provider=self._provider, now=now)
+        order, event, payment = self._order_of(fact, kind, addresses)
         if not await self._repository.add(tx, order, payment):
             return
         if payment is not None:
@@ -116,8 +141,18 @@ class Reactions:
         schedule_start(tx, order)
         await self._book.begin(tx, order)
         if addresses is None:
-            schedule_addresses(tx, order, now)
+            tx.schedule(*addresses_timer(order, now))
         tx.record(event)
+
+    def _order_of(
+        self, fact: OfferFact, kind: ListingKind, addresses: Addresses | None
+    ) -> tuple[Order, OrderEvent, Payment | None]:
+        now = self._clock.now()
+        billing, delivery = addresses or (None, None)
+        order, event = negotiation.from_offer(
+            fact, now=now, kind=kind, billing_address=billing, delivery_address=delivery
+        )
+        return order, event, payments.due(order, payment_id=self._ids.new(), provider=self._provider, now=now)
 
     async def quote_changed(self, delivery: Delivery, fact: OfferFact) -> None:
         """Follows a quote for an order. Offers that make orders concern nobody before they are accepted."""

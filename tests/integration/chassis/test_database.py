@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from chassis import schema
 from chassis.db import ConstraintError, Database, Single, Transaction
+from chassis.envelope import Delivery, Order
 from chassis.idempotency import Replay
 from chassis.kernel.clock import ManualClock
 from chassis.kernel.refusal import Kind, Refusal, exists, precondition
@@ -216,6 +218,23 @@ async def test_commands_of_one_statement_share_commits_and_fail_alone(database: 
         "SELECT count(DISTINCT xmin::text) FROM account WHERE right(name, 2) BETWEEN '20' AND '59'"
     )
     assert await database.read(lambda tx: tx.scalar(commits)) == 1
+
+
+async def test_a_reaction_of_one_statement_happens_once_and_fails_alone(
+    database: Database, replica: Database
+) -> None:
+    told = Delivery("ledger-on-test", "e1", "T", "accounts/a", 1, NOW, Order.EACH)
+    both = [database, replica] * 20
+    done = await asyncio.gather(*(one.react_single(told, single("accounts/a")) for one in both))
+    assert sorted(done) == [False] * 39 + [True]
+    for table in (account, schema.outbox, schema.timer, schema.inbox):
+        assert await count(database, table) == 1
+    # An event that is another one, about something that is there already, leaves nothing behind.
+    other = replace(told, event_id="e2")
+    with pytest.raises(ConstraintError):
+        await database.react_single(other, single("accounts/a", version=2))
+    assert await count(database, schema.inbox) == 1
+    assert await database.react_single(other, single("accounts/b"))
 
 
 @pytest.mark.parametrize("code", ["40001", "40P01"])
