@@ -165,17 +165,32 @@ class Database:
         is called. Those that come at the same time share a commit. Raises what `command` raises, and
         ConstraintError when an insert collides.
         """
+        if (
+            not await self._happened(single, self._statement_of(call, single))
+            and call.idempotency is not None
+        ):
+            async with self.connection() as connection:
+                await idempotency.replay(connection, call.idempotency)
+        return single.result
+
+    async def command_if_current(self, call: Call, single: Single[T]) -> bool:
+        """`command_single` behind its guard. Answers False, with nothing done, where the guard found that the
+        command was decided by something that has changed meanwhile.
+        """
+        try:
+            return await self._happened(single, self._statement_of(call, single))
+        except ConstraintError as error:
+            if error.constraint == idempotency.PRIMARY_KEY and call.idempotency is not None:
+                async with self.connection() as connection:
+                    await idempotency.replay(connection, call.idempotency)
+            raise
+
+    def _statement_of(self, call: Call, single: Single[Any]) -> tuple[str, list[Any]]:
         key = call.idempotency
         answer = b"" if key is None else call.answer(single.result).SerializeToString()
         now = self._clock.now()
         cause = audit.cause_text(now) if self._audited else ""
-        text, arguments = single_statement(
-            single, self._encode_event, now=now, key=key, answer=answer, cause=cause
-        )
-        if not await self._happened(single, text, arguments) and key is not None:
-            async with self.connection() as connection:
-                await idempotency.replay(connection, key)
-        return single.result
+        return single_statement(single, self._encode_event, now=now, key=key, answer=answer, cause=cause)
 
     async def react(self, delivery: Delivery, work: Work[None]) -> bool:
         """Does the work of an event once (`Order.EACH`), or only when it is newer than what was applied last
@@ -202,10 +217,8 @@ class Database:
         assert delivery.order is Order.EACH
         now = self._clock.now()
         cause = audit.cause_text(now, delivery=delivery) if self._audited else ""
-        text, arguments = single_statement(
-            single, self._encode_event, now=now, delivery=delivery, cause=cause
-        )
-        return await self._happened(single, text, arguments)
+        statement = single_statement(single, self._encode_event, now=now, delivery=delivery, cause=cause)
+        return await self._happened(single, statement)
 
     async def fire(self, timer: DueTimer, work: Work[None]) -> bool:
         """Removes a claimed timer and does its work, together. Answers False, with nothing done, when the
@@ -336,8 +349,9 @@ class Database:
                 self._wake(effects.events, effects.timers)
                 return (result,)
 
-    async def _happened(self, single: Single[Any], text: str, arguments: Sequence[Any]) -> bool:
+    async def _happened(self, single: Single[Any], statement: tuple[str, list[Any]]) -> bool:
         """Whether the statement of `single` did anything; then whoever waits for its effects is woken."""
+        text, arguments = statement
         attempt = 0
         while True:
             attempt += 1

@@ -14,11 +14,12 @@ from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.sql.expression import Executable
 
 from chassis.audit import SETTING
 from chassis.envelope import Delivery, EventRecord
 from chassis.idempotency import IdempotencyKey
-from chassis.statements import DIALECT
+from chassis.statements import DIALECT, bound
 
 T = TypeVar("T")
 
@@ -48,6 +49,11 @@ _ANSWER = "UPDATE idempotency SET answer = {0} WHERE principal = {1} AND method 
 _GRANT = (
     "INSERT INTO idempotency (principal, method, key, fingerprint, answer, create_time) "
     "VALUES ({0}, {1}, {2}, {3}, {4}, {5}) ON CONFLICT DO NOTHING RETURNING 1"
+)
+# Refused by the primary key where the other one leaves it: by then the guard has changed something.
+_GRANT_OR_FAIL = (
+    "INSERT INTO idempotency (principal, method, key, fingerprint, answer, create_time) "
+    "SELECT {0}::text, {1}::text, {2}::text, {3}::bytea, {4}::bytea, {5}::timestamptz FROM part_0"
 )
 _TAKE_IN = (
     "INSERT INTO inbox (consumer, event_id, receive_time) VALUES ({0}, {1}, {2}) "
@@ -84,13 +90,16 @@ class Single(Generic[T]):
     """A command, or a reaction, whose whole effect is known before any row is read: plain inserts, events
     and timers.
 
-    `inserts` names every column of each new row; `timers` are (kind, key, due, payload).
+    `inserts` names every column of each new row; `timers` are (kind, key, due, payload). `guard` is for what
+    was decided by a row that was read without a lock: a statement that changes the row and answers one row
+    where it is still the same, and none, so that nothing happens, where it is not.
     """
 
     result: T
     inserts: Sequence[tuple[sa.Table, Mapping[str, Any]]]
     events: Sequence[Any] = ()
     timers: Sequence[tuple[str, str, datetime, Mapping[str, Any]]] = ()
+    guard: tuple[Executable, Mapping[str, Any]] | None = None
 
 
 class _Script:
@@ -135,11 +144,17 @@ def single_statement(
     cause: str = "",
 ) -> tuple[str, list[Any]]:
     """The one statement that is a whole command, or the whole reaction to a `delivery`. It answers how often
-    the effect happened: once, or not at all when the key was taken or the event taken in before. `cause` is
-    what the triggers of `chassis.audit` are told.
+    the effect happened: once, or not at all when the key was taken or the event taken in before, or when the
+    guard has found a change; behind a guard, a key that was taken breaks ``pk_idempotency``. `cause` is what
+    the triggers of `chassis.audit` are told.
     """
     script = _Script()
-    if delivery is not None:
+    if single.guard is not None:
+        guard, values = bound(*single.guard)
+        script.add(guard.replace("{", "{{").replace("}", "}}"), *values)
+        if key is not None:
+            script.add(_GRANT_OR_FAIL, key.principal, key.method, key.key, key.fingerprint, answer, now)
+    elif delivery is not None:
         script.add(_TAKE_IN, delivery.consumer, delivery.event_id, now)
     elif key is not None:
         script.add(_GRANT, key.principal, key.method, key.key, key.fingerprint, answer, now)

@@ -15,6 +15,9 @@ from chassis.kernel.refusal import Kind, Refusal
 RETENTION: Final = timedelta(days=30)
 """How long an answer is kept."""
 
+PRIMARY_KEY: Final = "pk_idempotency"
+"""The constraint that a key breaks which was claimed before."""
+
 PRUNE_BATCH: Final = 5_000
 """Rows that one pruning statement removes."""
 

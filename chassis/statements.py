@@ -171,6 +171,12 @@ def _bind(
     return text, [processors[name](values[name]) if name in processors else values[name] for name in names]
 
 
+def bound(statement: Executable, parameters: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """The text of a Core statement, with places from $1 on, and the arguments for them."""
+    compiled, extracted, collected = _compile(statement, sorted(parameters), many=False)
+    return _bind(compiled, parameters, extracted, collected)
+
+
 def _columns_of(keys: tuple[str, ...]) -> _Columns:
     found = _row_makers.get(keys)
     if found is None:

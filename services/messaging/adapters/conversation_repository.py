@@ -6,7 +6,20 @@ import json
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, literal_column, select, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Row,
+    Select,
+    bindparam,
+    column,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from chassis.db import Transaction
@@ -41,9 +54,37 @@ _PEOPLE: ColumnElement[Any] = literal_column(
     "SELECT copy.value ->> 'user' FROM jsonb_array_elements(conversation.copies) AS copy)))",
     JSONB,
 ).label("people")
+# Coarse, so that they cost next to nothing where they say no: whether anybody may have to be told of what
+# `:author` does in the conversation `{row}`, and whether anybody reads in another language.
+HAS_PEOPLE: Final = """
+({row}.copies <> '[]' OR EXISTS (
+    SELECT 1 FROM profile WHERE profile.email_state = 'verified' AND profile.id IN ({row}.buyer, :author)
+  ) OR EXISTS (
+    SELECT 1 FROM team_member JOIN profile ON profile.id = team_member.member
+    WHERE team_member.seller = {row}.seller AND profile.email_state = 'verified'
+  ))
+"""
+HAS_ENDPOINTS: Final = """
+EXISTS (
+    SELECT 1 FROM webhook_endpoint
+    WHERE webhook_endpoint.seller = {row}.seller AND webhook_endpoint.state = 'enabled'
+  )
+"""
+HAS_TRANSLATIONS: Final = """
+({row}.copies <> '[]' OR EXISTS (
+    SELECT 1 FROM profile WHERE profile.auto_translate <> '' AND profile.id = {row}.buyer
+  ) OR EXISTS (
+    SELECT 1 FROM team_member JOIN profile ON profile.id = team_member.member
+    WHERE team_member.seller = {row}.seller AND profile.auto_translate <> ''
+  ))
+"""
 _SELECT = select(conversations, _BLOCKS, _PEOPLE)
 _LOAD = _SELECT.where(conversations.c.id == bindparam("id"))
 _LOAD_FOR_UPDATE = _LOAD.with_for_update(of=conversations)
+_IS_HEARD = text(
+    f"SELECT {HAS_PEOPLE} OR {HAS_ENDPOINTS} OR {HAS_TRANSLATIONS}".format(row="conversation")
+).columns(column("is_heard", Boolean))
+_LOAD_IF_QUIET = _LOAD.add_columns(_IS_HEARD.scalar_subquery().label("is_heard"))
 _PAIR_BLOCKS = select(blocks.c.side).where(
     blocks.c.seller == bindparam("seller"), blocks.c.buyer == bindparam("buyer")
 )
@@ -87,6 +128,13 @@ class ConversationRepository:
         if row is None:
             raise not_found(name)
         return _conversation(row)
+
+    async def load_if_quiet(
+        self, tx: Transaction, name: str, *, author: str
+    ) -> tuple[Conversation, int] | None:
+        """The conversation and the number of its entries."""
+        row = await tx.fetch_one(_LOAD_IF_QUIET, {"id": key_of(name), "author": author})
+        return None if row is None or row.is_heard else (_conversation(row), row.entry_count)
 
     async def add(self, tx: Transaction, conversation: Conversation) -> bool:
         """Adds it; False where it exists."""

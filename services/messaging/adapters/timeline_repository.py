@@ -22,13 +22,16 @@ from sqlalchemy import (
     update,
 )
 
-from chassis.db import Transaction
+from chassis.db import Single, Transaction
 from chassis.kernel.ids import is_id
 from chassis.kernel.money import Money
 from chassis.kernel.page import Page, PageRequest, page_of
 from chassis.paging import cursor_of, keyset
 from services.messaging.adapters.attachment_repository import documents, documents_of
 from services.messaging.adapters.conversation_repository import (
+    HAS_ENDPOINTS,
+    HAS_PEOPLE,
+    HAS_TRANSLATIONS,
     PREFIX,
     SAVED_COLUMNS,
     key_of,
@@ -39,9 +42,18 @@ from services.messaging.adapters.tables import timeline_entry as entries
 from services.messaging.adapters.translation_repository import translations_of
 from services.messaging.app.ports import Growth
 from services.messaging.domain.conversation import Conversation
+from services.messaging.domain.events import MessageSent
 from services.messaging.domain.message import Channel, Kind, Message
 from services.messaging.domain.side import Seat, Side, other
-from services.messaging.domain.timeline import ENDING, FOR_THE_TEAM, OPENING, Entry, EventType, Happening
+from services.messaging.domain.timeline import (
+    ENDING,
+    FOR_THE_TEAM,
+    OPENING,
+    Entry,
+    EventType,
+    Happening,
+    message_entry,
+)
 from services.messaging.domain.translation import Translation
 
 # One round trip for an entry: what happens to anybody ends here. It also says whether anybody may have to be
@@ -62,37 +74,35 @@ WITH counted AS (
     CAST(:by_link AS boolean)
   FROM counted
 )
-SELECT
-  copies <> '[]' OR EXISTS (
-    SELECT 1 FROM profile WHERE profile.email_state = 'verified' AND profile.id IN (buyer, :author)
-  ) OR EXISTS (
-    SELECT 1 FROM team_member JOIN profile ON profile.id = team_member.member
-    WHERE team_member.seller = counted.seller AND profile.email_state = 'verified'
-  ) AS people,
-  EXISTS (
-    SELECT 1 FROM webhook_endpoint
-    WHERE webhook_endpoint.seller = counted.seller AND webhook_endpoint.state = 'enabled'
-  ) AS endpoints, <translations> AS translations
+SELECT <people> AS people, <endpoints> AS endpoints, <translations> AS translations
 FROM counted
 """
 _SAVED = ", ".join(f"{name} = :saved_{name}" for name in SAVED_COLUMNS)
-_MAY_BE_TRANSLATED = """
-  :kind <> '' AND (copies <> '[]' OR EXISTS (
-    SELECT 1 FROM profile WHERE profile.auto_translate <> '' AND profile.id = buyer
-  ) OR EXISTS (
-    SELECT 1 FROM team_member JOIN profile ON profile.id = team_member.member
-    WHERE team_member.seller = counted.seller AND profile.auto_translate <> ''
-  ))"""
 
 
 def _adding(*, saves: bool, translates: bool) -> TextClause:
+    translations = f":kind <> '' AND {HAS_TRANSLATIONS}" if translates else "false"
     return text(
         _ADD.replace("<saved>", f", {_SAVED}" if saves else "")
         .replace("<expected>", "AND version = :expected" if saves else "")
-        .replace("<translations>", _MAY_BE_TRANSLATED if translates else "false")
+        .replace("<people>", HAS_PEOPLE.format(row="counted"))
+        .replace("<endpoints>", HAS_ENDPOINTS.format(row="counted"))
+        .replace("<translations>", translations.format(row="counted"))
     )
 
 
+# Whoever holds the conversation changes it, so nobody waits for him to read that it has changed.
+_SAVE_IF_CURRENT = text(
+    """
+UPDATE conversation SET entry_count = entry_count + 1,
+    last_entry_time = greatest(last_entry_time, CAST(:shown_time AS timestamptz)), <saved>
+WHERE id = (
+    SELECT id FROM conversation
+    WHERE id = :conversation AND version = :expected AND entry_count = :length
+    FOR UPDATE SKIP LOCKED
+) RETURNING 1
+""".replace("<saved>", _SAVED)
+)
 _MESSAGE = select(entries).where(
     entries.c.conversation_id == bindparam("conversation"),
     entries.c.id == bindparam("id"),
@@ -177,10 +187,22 @@ class TimelineRepository:
         if not await self._add(tx, entry, self._save_and_append, {**saved, "expected": expected}):
             raise RuntimeError(f"{changed.name} was saved without being locked")
 
+    def addition(self, said: MessageSent, *, expected: int, length: int) -> Single[Message]:
+        """The new state of the conversation is the guard of the entry."""
+        entry = message_entry(said.message)
+        key = key_of(entry.conversation)
+        columns = {"conversation_id": key, "position": length + 1, **_entry_columns(entry)}
+        values = {f"saved_{name}": value for name, value in saved_columns(said.conversation).items()} | {
+            "conversation": key,
+            "shown_time": _shown_time(entry),
+            "expected": expected,
+            "length": length,
+        }
+        row = {name: value for name, value in columns.items() if value is not None}
+        return Single(said.message, ((entries, row),), events=(said,), guard=(_SAVE_IF_CURRENT, values))
+
     async def _add(self, tx: Transaction, entry: Entry, statement: Any, more: dict[str, Any]) -> bool:
-        # What one side does not see moves the conversation for neither: its time would tell of it.
-        shown_time = entry.create_time if entry.news else None
-        values = {"conversation": key_of(entry.conversation), "shown_time": shown_time}
+        values = {"conversation": key_of(entry.conversation), "shown_time": _shown_time(entry)}
         may_hear = await tx.fetch_one(statement, _NO_COLUMNS | _entry_columns(entry) | values | more)
         if may_hear is None:
             return False
@@ -298,6 +320,11 @@ _NO_COLUMNS: Final[dict[str, Any]] = dict.fromkeys(
         "by_link",
     )
 )
+
+
+def _shown_time(entry: Entry) -> datetime | None:
+    # What one side does not see moves the conversation for neither: its time would tell of it.
+    return entry.create_time if entry.news else None
 
 
 def _entry_columns(entry: Entry) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from chassis.call import Call
 from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.machine import Actor
-from chassis.kernel.refusal import not_found
+from chassis.kernel.refusal import Refusal, not_found
 from services.messaging.app.attachment_ports import Attachments
 from services.messaging.app.attachments import Sending, sent_with
 from services.messaging.app.conversations import message_of
@@ -18,6 +19,9 @@ from services.messaging.app.ports import Conversations, LiveFeed, Timelines
 from services.messaging.app.seats import seat_of
 from services.messaging.app.views import ConversationView
 from services.messaging.domain import message as messages
+from services.messaging.domain.attachment import Attachment
+from services.messaging.domain.conversation import Conversation
+from services.messaging.domain.events import MessageSent
 from services.messaging.domain.message import Channel, Kind, Message
 from services.messaging.domain.timeline import Entry, EventType, Happening, message_entry
 
@@ -70,39 +74,83 @@ class MessageCommands:
         """Says something. Refusals: NOT_FOUND, EMPTY_BODY, CONVERSATION_CLOSED, PARTICIPANT_BLOCKED,
         INTERNAL_NOTE_FORBIDDEN, ATTACHMENT_ALREADY_SENT, MESSAGE_LIMIT_REACHED.
         """
-
-        async def work(tx: Transaction) -> Message:
-            found = await self._store.load_for_update(tx, command.conversation)
-            seat = seat_of(call, found)
-            self._pace.take(call.principal)
-            # Made first: of two entries at the same instant the older id stands first.
-            opening, message_id, now = self._ids.new(), self._ids.new(), self._clock.now()
-            changed, message, event = messages.send(
-                found,
-                seat=seat,
-                text=command.text,
-                kind=command.kind,
-                message_id=message_id,
-                now=now,
-                channel=command.channel,
-                copy_to_author=command.copy_to_author,
-                attachments=await sent_with(
-                    self._attachments,
-                    tx,
-                    command.attachments,
-                    Sending(found.name, call.principal, message_id, command.kind, now),
-                ),
-            )
-            if found.state is not changed.state:
-                happening = Happening(EventType.CONVERSATION_REOPENED, message.side, found.name)
-                await self._timelines.append(tx, Entry(found.name, opening, message.create_time, happening))
-            await self._timelines.append_and_save(tx, message_entry(message), changed, expected=found.version)
-            tx.record(event)
-            return message
-
-        message = await self._database.command(call, work)
+        message = await self._send_at_once(call, command)
+        if message is None:
+            message = await self._database.command(call, lambda tx: self._send(tx, call, command))
         self._feed.announce(message.conversation)
         return message
+
+    async def _send_at_once(self, call: Call, command: SendMessage) -> Message | None:
+        """Most of what is said needs no lock: what was read is still true when it is written, in one round
+        trip that messages of other conversations share. None, with nothing done, where that is not so, or
+        where more is to be done, or refused.
+        """
+        if command.attachments:
+            return None
+        quiet = await self._database.read(
+            lambda tx: self._store.load_if_quiet(tx, command.conversation, author=call.principal)
+        )
+        if quiet is None:
+            return None
+        found, length = quiet
+        try:
+            said = self._say(call, command, found, now=self._clock.now(), message_id=self._ids.new())
+            if said.conversation.state is not found.state:
+                return None
+            self._pace.take(call.principal)
+        except Refusal:
+            # A request that was answered before is not refused: that is looked at first.
+            return None
+        is_sent = False
+        try:
+            single = self._timelines.addition(said, expected=found.version, length=length)
+            is_sent = await self._database.command_if_current(call, single)
+        finally:
+            if not is_sent:
+                self._pace.give_back(call.principal)
+        return said.message if is_sent else None
+
+    async def _send(self, tx: Transaction, call: Call, command: SendMessage) -> Message:
+        found = await self._store.load_for_update(tx, command.conversation)
+        seat_of(call, found)
+        self._pace.take(call.principal)
+        # Made first: of two entries at the same instant the older id stands first.
+        opening, message_id, now = self._ids.new(), self._ids.new(), self._clock.now()
+        sending = Sending(found.name, call.principal, message_id, command.kind, now)
+        attachments = await sent_with(self._attachments, tx, command.attachments, sending)
+        said = self._say(call, command, found, now=now, message_id=message_id, attachments=attachments)
+        message = said.message
+        if found.state is not said.conversation.state:
+            happening = Happening(EventType.CONVERSATION_REOPENED, message.side, found.name)
+            await self._timelines.append(tx, Entry(found.name, opening, message.create_time, happening))
+        await self._timelines.append_and_save(
+            tx, message_entry(message), said.conversation, expected=found.version
+        )
+        tx.record(said)
+        return message
+
+    @staticmethod
+    def _say(
+        call: Call,
+        command: SendMessage,
+        found: Conversation,
+        *,
+        now: datetime,
+        message_id: str,
+        attachments: tuple[Attachment, ...] = (),
+    ) -> MessageSent:
+        _, _, event = messages.send(
+            found,
+            seat=seat_of(call, found),
+            text=command.text,
+            kind=command.kind,
+            message_id=message_id,
+            now=now,
+            channel=command.channel,
+            copy_to_author=command.copy_to_author,
+            attachments=attachments,
+        )
+        return event
 
     async def mark_read(self, call: Call, command: MarkRead) -> ConversationView:
         """Moves the caller's read receipt. Refusal NOT_FOUND, also for a message of another conversation."""

@@ -32,3 +32,8 @@ class Pace:
             self._allowances.popitem(last=False)
         if spent is None:
             raise refusals.message_limit_reached(self._limit, allowance.wait_seconds)
+
+    def give_back(self, user: str) -> None:
+        """A message that was taken, and is not sent after all."""
+        if user in self._allowances:
+            self._allowances[user] = self._allowances[user].given_back()

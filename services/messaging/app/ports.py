@@ -9,10 +9,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from chassis.db import Transaction
+from chassis.db import Single, Transaction
 from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page, PageRequest
 from services.messaging.domain.conversation import Conversation, State
+from services.messaging.domain.events import MessageSent
 from services.messaging.domain.message import Message
 from services.messaging.domain.outcome import ObservedInquiry, Outcome
 from services.messaging.domain.participants import Forward
@@ -58,6 +59,14 @@ class Conversations(Protocol):
 
     async def load_for_update(self, tx: Transaction, name: str) -> Conversation:
         """The same, locked until the transaction ends: entries are made one after another."""
+        ...
+
+    async def load_if_quiet(
+        self, tx: Transaction, name: str, *, author: str
+    ) -> tuple[Conversation, int] | None:
+        """The conversation and the number of its entries; None where it does not exist, or where somebody may
+        have to be told, or shown in his language, what `author` says in it.
+        """
         ...
 
     async def add(self, tx: Transaction, conversation: Conversation) -> bool:
@@ -109,6 +118,12 @@ class Timelines(Protocol):
     ) -> None:
         """Adds an entry to the timeline of a locked conversation, and stores its state after version
         `expected`, in one go.
+        """
+        ...
+
+    def addition(self, said: MessageSent, *, expected: int, length: int) -> Single[Message]:
+        """A message in a quiet conversation of `length` entries, and its state after version `expected`: a
+        command of one statement, which does nothing where either has changed or is being changed.
         """
         ...
 

@@ -26,6 +26,10 @@ class Allowance:
         """After one more message; None where it has to wait."""
         return Allowance(self.limit, self.left - 1, self.time) if self.left >= 1 else None
 
+    def given_back(self) -> Allowance:
+        """Before the last message, which was not sent after all."""
+        return Allowance(self.limit, min(float(self.limit), self.left + 1), self.time)
+
     @property
     def wait_seconds(self) -> float:
         """Until the next message may be sent; 0 where it may be now."""

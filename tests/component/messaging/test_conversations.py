@@ -7,7 +7,9 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
+from chassis.db import Transaction
 from chassis.kernel.refusal import Kind
 from chassis.testing import ANONYMOUS, Identity, observer, operator, refused
 from parley.messaging.v1 import messaging_service_pb2 as pb
@@ -154,6 +156,29 @@ async def test_concurrent_messages_are_all_kept_in_order(scene: Scene) -> None:
     asked = pb.GetConversationRequest(name=name)
     assert (await scene.of(ANA).GetConversation(asked)).conversation.unread_count == 30
     assert len(await scene.timeline(ANA, name)) == 32
+
+
+async def test_a_message_waits_for_whoever_changes_the_conversation(scene: Scene) -> None:
+    name = (await scene.inquiry()).conversation.name
+    request = pb.SendMessageRequest(parent=name, text="Wait", request_id="key-1")
+    database = scene.service.host.database
+    sending: list[asyncio.Future[pb.SendMessageResponse]] = []
+
+    async def hold(tx: Transaction) -> None:
+        await tx.execute(text("UPDATE conversation SET title = 'Held', version = version + 1"))
+        sending.extend(asyncio.ensure_future(scene.of(ANA).SendMessage(request)) for _ in range(2))
+        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        async with asyncio.timeout(30):
+            while await database.read(lambda other: other.scalar(waiting)) < len(sending):
+                pass
+        assert not any(each.done() for each in sending)
+
+    await database.transact(hold)
+    first, again = await asyncio.gather(*sending)
+    assert first == again
+    # What had changed before it stays so.
+    assert (await scene.see(ANA, name)).title == "Held"
+    assert (await scene.timeline(ANA, name)).count("Wait") == 1
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,40 @@ async def test_a_reaction_of_one_statement_happens_once_and_fails_alone(
     assert await database.react_single(other, single("accounts/b"))
 
 
+async def test_a_guarded_command_does_nothing_where_something_has_changed(
+    database: Database, replica: Database
+) -> None:
+    await database.command_single(call(), single("accounts/a"))
+    move = sa.text(
+        "UPDATE account SET version = version + 1 WHERE name = 'accounts/a' AND version = :seen RETURNING 1"
+    )
+
+    def guarded(name: str, seen: int) -> Single[int]:
+        return replace(single(name), guard=(move, {"seen": seen}))
+
+    # Of those who saw the same, one comes first.
+    both = [database, replica] * 10
+    done = await asyncio.gather(
+        *(
+            which.command_if_current(call(f"k{number}"), guarded(f"accounts/b{number}", 1))
+            for number, which in enumerate(both)
+        )
+    )
+    assert sorted(done) == [False] * 19 + [True]
+    for table, rows in ((account, 2), (schema.outbox, 2), (schema.idempotency, 1)):
+        assert await count(database, table) == rows
+    # Whoever did it before is told so, and what the guard has changed is taken back.
+    key = f"k{done.index(True)}"
+    with pytest.raises(Replay):
+        await database.command_if_current(call(key), guarded("accounts/c", 2))
+    with pytest.raises(Refusal, match="another request"):
+        await database.command_if_current(call(key, fingerprint=b"other"), guarded("accounts/c", 2))
+    with pytest.raises(ConstraintError):
+        await database.command_if_current(call("new"), guarded("accounts/a", 2))
+    assert await database.command_if_current(call("new"), guarded("accounts/c", 2))
+    assert await database.command_if_current(call(), guarded("accounts/d", 3))
+
+
 @pytest.mark.parametrize("code", ["40001", "40P01"])
 async def test_contention_is_worked_out_again_from_the_start(database: Database, code: str) -> None:
     attempts = 0
