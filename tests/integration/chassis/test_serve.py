@@ -22,6 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from chassis.kernel.clock import ManualClock, SystemClock
 from chassis.testing import Backends, buyer, running
 from chassis.testing.service import CallerChannel
+from tests.integration.chassis.collector import collecting
 from tests.integration.chassis.probe import ProbeStub, WriteRequest
 from tests.integration.chassis.probe_service import PROBE, names
 
@@ -150,10 +151,20 @@ async def test_a_taken_port_is_one_clear_line(shell: Shell) -> None:
             assert errors.splitlines()[-1].startswith(f"probe: {taken} cannot be listened on")
 
 
-async def test_a_missing_collector_library_is_said_at_the_start(shell: Shell) -> None:
-    code, _, errors = await shell.run(PARLEY_OTLP_ENDPOINT="http://127.0.0.1:4317", PARLEY_PROBE_DSN="x")
-    assert code == 1
-    assert errors.startswith("probe: ")
+async def test_a_process_sends_its_spans_and_the_last_ones_when_it_ends(
+    shell: Shell, backends: Backends
+) -> None:
+    with collecting() as collector:
+        async with shell.serving(PARLEY_OTLP_ENDPOINT=collector.endpoint) as (child, started):
+            token = backends.issuer(SystemClock()).token("users/ana", ["buyer"], timedelta(hours=1))
+            async with CallerChannel(started["address"], token) as channel:
+                await ProbeStub(channel).Make(WriteRequest(name="lamp", request_id="1"))
+            child.send_signal(signal.SIGTERM)
+            _, errors = await asyncio.wait_for(child.communicate(), SECONDS)
+            assert (child.returncode, errors.decode()) == (0, "")
+    assert collector.services == {"parley-probe"}
+    assert "parley.probe.v1.ProbeService/Make" in collector.spans
+    assert b"lamp" not in collector.wire
 
 
 async def test_dead_letters_are_listed_shown_replayed_and_dropped(
