@@ -31,6 +31,10 @@ from services.messaging.__main__ import DEFINITION
 from tests.component.messaging.conftest import ANA, BEN, OFFER, OLGA, OTTO, offer_facts, request_facts
 from tests.component.messaging.link_office import SITE, LinkOffice, office, terms
 from tests.component.messaging.mailbox import Mailbox, reachable, text_of, update
+from tests.component.messaging.personal_records import (
+    a_used_link_says_how,
+    mails_and_links_are_handed_out_once,
+)
 
 DAY = timedelta(days=1)
 POSTAL = commerce_pb2.Address(
@@ -63,7 +67,9 @@ async def test_an_offer_is_accepted_by_the_link_of_its_mail(
         assert token.partition(".")[2] not in str(await made.written())
         await _looking_changes_nothing(made, token, sent)
         await _strangers_learn_nothing(made, token)
+        await mails_and_links_are_handed_out_once(made, token, sent.name)
         await _only_one_answer_counts(made, token, sent)
+        await a_used_link_says_how(made)
         entries = (await made.of(ANA).ListTimeline(messaging.ListTimelineRequest(parent=inquiry))).entries
         assert [
             (each.event.side, each.event.by_link)

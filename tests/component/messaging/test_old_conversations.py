@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,14 +15,12 @@ from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.messaging.v1.attachment_pb2 import DownloadAttachmentRequest, UploadAttachmentRequest
 from parley.messaging.v1.participant_methods_pb2 import ForwardConversationRequest
 from services.messaging.__main__ import DEFINITION
-from services.messaging.adapters.record_sources import OwnRecords
 from tests.component.messaging import documents
 from tests.component.messaging.conftest import ANA, OTTO, Scene
+from tests.component.messaging.personal_records import records_of
 
 DAY = timedelta(days=1)
-_CONTENT = documents.pdf()
 _ADDRESS = "desk@agency.example"
-_KINDS = ("documents", "forwards")
 
 
 @pytest.mark.covers("V33")
@@ -38,7 +35,9 @@ async def test_words_of_old_conversations_are_erased_for_both_sides(
         old, opened, fresh = [(await scene.inquiry()).conversation.name for _ in range(3)]
         for name in (old, opened, fresh):
             await scene.say(OTTO, name, "Yes, we do.")
-        document, kept_document = [await _forwarded(scene, name) for name in (old, opened)]
+            forward = ForwardConversationRequest(name=name, address=_ADDRESS)
+            await scene.of(OTTO).ForwardConversation(forward)
+        document = await _sent_document(scene, old)
         await scene.of(OTTO).CloseConversation(methods.CloseConversationRequest(name=old))
         await service.advance(20 * DAY)
         await scene.of(OTTO).CloseConversation(methods.CloseConversationRequest(name=fresh))
@@ -49,16 +48,15 @@ async def test_words_of_old_conversations_are_erased_for_both_sides(
             for kept in (opened, fresh):
                 assert "Yes, we do." in await scene.timeline(who, kept)
         # Neither documents nor addresses are left of it, also not for whoever uploaded and forwarded them.
-        assert [path.read_bytes() for path in _stored(tmp_path)] == [_CONTENT]
-        downloads = [DownloadAttachmentRequest(name=each) for each in (document, kept_document)]
-        assert (await refused(scene.of(OTTO).DownloadAttachment(downloads[0]).read())).reason == "NOT_FOUND"
-        assert (await scene.of(OTTO).DownloadAttachment(downloads[1]).read()).data == _CONTENT
-        records = (await OwnRecords(service.host.database).page(OTTO.subject, None)).items
-        shown = {name: [json.loads(each.content) for each in records if each.kind == name] for name in _KINDS}
-        assert [each["conversation"] for each in shown["documents"]] == [opened]
-        assert {each["conversation"]: each["address"] for each in shown["forwards"]} == {
+        assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == []
+        download = DownloadAttachmentRequest(name=document)
+        assert (await refused(scene.of(OTTO).DownloadAttachment(download).read())).reason == "NOT_FOUND"
+        records = await records_of(service, OTTO.subject)
+        assert "documents" not in records
+        assert {each["conversation"]: each["address"] for each in records["forwards"]} == {
             old: "",
             opened: _ADDRESS,
+            fresh: _ADDRESS,
         }
         entries = (await scene.of(OTTO).ListTimeline(pb.ListTimelineRequest(parent=old))).entries
         assert _ADDRESS not in str(entries)
@@ -69,18 +67,12 @@ async def test_words_of_old_conversations_are_erased_for_both_sides(
         assert "Yes, we do." in await scene.timeline(OTTO, opened)
 
 
-async def _forwarded(scene: Scene, name: str) -> str:
-    """Sends a document in a conversation and forwards it; the name of the document."""
+async def _sent_document(scene: Scene, name: str) -> str:
+    """Sends one in a conversation; its name."""
     requests = (
         UploadAttachmentRequest(parent=name, filename="offer.pdf"),
-        UploadAttachmentRequest(data=_CONTENT),
+        UploadAttachmentRequest(data=documents.pdf()),
     )
     document = (await scene.of(OTTO).UploadAttachment(iter(requests))).attachment.name
     await scene.say(OTTO, name, "Yes, we do.", attachments=[document])
-    forward = ForwardConversationRequest(name=name, address=_ADDRESS)
-    await scene.of(OTTO).ForwardConversation(forward)
     return str(document)
-
-
-def _stored(folder: Path) -> list[Path]:
-    return [path for path in (folder / "files").rglob("*") if path.is_file()]

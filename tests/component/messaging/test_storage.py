@@ -28,6 +28,7 @@ async def test_the_migrations_make_the_tables_that_the_code_uses_and_remove_them
         assert named <= {row["indexname"] for row in await connection.fetch(INDEXES)}
         assert await migrations.downgrade(package, dsn) == ""
         assert [row["table_name"] for row in await connection.fetch(TABLES)] == ["alembic_version"]
+        # Another test gets this database.
         assert await migrations.upgrade(package, dsn) == migrations.head_of(package)
     finally:
         await connection.close()

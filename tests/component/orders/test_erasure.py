@@ -42,55 +42,49 @@ async def bought(market: Market, token: str) -> str:
     return name
 
 
-async def test_an_order_and_a_subscription_hold_it_up_until_they_end(market: Market) -> None:
+async def complete(market: Market, order: str) -> None:
+    for name, who in (("StartOrder", ACME), ("DeliverOrder", ACME), ("CompleteOrder", ANA)):
+        await getattr(market.stub(who), name)(getattr(work, f"{name}Request")(name=order))
+
+
+async def test_what_is_open_and_what_is_not_settled_holds_it_up(market: Market) -> None:
     assert await holds(market) == {}
     reviewed = (await market.place(package=REVIEWED)).name
     assert await holds(market) == {reviewed: "OPEN_ORDER"}
-    assert (
-        await market.stub(MESSAGING).ListErasureHolds(erasure_pb2.ListErasureHoldsRequest(parent="users/bob"))
-        == erasure_pb2.ListErasureHoldsResponse()
-    )
-    await market.stub(ACME).DeclineOrder(
-        pb.DeclineOrderRequest(name=reviewed, reason=Order.DECLINE_REASON_PRICE)
-    )
+    others = erasure_pb2.ListErasureHoldsRequest(parent="users/bob")
+    assert not (await market.stub(MESSAGING).ListErasureHolds(others)).holds
+    declining = pb.DeclineOrderRequest(name=reviewed, reason=Order.DECLINE_REASON_PRICE)
+    await market.stub(ACME).DeclineOrder(declining)
     assert await holds(market) == {}
 
     subscription = await subscribers.subscribe(market)
     order = subscription.name.replace("subscriptions/", "orders/")
     assert await holds(market) == {order: "OPEN_ORDER", subscription.name: "OPEN_SUBSCRIPTION"}
-    await market.stub(ACME).StartOrder(work.StartOrderRequest(name=order))
-    await market.stub(ACME).DeliverOrder(work.DeliverOrderRequest(name=order))
-    await market.stub().CompleteOrder(work.CompleteOrderRequest(name=order))
+    await complete(market, order)
     assert await holds(market) == {subscription.name: "OPEN_SUBSCRIPTION"}
     await subscribers.cancel(market, subscription.name)
     assert await holds(market) == {}
+    await _unsettled(market)
 
 
-async def test_payments_and_refunds_hold_it_up_until_they_are_settled(market: Market) -> None:
+async def _unsettled(market: Market) -> None:
     asked = await bought(market, "sandbox_timeout_after_charge")
     lost = (await market.payment(asked)).name
     assert await holds(market) == {asked: "OPEN_ORDER", lost: "UNSETTLED_PAYMENT"}
     await cancel(market, asked)
-    assert await holds(market) == {lost: "UNSETTLED_PAYMENT"}
-    await market.service.advance(5 * MINUTES)
-    assert await holds(market) == {}
-
     paid = await bought(market, "sandbox_timeout_after_refund")
     await cancel(market, paid)
     payment = (await market.payment(paid)).name
-    request = payments.RefundPaymentRequest(
-        name=payment, reason=Refund.REASON_NOT_AS_AGREED, text="Scratched"
-    )
+    request = payments.RefundPaymentRequest(name=payment, reason=Refund.REASON_NOT_AS_AGREED)
     await market.stub(ACME).RefundPayment(request)
     await market.service.settle()
-    assert await holds(market) == {payment: "UNSETTLED_REFUND"}
+    assert await holds(market) == {lost: "UNSETTLED_PAYMENT", payment: "UNSETTLED_REFUND"}
     await market.service.advance(5 * MINUTES)
     assert await holds(market) == {}
 
     # What was delivered and never paid for is owed.
     owed = await bought(market, "sandbox_decline_soft")
-    for name, who in (("StartOrder", ACME), ("DeliverOrder", ACME), ("CompleteOrder", ANA)):
-        await getattr(market.stub(who), name)(getattr(work, f"{name}Request")(name=owed))
+    await complete(market, owed)
     assert await holds(market) == {(await market.payment(owed)).name: "UNSETTLED_PAYMENT"}
 
 

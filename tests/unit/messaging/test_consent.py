@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.messaging.domain import consent
@@ -26,6 +26,7 @@ decisions = st.lists(
 )
 
 
+@settings(max_examples=30)
 @given(decisions)
 def test_what_is_decided_last_holds_for_whom_it_concerns(made: list[Decision]) -> None:
     kept: list[Decision] = []
