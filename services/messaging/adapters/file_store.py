@@ -12,8 +12,11 @@ from chassis.kernel.refusal import Refusal, unavailable
 from chassis.telemetry import logger
 
 PIECE_BYTES: Final = 256 * 1024
+RETRIES: Final = 3
+"""How often a request to a store elsewhere is repeated: for a second, while whoever sends a file waits."""
 _KEY_BYTES: Final = 24
 _FOLDER: Final = "file://"
+_S3: Final = "s3://"
 
 _log = logger("file_store")
 
@@ -70,7 +73,14 @@ class ObjectFileStore:
 
             if self._url.startswith(_FOLDER):
                 _make_private(Path(url2pathname(self._url.removeprefix(_FOLDER))))
-            self._opened = from_url(self._url)
+                self._opened = from_url(self._url)
+            elif self._url.startswith(_S3):
+                # Files are removed one by one; not everything that speaks like S3 removes several at once.
+                self._opened = from_url(
+                    self._url, config={"disable_bulk_delete": True}, retry_config={"max_retries": RETRIES}
+                )
+            else:
+                self._opened = from_url(self._url, retry_config={"max_retries": RETRIES})
         return self._opened
 
 

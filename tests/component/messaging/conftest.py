@@ -88,11 +88,15 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(backends: Backends, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Scene]:
+def files_url(tmp_path: Path) -> str:
+    """Where documents are kept; in either kind of store, below `files`."""
+    return (tmp_path / "files").as_uri()
+
+
+@pytest.fixture
+async def scene(backends: Backends, clock: ManualClock, files_url: str) -> AsyncIterator[Scene]:
     """Messaging alone; the other services speak through `others`."""
-    async with running(
-        DEFINITION, backends, clock=clock, attachments_url=(tmp_path / "files").as_uri()
-    ) as service:
+    async with running(DEFINITION, backends, clock=clock, attachments_url=files_url) as service:
         yield Scene(service, ForeignProducer(service.host.bus), clock)
 
 

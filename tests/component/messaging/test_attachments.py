@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.type.v1.download_pb2 import Download
 from services.messaging.domain import attachment
 from tests.component.messaging import documents
+from tests.component.messaging.bucket import Bucket, served
 from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, RIVAL, Scene
 
 OFFER, OTHER = attachment_pb2.Attachment.KIND_OFFER, attachment_pb2.Attachment.KIND_OTHER
@@ -64,13 +65,38 @@ async def denied(scene: Scene, who: Identity, name: str) -> Refusal:
     return await refused(scene.of(who).DownloadAttachment(request).read())
 
 
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """A store elsewhere."""
+    with served(tmp_path) as found:
+        for name, value in found.environment.items():
+            monkeypatch.setenv(name, value)
+        yield found
+
+
+@pytest.fixture
+def files_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A folder, or where a test says so by `in_either_store` or `in_s3`, S3."""
+    if getattr(request, "param", "folder") == "folder":
+        return (tmp_path / "files").as_uri()
+    url: str = request.getfixturevalue("bucket").url
+    return url
+
+
+in_either_store = pytest.mark.parametrize("files_url", ["folder", "s3"], indirect=True)
+in_s3 = pytest.mark.parametrize("files_url", ["s3"], indirect=True)
+
+
 def stored(folder: Path) -> list[Path]:
     """Every file in the store."""
     return sorted(path for path in (folder / "files").rglob("*") if path.is_file())
 
 
 @pytest.mark.covers("V14", "V25", "V35")
-async def test_a_document_goes_from_one_side_to_the_other(scene: Scene, tmp_path: Path) -> None:
+@in_either_store
+async def test_a_document_goes_from_one_side_to_the_other(
+    scene: Scene, tmp_path: Path, files_url: str
+) -> None:
     name = (await scene.inquiry()).conversation.name
     content = documents.of_size(700_000)
     offer = await upload(scene, OTTO, name, content, kind=OFFER)
@@ -78,8 +104,9 @@ async def test_a_document_goes_from_one_side_to_the_other(scene: Scene, tmp_path
     assert offer.sha256 == hashlib.sha256(content).hexdigest()
     assert (offer.author, offer.side) == ("users/otto", 2)
     assert offer.HasField("expire_time")
-    # No other user of the machine gets into the folder.
-    assert (tmp_path / "files").stat().st_mode & 0o077 == 0
+    if files_url.startswith("file:"):
+        # No other user of the machine gets into the folder.
+        assert (tmp_path / "files").stat().st_mode & 0o077 == 0
     (file,) = stored(tmp_path)
     assert file.read_bytes() == content
     assert "offer" not in str(file.relative_to(tmp_path))
@@ -270,6 +297,7 @@ async def test_people_in_copy_have_what_was_sent_since(scene: Scene) -> None:
         assert (await denied(scene, BEN, held.name)).reason == "NOT_FOUND"
 
 
+@in_either_store
 async def test_what_no_message_names_is_removed(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,3 +342,16 @@ async def test_a_store_that_cannot_be_reached_refuses_and_recovers(scene: Scene,
     file.unlink()
     with pytest.raises(grpc.aio.AioRpcError, match="internal error"):
         await download(scene, ANA, held.name)
+
+
+@in_s3
+async def test_a_store_elsewhere_that_is_away_refuses_soon_and_recovers(scene: Scene, bucket: Bucket) -> None:
+    name = (await scene.inquiry()).conversation.name
+    held = await upload(scene, ANA, name, documents.pdf())
+    bucket.stop()
+    refusal = await asyncio.wait_for(refused(upload(scene, ANA, name, documents.pdf())), 15)
+    assert (refusal.kind, refusal.reason) == (Kind.UNAVAILABLE, "PEER_UNAVAILABLE")
+    assert (await denied(scene, ANA, held.name)).reason == "PEER_UNAVAILABLE"
+    bucket.start()
+    assert (await download(scene, ANA, held.name))[0] == documents.pdf()
+    await upload(scene, ANA, name, documents.pdf())
