@@ -1,29 +1,40 @@
 // What can be done with a conversation: what the API allows its reader now, and nothing else.
 
+import * as session from "./session.js";
 import { explain, path, post, Problem } from "./api.js";
 import { ask, Incomplete, menu, show } from "./dialog.js";
 import { button, el, field, toast } from "./dom.js";
+import { add, leave, passOn, removable, takeOut } from "./people.js";
 import { say } from "./words.js";
 
 const REASONS = ["NO_CAPACITY", "OUT_OF_SCOPE", "UNCLEAR_NEEDS", "BUDGET", "DEADLINE", "POLICY", "OTHER"];
 
-/** Opens the list of actions; `changed` takes over the conversation after one. */
-export function chooseAction(conversation, changed) {
+/**
+ * Opens the list of actions for somebody on a side; `changed` takes over the conversation after one, `left` leads
+ * away who does not take part any more.
+ */
+export function chooseAction(conversation, { side, changed, left }) {
   const may = new Set(conversation.allowedActions);
   const missing = new Map((conversation.unavailableActions ?? []).map((each) => [each.action, each]));
   const isClosed = conversation.state === "STATE_CLOSED";
   const items = [];
   // Repeating what is so already changes nothing and is not offered.
-  const offer = (action, act, { isNeeded = true, isShown = false, danger = false } = {}) => {
-    if (may.has(action) && isNeeded) items.push({ label: say(`do.${action}`), act, danger });
+  const offer = (action, act, { isNeeded = true, isShown = false, danger = false, label = `do.${action}` } = {}) => {
+    if (may.has(action) && isNeeded) items.push({ label: say(label), act, danger });
     else if (isShown && missing.has(action)) {
       const { reason, explanation } = missing.get(action);
-      items.push({ label: say(`do.${action}`), act: null, hint: explain(new Problem(400, { reason, detail: explanation })) });
+      items.push({ label: say(label), act: null, hint: explain(new Problem(400, { reason, detail: explanation })) });
     }
   };
   const plainly = (action, done) => () => plain(conversation, action, done, changed);
   offer("revealPhone", () => reveal(conversation, changed), { isShown: true });
   offer("leaveFeedback", () => feedback(conversation, changed), { isShown: true });
+  const people = removable(conversation, side);
+  const isCopy = people.some(({ name }) => name === session.user());
+  offer("addParticipant", () => add(conversation, changed));
+  offer("removeParticipant", isCopy ? () => leave(conversation, left) : () => takeOut(conversation, people, changed),
+    { isNeeded: people.length > 0, label: isCopy ? "do.leave" : undefined });
+  offer("forward", () => passOn(conversation, changed));
   offer("reopen", plainly("reopen", "do.reopened"), { isNeeded: isClosed });
   offer("archive", plainly("archive", "do.archived"), { isNeeded: !conversation.archived });
   offer("unarchive", plainly("unarchive", "do.unarchived"), { isNeeded: conversation.archived });

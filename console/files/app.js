@@ -28,7 +28,7 @@ function loaded(load) {
 }
 
 /** Goes to another page of the console without loading it anew. */
-function go(path) {
+export function go(path) {
   history.pushState(null, "", path);
   return show();
 }

@@ -1,6 +1,7 @@
 // An offer in the timeline: what is proposed, until when, and the answer of whoever may give one.
 
 import { explain, get, path, post } from "./api.js";
+import { proposal } from "./counter.js";
 import { ask, Incomplete } from "./dialog.js";
 import { button, el, field, toast, waiting, written } from "./dom.js";
 import { dateAndTime, money, say, times, until } from "./words.js";
@@ -35,7 +36,7 @@ export class OfferCard {
   }
 
   #draw() {
-    const { currentRevision: revision, state, allowedActions: allowed = [] } = this.offer;
+    const { currentRevision: revision, state, newQuote, allowedActions: allowed = [] } = this.offer;
     const { terms } = revision;
     const isOpen = state === "STATE_OPEN";
     const isCounter = revision.author === "AUTHOR_BUYER";
@@ -44,6 +45,8 @@ export class OfferCard {
     if (terms.expireTime) facts.push([say("offer.expires"), `${dateAndTime(terms.expireTime)}${isOpen ? ` (${until(terms.expireTime)})` : ""}`]);
     facts.push([say("offer.payment"), say(terms.paymentMethod === "PAYMENT_METHOD_ONLINE" ? "offer.online" : "offer.offline")]);
     const waits = isOpen && !allowed.includes("accept") && !isCounter ? say("offer.waitsBuyer") : isOpen && isCounter ? say("offer.waitsSeller") : "";
+    // Asking once more would change nothing.
+    const isAsked = state === "STATE_EXPIRED" && newQuote?.revision === revision.number;
     this.node.replaceChildren(
       el("div", { class: "row" }, el("h3", {}, say(isCounter ? "offer.counter" : "offer.title")),
         el("span", { class: `tag ${MOODS[state] ?? ""}` }, say(`offer.${state}`))),
@@ -53,13 +56,16 @@ export class OfferCard {
       revision.note ? el("blockquote", { class: "said" }, ...written(revision.note)) : "",
       el("dl", {}, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
       waits ? el("p", { class: "hint" }, waits) : "",
-      this.#choices(allowed),
+      ...(isAsked ? [el("p", { class: "hint" }, say("offer.newQuoteSince", { time: dateAndTime(newQuote.requestTime) })), newQuote.text ? el("blockquote", { class: "said" }, ...written(newQuote.text)) : ""] : []),
+      this.#choices(allowed, isAsked),
     );
   }
 
-  #choices(allowed) {
+  #choices(allowed, isAsked) {
     const choices = [];
     if (allowed.includes("decline")) choices.push(button(say("offer.decline"), () => this.#decline()));
+    if (allowed.includes("counter")) choices.push(button(say("offer.propose"), () => this.#counter()));
+    if (allowed.includes("requestNewQuote") && !isAsked) choices.push(button(say("offer.newQuote"), () => this.#askAnew()));
     if (allowed.includes("accept")) choices.push(button(say("offer.accept"), () => this.#accept(), { kind: "primary" }));
     return choices.length ? el("div", { class: "choices" }, ...choices) : "";
   }
@@ -90,6 +96,29 @@ export class OfferCard {
       act: (key) => this.#answer(":decline", { revision: this.offer.currentRevision.number, reason: reason.value.trim() }, key),
     });
     if (answer) toast(say("offer.declined"));
+  }
+
+  async #counter() {
+    const { currentRevision: revision } = this.offer;
+    const proposed = proposal(revision.terms);
+    const note = el("textarea", { rows: 3, maxlength: 2000 });
+    const answer = await ask({
+      title: say("offer.proposeTitle"), lead: say("offer.proposeLead"), confirm: say("offer.proposeNow"),
+      body: [...proposed.fields, field(say("offer.note"), note)],
+      act: (key) => this.#answer(":counter", { revision: revision.number, terms: proposed.terms(), note: note.value.trim() }, key),
+    });
+    // Where the seller has rules, it is answered by now.
+    if (answer) toast(say(answer.offer.state === "STATE_OPEN" ? "offer.proposed" : `offer.${answer.offer.state}`));
+  }
+
+  async #askAnew() {
+    const text = el("textarea", { rows: 3, maxlength: 2000 });
+    const answer = await ask({
+      title: say("offer.newQuote"), lead: say("offer.newQuoteLead"), confirm: say("offer.newQuote"),
+      body: [field(say("offer.note"), text)],
+      act: (key) => this.#answer(":requestNewQuote", { text: text.value.trim() }, key),
+    });
+    if (answer) toast(say("offer.newQuoteAsked"));
   }
 
   async #answer(verb, body, key) {

@@ -3,7 +3,7 @@
 import * as session from "./session.js";
 import { actionsButton, chooseAction } from "./actions.js";
 import { explain, get, path, post } from "./api.js";
-import { entitle } from "./app.js";
+import { entitle, go } from "./app.js";
 import { Composer } from "./composer.js";
 import { announce, button, dress, el, icon, line, trouble, waiting, written } from "./dom.js";
 import { event, message } from "./entry.js";
@@ -116,6 +116,8 @@ class Thread {
 
   #changed = (conversation) => { this.#take(conversation); void this.#refresh(); };
 
+  #left = () => { void this.inbox.load(); void go("/console"); };
+
   async #refresh() {
     try {
       this.#take((await get(path(this.name), {}, { signal: this.signal })).conversation);
@@ -141,7 +143,7 @@ class Thread {
     this.closedTag.hidden = conversation.state !== "STATE_CLOSED";
     if (!this.head.firstChild) {
       this.head.append(this.back, face(other), el("div", { class: "titles" }, this.title, this.facts), this.closedTag,
-        actionsButton(() => chooseAction(this.conversation, this.#changed)));
+        actionsButton(() => chooseAction(this.conversation, { side: this.side, changed: this.#changed, left: this.#left })));
     }
     const wasOpen = this.about.querySelector("details")?.open ?? false;
     this.about.replaceChildren(...about(conversation, this.subject));

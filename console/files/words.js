@@ -77,6 +77,38 @@ export function times(amount, number) {
   return { ...amount, units: String(nanos / 1_000_000_000n), nanos: Number(nanos % 1_000_000_000n) };
 }
 
+/** Two amounts of one currency together. */
+export function plus(one, other) {
+  const nanos = [one, other].reduce((sum, each) => sum + BigInt(each.units ?? 0) * 1_000_000_000n + BigInt(each.nanos ?? 0), 0n);
+  return { ...one, units: String(nanos / 1_000_000_000n), nanos: Number(nanos % 1_000_000_000n) };
+}
+
+/** How many digits a currency has behind the point. */
+function places(currencyCode) {
+  try {
+    return new Intl.NumberFormat("en", { style: "currency", currency: currencyCode }).resolvedOptions().maximumFractionDigits;
+  } catch {
+    return 2;
+  }
+}
+
+/** An amount as people type it. */
+export function plain({ units = "0", nanos = 0, currencyCode }) {
+  const point = new Intl.NumberFormat(locale).formatToParts(0.5).find(({ type }) => type === "decimal").value;
+  const digits = String(nanos).padStart(9, "0").slice(0, places(currencyCode));
+  return digits ? `${units}${point}${digits}` : String(units);
+}
+
+/**
+ * What somebody typed as an amount; null where it is none. More digits behind a point or comma than the currency has
+ * are none either: they would be thousands to some and fractions to others.
+ */
+export function amountOf(text, currencyCode) {
+  const found = /^(\d{1,12})(?:[.,](\d+))?$/.exec(text.replace(/[\s'’]/g, ""));
+  if (!found || (found[2] ?? "").length > places(currencyCode)) return null;
+  return { currencyCode, units: String(BigInt(found[1])), nanos: Number((found[2] ?? "").padEnd(9, "0")) };
+}
+
 const made = new Map();
 function written(options, moment) {
   const key = locale + JSON.stringify(options);
