@@ -31,7 +31,7 @@ export async function openThread(pane, name, inbox, signal, hasCome = false) {
 
 class Thread {
   constructor(pane, name, inbox, signal) {
-    Object.assign(this, { pane, name, inbox, signal, conversation: null, subject: null, token: "", side: "", names: "", readUpTo: "", timer: 0 });
+    Object.assign(this, { pane, name, inbox, signal, conversation: null, subject: null, token: "", side: "", readUpTo: "", timer: 0 });
     this.entries = [];
     this.nodes = new Map();
     this.offers = new Map();
@@ -219,18 +219,19 @@ class Thread {
     const receipt = entry.message ? this.#receiptOf(entry.message) : "";
     node.className = entry.message ? (entry.message.side === this.side ? "own" : "theirs") : "fact";
     node.replaceChildren(entry.message ? message(entry.message, { side: this.side, readTime: receipt, called: this.#called }) : event(entry.event, entry.createTime, this.#called));
-    this.nodes.get(key).receipt = receipt;
+    Object.assign(this.nodes.get(key), { receipt, name: this.#nameIn(entry) });
   }
 
-  /** What reads otherwise by now: what was read meanwhile, and all of it where somebody is called otherwise. */
+  /** The lines that read otherwise by now: what was read meanwhile, and who is called otherwise. */
   #drawChanged() {
-    const names = JSON.stringify((this.conversation.participants ?? []).map(({ name, displayName }) => [name, displayName]));
-    const isRenamed = names !== this.names;
-    this.names = names;
-    for (const [key, { entry, receipt }] of this.nodes) {
-      if (isRenamed || (entry.message && this.#receiptOf(entry.message) !== receipt)) this.#drawEntry(key);
-    }
-    if (isRenamed) this.#placeOffers();
+    const changed = [...this.nodes].filter(([, { entry, receipt, name }]) => this.#nameIn(entry) !== name || (entry.message && this.#receiptOf(entry.message) !== receipt));
+    for (const [key] of changed) this.#drawEntry(key);
+    if (changed.length) this.#placeOffers();
+  }
+
+  /** What whoever it names is called: who wrote it, or about whom it is. */
+  #nameIn(entry) {
+    return this.#called(entry.message?.author ?? entry.event?.resource);
   }
 
   /** When the other side read a message of ours: its own time, or that of a receipt for a later one. */
