@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 SECONDS = 20.0
+START_SECONDS = 60.0
+"""Of a cold browser on a busy machine, which is slower than anything that it does afterwards."""
 FOUND_AFTER_SECONDS = 0.05
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -169,14 +171,16 @@ class Browser:
         self.on: dict[str, Callable[[Any], Awaitable[None]]] = {}
         self._tasks: set[asyncio.Future[None]] = set()
 
-    async def send(self, method: str, parameters: dict[str, Any], session: str = "") -> Any:
+    async def send(
+        self, method: str, parameters: dict[str, Any], session: str = "", *, seconds: float = SECONDS
+    ) -> Any:
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": parameters}
         if session:
             message["sessionId"] = session
         self._waiting[number] = asyncio.get_running_loop().create_future()
         os.write(self._writer, json.dumps(message).encode() + b"\0")
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             return await self._waiting[number]
 
     async def read(self) -> None:
@@ -241,6 +245,7 @@ async def browsing(profile: Path) -> AsyncIterator[Browser]:
     browser = Browser(reader, commands_in)
     reading = asyncio.ensure_future(browser.read())
     try:
+        await browser.send("Browser.getVersion", {}, seconds=START_SECONDS)
         yield browser
         with suppress(TimeoutError):
             await browser.send("Browser.close", {})
