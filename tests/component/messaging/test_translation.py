@@ -198,6 +198,15 @@ async def _execute(tx: Transaction, statement: str) -> None:
     await tx.execute(text(statement))
 
 
+async def until(watch: Any, words: str) -> AsyncIterator[timeline_pb2.TimelineEntry]:
+    """What a watcher is shown up to the message of these words."""
+    while True:
+        entry = (await asyncio.wait_for(watch.read(), 20)).entry
+        yield entry
+        if entry.message.text == words:
+            return
+
+
 @pytest.mark.covers("X15")
 @pytest.mark.parametrize("kind", [LIBRE, APERTIUM])
 async def test_messages_are_translated_by_themselves_and_no_outage_delays_one(
@@ -211,16 +220,20 @@ async def test_messages_are_translated_by_themselves_and_no_outage_delays_one(
         await watch.initial_metadata()
         await scene.service.settle()
         # Two ways: each side's message becomes the language of the other; nobody's own is translated for him.
+        engine.gate.clear()
         await scene.say(OTTO, name, "It takes 5 days.")
+        shown = [entry async for entry in until(watch, "It takes 5 days.")]
+        assert languages(shown[-1].message) == []
+        engine.gate.set()
         await scene.service.settle()
         (asked, said) = await messages(scene, OTTO, name)
         assert (languages(asked), languages(said)) == (["es"], ["de"])
         assert said.translations[0].text == "[de] It takes 5 days."
         assert all(part in asked.translations[0].text for part in PARTS)
-        shown = [(await asyncio.wait_for(watch.read(), 20)).entry for _ in range(3)]
-        watch.cancel()
         assert {each.message.name for each in shown} == {asked.name, said.name}
-        assert shown[-1].message == said
+        # It is shown once more when it is translated.
+        assert [entry.message async for entry in until(watch, "It takes 5 days.")] == [said]
+        watch.cancel()
         # Somebody who comes back is shown what was translated since.
         resumed = scene.of(ANA).WatchConversation(
             pb.WatchConversationRequest(name=name, after_entry=f"{name}/timeline/{said.name[-36:]}")
