@@ -55,13 +55,14 @@ _PEOPLE: ColumnElement[Any] = literal_column(
     JSONB,
 ).label("people")
 # Coarse, so that they cost next to nothing where they say no: whether anybody may have to be told of what
-# `:author` does in the conversation `{row}`, and whether anybody reads in another language.
+# `:author` does in the conversation `{row}`, or of whom of the team no mail tells, and whether anybody reads
+# in another language.
 HAS_PEOPLE: Final = """
 ({row}.copies <> '[]' OR EXISTS (
     SELECT 1 FROM profile WHERE profile.email_state = 'verified' AND profile.id IN ({row}.buyer, :author)
   ) OR EXISTS (
     SELECT 1 FROM team_member JOIN profile ON profile.id = team_member.member
-    WHERE team_member.seller = {row}.seller AND profile.email_state = 'verified'
+    WHERE team_member.seller = {row}.seller AND profile.email_state IN ('verified', 'bounced')
   ))
 """
 HAS_ENDPOINTS: Final = """

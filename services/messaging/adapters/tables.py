@@ -161,6 +161,8 @@ timeline_entry = Table(
     Column("change_position", BigInteger),
     # Those of the recipients whose addresses had bounced.
     Column("bounced", ARRAY(Text)),
+    # The same of the seller's team, for the team.
+    Column("bounced_members", ARRAY(Text)),
     # Null where it came through the interface.
     Column("channel", Text),
     # … or an event.

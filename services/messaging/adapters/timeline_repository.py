@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
-    Row,
     Select,
     TextClause,
     and_,
@@ -27,23 +25,28 @@ from chassis.kernel.ids import is_id
 from chassis.kernel.money import Money
 from chassis.kernel.page import Page, PageRequest, page_of
 from chassis.paging import cursor_of, keyset
-from services.messaging.adapters.attachment_repository import documents, documents_of
 from services.messaging.adapters.conversation_repository import (
     HAS_ENDPOINTS,
     HAS_PEOPLE,
     HAS_TRANSLATIONS,
-    PREFIX,
     SAVED_COLUMNS,
     key_of,
     saved_columns,
 )
 from services.messaging.adapters.tables import conversation as conversations
 from services.messaging.adapters.tables import timeline_entry as entries
+from services.messaging.adapters.timeline_rows import (
+    NO_COLUMNS,
+    entry_columns,
+    entry_of_row,
+    message_of_row,
+)
 from services.messaging.adapters.translation_repository import translations_of
 from services.messaging.app.ports import Growth
 from services.messaging.domain.conversation import Conversation
 from services.messaging.domain.events import MessageSent
-from services.messaging.domain.message import Channel, Kind, Message
+from services.messaging.domain.message import Kind, Message
+from services.messaging.domain.profile import MEMBERSHIP
 from services.messaging.domain.side import Seat, Side, other
 from services.messaging.domain.timeline import (
     ENDING,
@@ -54,7 +57,6 @@ from services.messaging.domain.timeline import (
     Happening,
     message_entry,
 )
-from services.messaging.domain.translation import Translation
 
 # One round trip for an entry: what happens to anybody ends here. It also says whether anybody may have to be
 # told, so that nothing more is asked where nobody is.
@@ -66,12 +68,18 @@ WITH counted AS (
 ), added AS (
   INSERT INTO timeline_entry (conversation_id, position, id, create_time, side, kind, author, text,
     recipients, documents, channel, bounced, event_type, resource, revision, currency, amount, address,
-    by_link)
+    by_link, bounced_members)
   SELECT id, entry_count, CAST(:id AS uuid), CAST(:create_time AS timestamptz), :side, :kind, :author,
     :text, CAST(:recipients AS text[]), CAST(:documents AS jsonb), :channel,
     CAST(:bounced AS text[]), :event_type, :resource,
     CAST(:revision AS integer), :currency, CAST(:amount AS bigint), :address,
-    CAST(:by_link AS boolean)
+    CAST(:by_link AS boolean), (
+      SELECT array_agg(profile.id ORDER BY profile.id)
+      FROM team_member JOIN profile ON profile.id = team_member.member
+      WHERE CAST(:tells_team AS boolean) AND team_member.seller = counted.seller
+        AND team_member.show_time > CAST(:member_since AS timestamptz) AND profile.email_state = 'bounced'
+        AND profile.id <> :author
+    )
   FROM counted
 )
 SELECT <people> AS people, <endpoints> AS endpoints, <translations> AS translations
@@ -191,7 +199,7 @@ class TimelineRepository:
         """The new state of the conversation is the guard of the entry."""
         entry = message_entry(said.message)
         key = key_of(entry.conversation)
-        columns = {"conversation_id": key, "position": length + 1, **_entry_columns(entry)}
+        columns = {"conversation_id": key, "position": length + 1, **entry_columns(entry)}
         values = {f"saved_{name}": value for name, value in saved_columns(said.conversation).items()} | {
             "conversation": key,
             "shown_time": _shown_time(entry),
@@ -202,8 +210,13 @@ class TimelineRepository:
         return Single(said.message, ((entries, row),), events=(said,), guard=(_SAVE_IF_CURRENT, values))
 
     async def _add(self, tx: Transaction, entry: Entry, statement: Any, more: dict[str, Any]) -> bool:
-        values = {"conversation": key_of(entry.conversation), "shown_time": _shown_time(entry)}
-        may_hear = await tx.fetch_one(statement, _NO_COLUMNS | _entry_columns(entry) | values | more)
+        values = {
+            "conversation": key_of(entry.conversation),
+            "shown_time": _shown_time(entry),
+            "tells_team": isinstance(entry.content, Message) and entry.content.tells_team,
+            "member_since": entry.create_time - MEMBERSHIP,
+        }
+        may_hear = await tx.fetch_one(statement, NO_COLUMNS | entry_columns(entry) | values | more)
         if may_hear is None:
             return False
         if may_hear.people:
@@ -223,7 +236,7 @@ class TimelineRepository:
         query = keyset(query, (entries.c.create_time, entries.c.id), page, descending=newest_first)
         rows = await tx.fetch_all(query)
         translations = await translations_of(tx, key_of(conversation), rows)
-        found = [_entry(row, seat, translations) for row in rows]
+        found = [entry_of_row(row, seat, translations) for row in rows]
         return page_of(found, page, lambda last: cursor_of(last.create_time, last.id))
 
     async def entries_after(
@@ -242,7 +255,9 @@ class TimelineRepository:
         )
         rows = await tx.fetch_all(query.order_by("place").limit(limit))
         translations = await translations_of(tx, key_of(conversation), rows)
-        return [Growth(row.place, _entry(row, seat, translations), row.change_position or 0) for row in rows]
+        return [
+            Growth(row.place, entry_of_row(row, seat, translations), row.change_position or 0) for row in rows
+        ]
 
     async def position_of(self, tx: Transaction, *, conversation: str, entry_id: str) -> int | None:
         """The position of an entry; None where it is not part of the conversation."""
@@ -272,7 +287,7 @@ class TimelineRepository:
         row = await tx.fetch_one(_MESSAGE, {"conversation": key_of(conversation), "id": message_id})
         if row is None:
             return None
-        return _message(row, await translations_of(tx, key_of(conversation), [row]))
+        return message_of_row(row, await translations_of(tx, key_of(conversation), [row]), for_team=False)
 
     async def count_unread(self, tx: Transaction, *, seat: Seat, after: Message) -> int:
         """How many public messages of others stand after `after`."""
@@ -302,89 +317,6 @@ def _seen_from(seat: Seat, query: Select[Any]) -> Select[Any]:
     return query
 
 
-_NO_COLUMNS: Final[dict[str, Any]] = dict.fromkeys(
-    (
-        "kind",
-        "author",
-        "text",
-        "recipients",
-        "documents",
-        "channel",
-        "bounced",
-        "event_type",
-        "resource",
-        "revision",
-        "currency",
-        "amount",
-        "address",
-        "by_link",
-    )
-)
-
-
 def _shown_time(entry: Entry) -> datetime | None:
     # What one side does not see moves the conversation for neither: its time would tell of it.
     return entry.create_time if entry.news else None
-
-
-def _entry_columns(entry: Entry) -> dict[str, Any]:
-    content = entry.content
-    columns: dict[str, Any] = {"id": entry.id, "create_time": entry.create_time, "side": content.side.value}
-    if isinstance(content, Message):
-        sent = documents(content.attachments)
-        return columns | {
-            "kind": content.kind.value,
-            "author": content.author,
-            "text": content.text,
-            "recipients": list(content.recipients),
-            "documents": json.dumps(sent) if sent else None,
-            "bounced": list(content.bounced) or None,
-            "channel": None if content.channel is Channel.INTERFACE else content.channel.value,
-        }
-    columns |= {
-        "event_type": content.type.value,
-        "resource": content.resource,
-        "revision": content.revision,
-        "address": content.address or None,
-        "by_link": content.by_link or None,
-    }
-    if content.amount is not None:
-        columns |= {"currency": content.amount.currency, "amount": content.amount.amount}
-    return columns
-
-
-def _message(row: Row[Any], translations: Mapping[str, tuple[Translation, ...]]) -> Message:
-    return Message(
-        conversation=PREFIX + row.conversation_id,
-        id=row.id,
-        author=row.author,
-        side=Side(row.side),
-        kind=Kind(row.kind),
-        text=row.text,
-        create_time=row.create_time,
-        read_time=row.read_time,
-        recipients=tuple(row.recipients or ()),
-        attachments=documents_of(row),
-        language=row.language or "",
-        translations=translations.get(row.id, ()),
-        channel=Channel(row.channel or Channel.INTERFACE),
-        erase_time=row.erase_time,
-        bounced=tuple(row.bounced or ()),
-    )
-
-
-def _entry(row: Row[Any], seat: Seat, translations: Mapping[str, tuple[Translation, ...]]) -> Entry:
-    if row.kind is not None:
-        content: Message | Happening = _message(row, translations)
-    else:
-        amount = None if row.currency is None else Money(row.currency, row.amount)
-        content = Happening(
-            type=EventType(row.event_type),
-            side=Side(row.side),
-            resource=row.resource,
-            revision=row.revision or 0,
-            amount=amount,
-            address=(row.address or "") if seat.in_team else "",
-            by_link=bool(row.by_link),
-        )
-    return Entry(PREFIX + row.conversation_id, row.id, row.create_time, content)

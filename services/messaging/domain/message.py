@@ -36,7 +36,8 @@ class Message:
     those to whom it went at that moment. `language` is known, and there are `translations`, once somebody
     asked for one. `copy_to_author`: he gets one as a proof; not stored. `erase_time` is when its text was
     erased.
-    `bounced` are those of the recipients whom no mail told of it.
+    `bounced` are those of the recipients whom no mail told of it, `bounced_members` the same of the seller's
+    team, where the team reads it.
     """
 
     conversation: str
@@ -55,11 +56,17 @@ class Message:
     copy_to_author: bool = True
     erase_time: datetime | None = None
     bounced: tuple[str, ...] = ()
+    bounced_members: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The resource name."""
         return f"{self.conversation}/messages/{self.id}"
+
+    @property
+    def tells_team(self) -> bool:
+        """Whether the seller's team is told of it."""
+        return self.kind is Kind.PUBLIC and self.side is Side.BUYER
 
     @property
     def position(self) -> tuple[datetime, str]:

@@ -41,6 +41,7 @@ def wire_message(message: Message) -> timeline_pb2.Message:
         recipients=message.recipients,
         channel=CHANNELS[message.channel],
         bounced_recipients=message.bounced,
+        bounced_members=message.bounced_members,
         attachments=[wire_attachment(each) for each in message.attachments],
         language=message.language,
         translations=[wire_translation(each) for each in message.translations],

@@ -33,7 +33,7 @@ from parley.messaging.v1 import participant_methods_pb2 as joining
 from services.messaging.__main__ import DEFINITION
 from services.messaging.app.mail_in import MAILS_PER_MINUTE
 from services.messaging.domain.reply_address import Purpose, bounce_id, local_part
-from tests.component.messaging.conftest import ANA, BEN, OTTO, RIVAL
+from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, RIVAL
 from tests.component.messaging.documents import pdf
 from tests.component.messaging.mail_corpus import CASES, EVE, EVIL, file, part, parts, raw, report
 from tests.component.messaging.mailbox import (
@@ -306,6 +306,7 @@ async def test_documents_and_bounces_come_by_mail(office: PostOffice) -> None:
     outcomes = [each.outcome for each in await office.received(OTTO)]
     assert (outcomes.count(MAIL.OUTCOME_BOUNCE), outcomes.count(MAIL.OUTCOME_AUTOMATIC)) == (2, 3)
     assert (await office.post(otto, to, letter(otto, to, EVIL))).text.startswith("5.7.1")
+    await _his_colleagues_see_it(office, name)
     await _mails_come_back(office, name)
     # What was sent to an address that was nobody's stays worthless when it is somebody's again.
     office.box.new(otto)
@@ -314,8 +315,24 @@ async def test_documents_and_bounces_come_by_mail(office: PostOffice) -> None:
     await office.service.settle()
     (asking,) = office.box.new(otto)
     await verify(office, OTTO, token_in(asking))
+    await office.say(ANA, name, "And now?")
+    assert not (await office.messages(OLGA, name))[-1].bounced_members
     assert (await refused(office.of(ANONYMOUS).GetMagicLink(link))).reason == "LINK_INVALID"
     assert RIVAL.subject not in str(await office.received(OTTO))
+
+
+async def _his_colleagues_see_it(office: PostOffice, name: str) -> None:
+    """Whom of the team no mail told is the team's business, and what the team says is told to the others."""
+    await office.say(ANA, name, "Anybody?")
+    granting = joining.AddParticipantRequest(name=name, user=BEN.subject, share_history=True)
+    await office.of(OTTO).AddParticipant(granting)
+    await office.say(OLGA, name, "Me.")
+    await office.say(OLGA, name, "He is away.", kind=timeline_pb2.Message.KIND_INTERNAL_NOTE)
+    for who in (OTTO, OLGA, ANA, BEN):
+        seen = {each.text: each for each in await office.messages(who, name)}
+        assert {"Anybody?", "Me."} <= seen.keys()
+        assert list(seen.pop("Anybody?").bounced_members) == ([OTTO.subject] if who in (OTTO, OLGA) else [])
+        assert not any(each.bounced_members or each.bounced_recipients for each in seen.values())
 
 
 async def test_documents_of_refused_mails_do_not_pile_up(office: PostOffice) -> None:

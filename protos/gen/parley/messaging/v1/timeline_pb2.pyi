@@ -90,6 +90,7 @@ class Message(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     ERASE_TIME_FIELD_NUMBER: _builtins.int
     BOUNCED_RECIPIENTS_FIELD_NUMBER: _builtins.int
+    BOUNCED_MEMBERS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`conversations/{conversation}/messages/{message}`."""
     author: _builtins.str
@@ -135,7 +136,13 @@ class Message(_message.Message):
     @_builtins.property
     def bounced_recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """`users/{user}`: those of the recipients whose e-mail address had bounced when it was sent. They find the message in the
-        conversation, but no mail tells them of it. Nothing is known here of the members of a team.
+        conversation, but no mail tells them of it. Of the members of a team `bounced_members` speaks.
+        """
+
+    @_builtins.property
+    def bounced_members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`users/{user}`: those of the seller's team whom a mail would have told of a public message of the buyer's side, and whose e-mail
+        address had bounced when it was sent. For the team, where it reads the timeline; empty for everybody else and elsewhere.
         """
 
     def __init__(
@@ -155,10 +162,11 @@ class Message(_message.Message):
         channel: Global___Message.Channel.ValueType = ...,
         erase_time: _timestamp_pb2.Timestamp | None = ...,
         bounced_recipients: _abc.Iterable[_builtins.str] | None = ...,
+        bounced_members: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "erase_time", b"erase_time", "read_time", b"read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "author", b"author", "bounced_recipients", b"bounced_recipients", "channel", b"channel", "create_time", b"create_time", "erase_time", b"erase_time", "kind", b"kind", "language", b"language", "name", b"name", "read_time", b"read_time", "recipients", b"recipients", "side", b"side", "text", b"text", "translations", b"translations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "author", b"author", "bounced_members", b"bounced_members", "bounced_recipients", b"bounced_recipients", "channel", b"channel", "create_time", b"create_time", "erase_time", b"erase_time", "kind", b"kind", "language", b"language", "name", b"name", "read_time", b"read_time", "recipients", b"recipients", "side", b"side", "text", b"text", "translations", b"translations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
