@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
 from functools import partial
@@ -17,7 +15,7 @@ import sqlalchemy as sa
 from chassis.config import Address, Secret
 from chassis.db import Transaction
 from chassis.kernel.clock import ManualClock
-from chassis.testing import Backends, Identity, refused, running
+from chassis.testing import Backends, refused, running
 from chassis.testing.producer import ForeignProducer
 from chassis.testing.service import ANONYMOUS
 from parley.messaging.v1 import (
@@ -28,11 +26,9 @@ from parley.messaging.v1 import (
     received_mail_pb2,
     timeline_pb2,
 )
-from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.messaging.v1 import participant_methods_pb2 as joining
 from services.messaging.__main__ import DEFINITION
 from services.messaging.app.mail_in import MAILS_PER_MINUTE
-from services.messaging.domain.reply_address import Purpose, bounce_id, local_part
 from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, RIVAL
 from tests.component.messaging.documents import pdf
 from tests.component.messaging.mail_corpus import CASES, EVE, EVIL, file, part, parts, raw, report
@@ -46,54 +42,14 @@ from tests.component.messaging.mailbox import (
     update,
     verify,
 )
-from tests.component.messaging.post import Answer, letter, send
-from tests.component.messaging.test_mail import Office
+from tests.component.messaging.post import letter
+from tests.component.messaging.post_office import DOMAIN, KEY, MINUTE, PostOffice
 
-DOMAIN = "reply.parley.example"
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+DAY = timedelta(days=1)
 MAIL = received_mail_pb2.ReceivedMail
 LIMIT_BYTES = 262_144
-KEY = "owls" * 10
 MESSAGES_PER_MINUTE = 15
 UNSENT = "SELECT id FROM attachment WHERE state <> 'sent'"
-
-
-@dataclass
-class PostOffice(Office):
-    """Messaging that takes mails, too."""
-
-    async def post(self, sender: str, to: str, content: bytes | EmailMessage) -> Answer:
-        """Brings a mail; never more than people write in a minute."""
-        self.clock.advance(MINUTE / 5)
-        return await self.bring(sender, to, content)
-
-    async def bring(self, sender: str, to: str, content: bytes | EmailMessage) -> Answer:
-        """Brings a mail at this very instant."""
-        edge: Any = self.service.host.service.drain
-        return await asyncio.to_thread(send, edge.__self__.port, sender, to, content)
-
-    async def address(self, who: str, conversation: str) -> tuple[str, str]:
-        """The reply address in the last mail to somebody, and that mail's id."""
-        await self.passed(11 * MINUTE)
-        mail = [each for each in self.box.all() if who in str(each["To"]) and conversation in text_of(each)][
-            -1
-        ]
-        return str(mail["Reply-To"]), str(mail["Message-ID"])
-
-    def back(self, mail: str) -> str:
-        """Where the mail of this Message-ID comes back to."""
-        return local_part(Purpose.BOUNCE, bounce_id(mail[1:37]), KEY) + f"@{DOMAIN}"
-
-    async def received(self, who: Identity) -> list[received_mail_pb2.ReceivedMail]:
-        """What became of somebody's mails, the newest first."""
-        request = received_mail_pb2.ListReceivedMailsRequest(parent=who.subject, page_size=1000)
-        return list((await self.of(who).ListReceivedMails(request)).received_mails)
-
-    async def messages(self, who: Identity, conversation: str) -> list[timeline_pb2.Message]:
-        """The messages that somebody sees."""
-        request = pb.ListTimelineRequest(parent=conversation, page_size=1000)
-        found = (await self.of(who).ListTimeline(request)).entries
-        return [entry.message for entry in found if entry.HasField("message")]
 
 
 @pytest.fixture
