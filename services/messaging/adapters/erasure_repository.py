@@ -57,8 +57,9 @@ SELECT id FROM conversation WHERE id IN (
 _OF_PERSON: Final = f"""
 SELECT conversation_id, id FROM timeline_entry WHERE {_WORDS} AND conversation_id = ANY(:keys) LIMIT :batch
 """  # noqa: S608
+# It counts as a change, so that whoever read the words before does not write them back.
 _CONVERSATIONS: Final = f"""
-UPDATE conversation SET title = '', summary = '',
+UPDATE conversation SET title = '', summary = '', entry_count = entry_count + 1,
     feedback_text = CASE WHEN feedback_text IS NULL THEN NULL ELSE '' END
 WHERE {_ABOUT} AND id = ANY(:keys)
 """  # noqa: S608

@@ -28,7 +28,7 @@ SELECT conversation_id, id FROM timeline_entry
 WHERE conversation_id = ANY(:keys) AND kind IS NOT NULL AND erase_time IS NULL LIMIT :batch
 """
 _DONE: Final = """
-UPDATE conversation SET title = '', summary = '', erase_time = :now,
+UPDATE conversation SET title = '', summary = '', erase_time = :now, entry_count = entry_count + 1,
     feedback_text = CASE WHEN feedback_text IS NULL THEN NULL ELSE '' END
 WHERE id = ANY(:keys)
 """

@@ -18,6 +18,7 @@ from chassis.testing.producer import ForeignProducer
 from chassis.testing.service import free_address
 from parley.messaging.v1 import erasure_pb2 as pb
 from services.messaging.__main__ import DEFINITION
+from services.messaging.adapters.conversation_repository import ConversationRepository
 from services.messaging.adapters.erasure_repository import BATCH, ErasureRepository
 from services.orders.__main__ import DEFINITION as ORDERS
 from tests.component.messaging.conftest import ANA, BEN, OTTO, Scene
@@ -83,6 +84,8 @@ async def test_conversations_are_locked_before_what_is_said_in_them(scene: Scene
     names = [(await scene.inquiry()).conversation.name for _ in range(3)]
     keys = sorted(name.removeprefix("conversations/") for name in names)
     database, now = scene.service.host.database, scene.clock.now()
+    read = partial(ConversationRepository().load_if_quiet, name=names[0], author=OTTO.subject)
+    before = await database.read(read)
     async with database.connection() as other:
         await other.execute("BEGIN")
         await other.execute("SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", keys[-1])
@@ -97,4 +100,9 @@ async def test_conversations_are_locked_before_what_is_said_in_them(scene: Scene
         await other.execute(statement, keys[-1])
         await other.execute("COMMIT")
     assert await erasing
+    after = await database.read(read)
+    assert before is not None
+    assert after is not None
+    assert (before[0].title, after[0].title) == ("A logo", "")
+    assert before[1] < after[1], "who read it before writes the words back"
     assert await asked(scene, "SELECT count(*) FROM timeline_entry WHERE text <> ''") == [0]
