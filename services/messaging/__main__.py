@@ -117,7 +117,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     """Every room of messaging, connected."""
     database, clock, ids = runtime.database, runtime.clock, runtime.ids
     hooks, feed = WebhookRepository(), BroadcastFeed(runtime.bus)
-    store, timelines = ConversationRepository(), _timelines(runtime, hooks)
+    store, timelines = _conversations(runtime), _timelines(runtime, hooks)
     translations = _translations(runtime, store, timelines, translator := translator_of(runtime.config))
     config, held, files = runtime.config, AttachmentRepository(), ObjectFileStore(runtime.config.files_at)
     people, pace = ProfileRepository(), Pace(config.messages_per_minute, clock)
@@ -205,6 +205,10 @@ def _magic_links(
         feed=feed,
         clock=runtime.clock,
     )
+
+
+def _conversations(runtime: Runtime[MessagingConfig]) -> ConversationRepository:
+    return ConversationRepository(translates=runtime.config.translator is not TranslatorKind.NONE)
 
 
 def _timelines(runtime: Runtime[MessagingConfig], hooks: WebhookRepository) -> TimelineRepository:

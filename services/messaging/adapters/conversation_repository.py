@@ -82,10 +82,14 @@ HAS_TRANSLATIONS: Final = """
 _SELECT = select(conversations, _BLOCKS, _PEOPLE)
 _LOAD = _SELECT.where(conversations.c.id == bindparam("id"))
 _LOAD_FOR_UPDATE = _LOAD.with_for_update(of=conversations)
-_IS_HEARD = text(
-    f"SELECT {HAS_PEOPLE} OR {HAS_ENDPOINTS} OR {HAS_TRANSLATIONS}".format(row="conversation")
-).columns(column("is_heard", Boolean))
-_LOAD_IF_QUIET = _LOAD.add_columns(_IS_HEARD.scalar_subquery().label("is_heard"))
+
+
+def _loading_if_quiet(*, translates: bool) -> Select[Any]:
+    heard = " OR ".join((HAS_PEOPLE, HAS_ENDPOINTS, *([HAS_TRANSLATIONS] if translates else [])))
+    is_heard = text(f"SELECT {heard}".format(row="conversation")).columns(column("is_heard", Boolean))
+    return _LOAD.add_columns(is_heard.scalar_subquery().label("is_heard"))
+
+
 _PAIR_BLOCKS = select(blocks.c.side).where(
     blocks.c.seller == bindparam("seller"), blocks.c.buyer == bindparam("buyer")
 )
@@ -116,6 +120,10 @@ def key_of(name: str) -> str:
 class ConversationRepository:
     """Implements `app.ports.Conversations`."""
 
+    def __init__(self, *, translates: bool = True) -> None:
+        """`translates` is False where there is no translator."""
+        self._load_if_quiet = _loading_if_quiet(translates=translates)
+
     async def load(self, tx: Transaction, name: str) -> Conversation:
         """The conversation; Refusal NOT_FOUND."""
         row = await tx.fetch_one(_LOAD, {"id": key_of(name)})
@@ -134,7 +142,7 @@ class ConversationRepository:
         self, tx: Transaction, name: str, *, author: str
     ) -> tuple[Conversation, int] | None:
         """The conversation and the number of its entries."""
-        row = await tx.fetch_one(_LOAD_IF_QUIET, {"id": key_of(name), "author": author})
+        row = await tx.fetch_one(self._load_if_quiet, {"id": key_of(name), "author": author})
         return None if row is None or row.is_heard else (_conversation(row), row.entry_count)
 
     async def add(self, tx: Transaction, conversation: Conversation) -> bool:

@@ -25,6 +25,7 @@ from parley.messaging.v1 import profile_pb2 as profiles
 from parley.messaging.v1 import timeline_pb2
 from parley.messaging.v1 import translation_methods_pb2 as translating_pb2
 from services.messaging.__main__ import DEFINITION
+from services.messaging.adapters.conversation_repository import ConversationRepository
 from services.messaging.adapters.erasure_repository import ErasureRepository
 from services.messaging.adapters.record_sources import OwnRecords
 from services.messaging.adapters.timeline_repository import Tell, TimelineRepository
@@ -312,8 +313,9 @@ async def test_no_send_asks_who_wants_translations_where_nobody_translates(trans
     happening = Happening(EventType.CONVERSATION_REOPENED, Side.BUYER, "conversations/c")
     entry = Entry("conversations/c", "e", now, happening)
     await timelines.append(listening, entry)  # type: ignore[arg-type]
-    (asked,) = listening.asked
-    assert ("auto_translate" in asked) is (translated is not None)
+    conversations = ConversationRepository(translates=translated is not None)
+    await conversations.load_if_quiet(listening, "conversations/c", author="users/ana")  # type: ignore[arg-type]
+    assert ["auto_translate" in asked for asked in listening.asked] == [translated is not None] * 2
 
 
 async def test_what_is_kept_while_its_message_is_erased_goes_as_well(backends: Backends) -> None:
