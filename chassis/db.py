@@ -8,19 +8,20 @@ else, COMMIT.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Sized
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence, Sized
+from contextlib import AbstractAsyncContextManager
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import asyncpg
 
-from chassis import audit, idempotency, statements
+from chassis import audit, idempotency, row_security
+from chassis.connections import Connections
 from chassis.effects import Effects, Single, flush_statement, single_statement
 from chassis.envelope import Delivery, EventRecord, Order
 from chassis.kernel.clock import Clock
 from chassis.schema import NAMING_CONVENTION, metadata
-from chassis.storage_errors import ConstraintError, is_contention, overloaded, translated
+from chassis.storage_errors import ConstraintError, is_contention, translated
 from chassis.transaction import DueTimer, Transaction
 from chassis.write_batches import WriteBatches
 
@@ -41,20 +42,9 @@ T = TypeVar("T")
 Work = Callable[["Transaction"], Awaitable[T]]
 
 POOL_SIZE: Final = 10
-WARM_CONNECTIONS: Final = 4
-"""Made before the first call: a new one takes 20 ms."""
 ATTEMPTS: Final = 5
 """How often work is done before contention (40001, 40P01) is given up."""
 BACKOFF_SECONDS: Final = 0.01
-ACQUIRE_SECONDS: Final = 5.0
-COMMAND_SECONDS: Final = 30.0
-_SERVER_SETTINGS = {
-    "application_name": "parley",
-    "jit": "off",
-    "statement_timeout": "10s",
-    "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "30s",
-}
 
 _TAKE_IN = "INSERT INTO inbox (consumer, event_id, receive_time) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 _MOVE_ON = (
@@ -73,12 +63,19 @@ class Database:
     """The database of one service."""
 
     def __init__(
-        self, pool: Any, *, clock: Clock, encode_event: Callable[[Any], EventRecord], audited: bool = False
+        self,
+        connections: Connections,
+        *,
+        clock: Clock,
+        encode_event: Callable[[Any], EventRecord],
+        audited: bool = False,
+        guarded: bool = False,
     ) -> None:
-        self._pool = pool
+        self._connections = connections
         self._clock = clock
         self._encode_event = encode_event
         self._audited = audited
+        self._guarded = guarded
         self._random = Random()  # noqa: S311 - jitter, not a secret
         self._batches = WriteBatches(self.connection)
         self.events_written = asyncio.Event()
@@ -95,30 +92,19 @@ class Database:
         encode_event: Callable[[Any], EventRecord],
         pool_size: int = POOL_SIZE,
         audited: bool = False,
+        guarded: bool = False,
     ) -> Database:
         """Connects, and refuses with UNAVAILABLE when that fails. `encode_event` turns a recorded domain
-        event into its record. `audited`: every transaction names its cause (`chassis.audit`).
+        event into its record. `audited`: every transaction names its cause (`chassis.audit`). `guarded`:
+        its connections are the process's own (`chassis.row_security`), and reads say for whom they are.
         """
-        try:
-            pool = await asyncpg.create_pool(
-                dsn,
-                min_size=min(WARM_CONNECTIONS, pool_size),
-                max_size=pool_size,
-                init=statements.prepare_connection,
-                # Transactions end here, in `_connection`: the usual reset would cost a round trip each time.
-                reset=_keep_as_is,
-                max_inactive_connection_lifetime=0,
-                command_timeout=COMMAND_SECONDS,
-                statement_cache_size=512,
-                server_settings=_SERVER_SETTINGS,
-            )
-        except Exception as error:
-            raise translated(error) from error
-        return cls(pool, clock=clock, encode_event=encode_event, audited=audited)
+        settings = row_security.AS_PROCESS if guarded else {}
+        connections = await Connections.open(dsn, pool_size=pool_size, settings=settings)
+        return cls(connections, clock=clock, encode_event=encode_event, audited=audited, guarded=guarded)
 
     async def close(self) -> None:
         """Waits for what runs, then disconnects."""
-        await self._pool.close()
+        await self._connections.close()
 
     @property
     def clock(self) -> Clock:
@@ -256,15 +242,39 @@ class Database:
         return found[0]
 
     async def read(self, work: Work[T]) -> T:
-        """Reading work, each statement on its own snapshot; record and schedule are refused."""
+        """Reading work, each statement on its own snapshot; record and schedule are refused. Of tables that
+        are protected (`chassis.row_security`) it sees no row.
+        """
+        if self._guarded:
+            return await self._read_as(row_security.NOBODY, work)
+        return await self._alone(work)
+
+    async def read_for(self, call: Call, work: Work[T]) -> T:
+        """`read`, which sees what the caller may see of protected tables."""
+        return await self._read_as(row_security.viewer_of(call), work)
+
+    async def read_as_process(self, work: Work[T]) -> T:
+        """`read`, which sees every row of protected tables: for what is not done for a caller, or is decided
+        by something else than who he is.
+        """
+        return await self._alone(work)
+
+    async def _alone(self, work: Work[T]) -> T:
         async with self.connection() as connection:
             return await work(Transaction(connection, Effects(), writable=False))
+
+    async def _read_as(self, viewer: str, work: Work[T]) -> T:
+        async with self.connection() as connection:
+            await connection.execute(f"BEGIN READ ONLY; {row_security.set_statement(viewer)}")
+            result = await work(Transaction(connection, Effects(), writable=False))
+            await connection.execute("COMMIT")
+            return result
 
     async def write_once(self, work: Work[T]) -> T:
         """Work of ONE statement that does nothing when it is repeated, such as an insert that leaves
         conflicts alone: it is its own memory, so it needs neither inbox nor transaction. One round trip.
         """
-        return await self.read(work)
+        return await self._alone(work)
 
     async def write_together(self, work: Work[T]) -> T:
         """`write_once` for a statement that answers exactly one row: those that come at the same time share a
@@ -272,45 +282,11 @@ class Database:
         """
         return await work(Transaction(self._batches, Effects(), writable=False))
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
+    def connection(self) -> AbstractAsyncContextManager[Any]:
         """A raw asyncpg connection, for the chassis' own statements. Whatever is open at the end is rolled
         back, and errors of the driver leave translated.
         """
-        try:
-            connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
-        except TimeoutError:
-            raise overloaded() from None
-        except Exception as error:
-            raise translated(error) from error
-        is_usable = True
-        try:
-            yield connection
-        except Exception as error:
-            if is_contention(error):
-                raise
-            known = translated(error)
-            if known is error:
-                raise
-            is_usable = isinstance(known, ConstraintError)
-            raise known from error
-        finally:
-            await asyncio.shield(self._give_back(connection, is_usable=is_usable))
-
-    async def _give_back(self, connection: Any, *, is_usable: bool) -> None:
-        try:
-            if not is_usable:
-                connection.terminate()
-            elif not connection.is_closed() and connection.is_in_transaction():
-                await connection.execute("ROLLBACK")
-        except Exception:  # noqa: BLE001 - whatever went wrong, this connection is of no more use
-            # A connection that was lost is out of the pool already, and says so by this error.
-            with suppress(asyncpg.InterfaceError):
-                connection.terminate()
-        finally:
-            # Here as well, when it was lost meanwhile: the answer is what happened before, not this.
-            with suppress(asyncpg.InterfaceError, asyncpg.InternalClientError):
-                await self._pool.release(connection)
+        return self._connections.lent()
 
     async def _attempt(
         self,
@@ -376,10 +352,6 @@ class Database:
             self.events_written.set()
         if timers:
             self.timers_changed.set()
-
-
-async def _keep_as_is(_connection: Any) -> None:
-    return
 
 
 async def _nothing(_transaction: Transaction) -> None:

@@ -11,13 +11,13 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 
-from chassis import metrics, migrations, telemetry
+from chassis import metrics, telemetry
 from chassis.auth import ServiceIdentity, Verifier
 from chassis.background import Background
 from chassis.bus import Bus, BusUnavailable
 from chassis.client import PeerChannel, open_peers
-from chassis.config import Address, ServiceConfig, StorageConfig
-from chassis.db import Database, Transaction
+from chassis.config import Address, ServiceConfig
+from chassis.db import Database
 from chassis.envelope import EventRecord
 from chassis.inbox import Consumer, Reactions, Subscription
 from chassis.interceptors import Chain, Limit
@@ -25,14 +25,13 @@ from chassis.kernel.clock import Clock, SystemClock
 from chassis.kernel.ids import Ids, UuidV7
 from chassis.kernel.refusal import Refusal
 from chassis.metrics import MetricsServer
+from chassis.opening import START_SECONDS, open_database, schema_problem
 from chassis.outbox import Relay
 from chassis.reconciler import Reconciler
 from chassis.server import AddressTaken, Health, Server, make_server
 from chassis.stop_budget import StopBudget
 from chassis.timers import GroupHandler, Handler, LaneHandler, TimerRunner
 
-START_SECONDS = 60.0
-START_PAUSE_SECONDS = 0.25
 READINESS_SECONDS = 2.0
 KEY_REFRESH_SECONDS = 30.0
 # What each step of a stop may take at most, within the budget of the whole.
@@ -44,10 +43,6 @@ CLOSE_SECONDS = 5.0
 C = TypeVar("C", bound=ServiceConfig)
 
 _log = telemetry.logger("host")
-
-
-class StartError(Exception):
-    """The process cannot start; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +107,8 @@ class Definition(Generic[C]):
     """Commands that only this service has."""
     audited: bool = False
     """Whether its database records who changed what (`chassis.audit`)."""
+    guarded: bool = False
+    """Whether its database keeps who may see a row (`chassis.row_security`)."""
 
 
 class Host(Generic[C]):
@@ -339,60 +336,3 @@ class Host(Generic[C]):
 
 def _open_calls(limit: Limit) -> float:
     return float(limit.open)
-
-
-async def open_database(
-    definition: Definition[Any],
-    config: StorageConfig,
-    *,
-    clock: Clock,
-    encode: Callable[[Any], EventRecord],
-    seconds: float = START_SECONDS,
-) -> Database:
-    """The database of a service, once it can be reached and its schema is the one that this code expects.
-
-    StartError when that is not so after `seconds`.
-    """
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    database: Database | None = None
-    while True:
-        try:
-            database = database or await Database.open(
-                config.dsn.reveal(),
-                clock=clock,
-                encode_event=encode,
-                pool_size=config.database_pool_size,
-                audited=definition.audited,
-            )
-            problem = await schema_problem(definition, database)
-        except Refusal:
-            problem = "the database cannot be reached"
-        except (ValueError, OSError) as error:
-            raise StartError(f"the DSN of {definition.name} cannot be used: {error}") from error
-        if not problem and database is not None:
-            return database
-        if loop.time() >= until:
-            if database is not None:
-                await database.close()
-            raise StartError(f"{definition.name}: {problem}")
-        _log.warning("waiting_for_database", problem=problem)
-        await asyncio.sleep(START_PAUSE_SECONDS)
-
-
-async def schema_problem(definition: Definition[Any], database: Database) -> str:
-    """Why the schema is not the one that this code expects, empty if it is.
-
-    A revision that this code does not know is newer than it, which the order expand, deploy, contract allows.
-    """
-    head, known = migrations.head_of(definition.migrations), migrations.revisions_of(definition.migrations)
-
-    async def current(tx: Transaction) -> str:
-        table = await tx.scalar(migrations.FIND_VERSION_TABLE)
-        return "" if table is None else str(await tx.scalar(migrations.CURRENT_VERSION) or "")
-
-    revision = await database.read(current)
-    if revision == head or (revision and revision not in known):
-        return ""
-    at = f"is at {revision}" if revision else "is empty"
-    return f"the schema {at}, {head} is needed: run `python -m services.{definition.name} migrate`"

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
+from chassis import row_security
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -106,6 +108,8 @@ async def _migrate(package: str, dsn: str, target: str, *, forwards: bool) -> st
 async def _migrate_once(engine: AsyncEngine, folder: Path, target: str, forwards: bool) -> str:
     async with engine.begin() as connection:
         await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
+        # Rows that a migration moves may be under row-level security.
+        await connection.execute(text(row_security.set_statement(row_security.PROCESS)))
         return await connection.run_sync(_apply, folder, target, forwards)
 
 

@@ -24,19 +24,12 @@ from chassis.bus import Bus
 from chassis.config import ConfigError, StorageConfig
 from chassis.db import Database
 from chassis.dead_letters import DeadLetter, DeadLetters
-from chassis.host import (
-    Definition,
-    Host,
-    Runtime,
-    Service,
-    StartError,
-    UpkeepCommand,
-    open_database,
-)
+from chassis.host import Definition, Host, Runtime, Service, UpkeepCommand
 from chassis.inbox import Undecodable
 from chassis.kernel.clock import SystemClock
 from chassis.kernel.ids import UuidV7
 from chassis.kernel.refusal import Refusal
+from chassis.opening import StartError, open_database
 from chassis.outbox import Relay
 from chassis.server import AddressTaken
 

@@ -14,12 +14,12 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from chassis import host as hosting
-from chassis import migrations
+from chassis import migrations, opening
 from chassis.config import Secret
 from chassis.db import Transaction
-from chassis.host import Host, Service, StartError
+from chassis.host import Host, Service
 from chassis.kernel.clock import ManualClock
+from chassis.opening import StartError
 from chassis.testing import Backends, RunningService, buyer, refused, running
 from tests.integration.chassis.probe import Probe, ProbeStub, ReadRequest, WriteRequest
 from tests.integration.chassis.probe_service import PROBE, names, never
@@ -118,7 +118,7 @@ async def test_an_outbox_that_does_not_empty_although_the_broker_is_there_means_
 async def test_a_schema_that_is_behind_stops_the_start_and_one_that_is_ahead_does_not(
     backends: Backends, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosting, "START_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(opening, "START_PAUSE_SECONDS", 0)
     dsn = await backends.database(PROBE.migrations)
     assert await migrations.downgrade(PROBE.migrations, dsn, "0001_base") == "0001_base"
     config = PROBE.config(
