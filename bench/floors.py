@@ -16,6 +16,7 @@ import asyncpg
 import grpc
 import uvloop
 
+from chassis import row_security
 from parley.gating.v1.gating_service_pb2 import EvaluateGateRequest
 from parley.messaging.v1.messaging_service_pb2 import SendMessageRequest
 from parley.orders.v1.orders_service_pb2 import PlaceOrderRequest
@@ -114,7 +115,9 @@ def _statement(table: str, row: dict[str, Any]) -> str:
 
 
 async def _insert_handler(dsn: str, make: type[_Insert], templates: dict[str, str]) -> _Insert:
-    pool = await asyncpg.create_pool(dsn, min_size=POOL_SIZE, max_size=POOL_SIZE)
+    pool = await asyncpg.create_pool(
+        dsn, min_size=POOL_SIZE, max_size=POOL_SIZE, server_settings=row_security.AS_PROCESS
+    )
     rows = {}
     async with pool.acquire() as connection:
         for table, query in templates.items():

@@ -19,6 +19,7 @@ from bench.figures import Figure
 from bench.growth import Growth, Kind, compare_in_turn
 from bench.rig import Rig, beside
 from bench.throughput import Side, compare
+from chassis import row_security
 from chassis.kernel.page import Cursor
 from chassis.paging import cursor_of
 from parley.messaging.v1 import messaging_service_pb2 as messaging
@@ -86,7 +87,7 @@ def list_timeline(rig: Rig) -> Figure:
     small, large = asyncio.run(_begin(rig, 2))
 
     async def grow(rig: Rig, few: int, many: int) -> None:
-        connection = await asyncpg.connect(rig.dsn("messaging"))
+        connection = await asyncpg.connect(rig.dsn("messaging"), server_settings=row_security.AS_PROCESS)
         try:
             for name, count in ((small, few), (large, many)):
                 key = name.partition("/")[2]

@@ -367,6 +367,7 @@ DEFINITION = Definition(
     build=build,
     encoder=lambda ids, _clock: partial(event_record, ids=ids),
     migrations="services.messaging.migrations",
+    guarded=True,
 )
 
 if __name__ == "__main__":

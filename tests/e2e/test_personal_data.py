@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import asyncpg
 import pytest
 
+from chassis import row_security
 from stack import postgres_server
 from stack.data_folder import DataFolder
 from stack.demo.api import Api, Json, Party
@@ -79,7 +80,7 @@ async def erased(api: Api, person: Person) -> Json:
 async def found_in(service: str, dsn: str, canaries: Mapping[str, str]) -> set[tuple[str, str, str]]:
     """(table, column, what) of every canary that any column of the database holds."""
     found = set()
-    connection = await asyncpg.connect(dsn)
+    connection = await asyncpg.connect(dsn, server_settings=row_security.AS_PROCESS)
     try:
         columns = await connection.fetch(
             "SELECT c.table_name AS name, c.column_name AS held, c.data_type AS kind "

@@ -17,6 +17,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+from chassis import row_security
 from chassis.bus import Bus, stream_name
 from stack import keys
 from stack.data_folder import DataFolder
@@ -190,7 +191,8 @@ class Rig:
         """A connection to the database of a service; the caller closes it."""
         ports = self._folder.remembered_ports()
         assert ports is not None
-        return await asyncpg.connect(dsn(service, ports["postgres"], self._folder.secrets()))
+        address = dsn(service, ports["postgres"], self._folder.secrets())
+        return await asyncpg.connect(address, server_settings=row_security.AS_PROCESS)
 
     async def query(self, service: str, statement: str, *arguments: object) -> list[Any]:
         """Rows of a service's own database: for what no API tells, such as the provider's books."""

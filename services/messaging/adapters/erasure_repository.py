@@ -44,7 +44,7 @@ _ABOUT: Final = "buyer = :user AND (title <> '' OR summary <> '' OR feedback_tex
 # Forwards to him: those that put him in copy, and those to his address alone.
 _FORWARDED: Final = """
 address <> '' AND (user_name = :user
-    OR lower(address) = (SELECT lower(email) FROM profile WHERE id = :user AND email <> ''))
+    OR address_key = (SELECT lower(email) FROM profile WHERE id = :user AND email <> ''))
 """
 # Before anything in them, and in the order of their ids: so nobody waits in a circle.
 _LOCK_CONVERSATIONS: Final = f"""

@@ -34,11 +34,11 @@ class OwnRecords:
     async def page(self, user: str, cursor: Cursor | None) -> Page[PersonalRecord]:
         """From the database."""
         request = PageRequest(PAGE_RECORDS, cursor)
-        return await self._database.read(lambda tx: records(tx, KINDS, user, request))
+        return await self._database.read_as_process(lambda tx: records(tx, KINDS, user, request))
 
     async def uploads(self, user: str) -> Sequence[Upload]:
         """The files of a person."""
-        rows = await self._database.read(lambda tx: tx.fetch_all(_UPLOADED, {"user": user}))
+        rows = await self._database.read_as_process(lambda tx: tx.fetch_all(_UPLOADED, {"user": user}))
         return [Upload(row.id, row.key, row.filename) for row in rows]
 
 

@@ -88,7 +88,9 @@ class AttachmentCommands:
 
     async def upload_attachment(self, call: Call, command: UploadAttachment) -> Attachment:
         """Takes a file, examines it, keeps it. Refusals: NOT_FOUND, ATTACHMENT_..., TOO_MANY_ATTACHMENTS."""
-        _, seat = await self._database.read(lambda tx: visible(self._store, tx, call, command.conversation))
+        _, seat = await self._database.read_for(
+            call, lambda tx: visible(self._store, tx, call, command.conversation)
+        )
         filename = attachments.checked_filename(command.filename)
         intake = Intake()
         with self._examination.spool.opened() as file:
@@ -198,7 +200,7 @@ class AttachmentQueries:
                 raise not_found(name)
             return found, seat
 
-        found, seat = await self._database.read(look)
+        found, seat = await self._database.read_for(call, look)
         pieces = await self._files.open(found.key)
         if seat.side is not found.side:
             await self._note(found, seat)

@@ -67,9 +67,13 @@ class PrivacyQueries:
     async def consents(self, call: Call, query: OwnList) -> Page[Decision]:
         """The caller's decisions. Refusal NOT_FOUND."""
         require_own(call, query.user)
-        return await self._database.read(lambda tx: self._consents.history(tx, query.user, query.page))
+        return await self._database.read_for(
+            call, lambda tx: self._consents.history(tx, query.user, query.page)
+        )
 
     async def disclosures(self, call: Call, query: OwnList) -> Page[Disclosure]:
         """Who saw the caller's contact data. Refusal NOT_FOUND."""
         require_own(call, query.user)
-        return await self._database.read(lambda tx: self._disclosures.of_person(tx, query.user, query.page))
+        return await self._database.read_for(
+            call, lambda tx: self._disclosures.of_person(tx, query.user, query.page)
+        )

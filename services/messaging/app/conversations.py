@@ -72,7 +72,7 @@ class ConversationQueries:
 
     async def get_conversation(self, call: Call, name: str) -> ConversationView:
         """A conversation of the caller; Refusal NOT_FOUND."""
-        found, seat = await self._database.read(lambda tx: visible(self._store, tx, call, name))
+        found, seat = await self._database.read_for(call, lambda tx: visible(self._store, tx, call, name))
         return ConversationView(found, seat, self._clock.now())
 
     async def list_conversations(self, call: Call, query: ListConversations) -> Page[ConversationView]:
@@ -90,6 +90,6 @@ class ConversationQueries:
                 page=query.page,
             )
 
-        page, now = await self._database.read(work), self._clock.now()
+        page, now = await self._database.read_for(call, work), self._clock.now()
         views = (ConversationView(found, found.seat(actor, call.principal), now) for found in page.items)
         return Page(tuple(views), page.next_cursor)

@@ -118,7 +118,7 @@ class MagicLinks:
             buyer = await self._people.load(tx, conversation.buyer)
             return link, conversation, buyer.display_name
 
-        link, conversation, counterpart = await self._database.read(work)
+        link, conversation, counterpart = await self._database.read_as_process(work)
         now = self._clock.now()
         if link.subject.kind is Kind.INQUIRY:
             able = conversations.actions(conversation, actor=Actor.SELLER, now=now)
@@ -144,7 +144,7 @@ class MagicLinks:
                 await self._live(tx, link)
             return link
 
-        link = await self._database.read(found)
+        link = await self._database.read_as_process(found)
         action = links.action_of(link, command.action)
         if link.use is not None:
             return links.use(link, action, now=self._clock.now())

@@ -121,7 +121,9 @@ class MailIntake:
         purpose, address_id = found
         if purpose is Purpose.BOUNCE:
             mail = reply_address.mail_of(address_id)
-            user = await self._database.read(lambda tx: self._stores.received.mail_recipient(tx, mail))
+            user = await self._database.read_as_process(
+                lambda tx: self._stores.received.mail_recipient(tx, mail)
+            )
             if not user:
                 raise refusals.unknown_address()
             return Recipient(mail, user)
@@ -135,7 +137,7 @@ class MailIntake:
                 raise refusals.unknown_address()
             return kept
 
-        kept = await self._database.read(look)
+        kept = await self._database.read_as_process(look)
         return Recipient(kept.id, kept.user, kept)
 
     async def receive(self, to: Recipient, *, sender: str, content: bytes) -> ReceivedMail:
@@ -179,7 +181,7 @@ class MailIntake:
 
     async def _before(self, made: ReceivedMail) -> ReceivedMail | None:
         """What became of the same mail before; None where that may be different now."""
-        found = await self._database.read(
+        found = await self._database.read_as_process(
             lambda tx: self._stores.received.find(tx, address=made.address, key=made.key)
         )
         if found is None or not found.outcome.final:
@@ -200,7 +202,7 @@ class MailIntake:
         address = to.address
         if address is None:
             raise refusals.unknown_address()
-        conversation, profile = await self._database.read(lambda tx: self._both(tx, address))
+        conversation, profile = await self._database.read_as_process(lambda tx: self._both(tx, address))
         mail_in.check_sender(profile, letter, sender)
         return await self._post(address, conversation, profile, letter, made)
 
@@ -217,7 +219,7 @@ class MailIntake:
         if caller is None:
             raise refusals.unknown_address()
         since = now - mail_in.ANSWERED_ONCE
-        posted = await self._database.read(
+        posted = await self._database.read_as_process(
             lambda tx: self._stores.received.posted_digests(
                 tx, user=address.user, conversation=conversation.name, since=since
             )
@@ -306,7 +308,9 @@ class ReceivedMailQueries:
         """The caller's own, the newest first. Refusal NOT_FOUND."""
         user, page = query.user, query.page
         require_own(call, user, name=user)
-        return await self._database.read(lambda tx: self._received.list_for(tx, user=user, page=page))
+        return await self._database.read_for(
+            call, lambda tx: self._received.list_for(tx, user=user, page=page)
+        )
 
 
 class ReceivedMailTimers:

@@ -87,7 +87,7 @@ class MessageCommands:
         """
         if command.attachments:
             return None
-        quiet = await self._database.read(
+        quiet = await self._database.read_as_process(
             lambda tx: self._store.load_if_quiet(tx, command.conversation, author=call.principal)
         )
         if quiet is None:

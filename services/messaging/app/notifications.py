@@ -111,7 +111,7 @@ class MailTimers:
         """Hands a mail to the server, then records it. A crash in between sends it again, with the same
         Message-ID. Refusal UNAVAILABLE while the server cannot take it: the timer comes again.
         """
-        mail = await self._database.read(lambda tx: self._load(tx, timer.key))
+        mail = await self._database.read_as_process(lambda tx: self._load(tx, timer.key))
         if mail is None:
             await self._database.discard(timer)
             return

@@ -42,14 +42,14 @@ class OutcomeQueries:
             assert found is not None
             return found
 
-        return await self._database.read(work)
+        return await self._database.read_for(call, work)
 
     async def list(self, call: Call, query: ListOutcomes) -> Page[Outcome]:
         """Those of an observer, who has to be the caller; Refusal NOT_FOUND."""
         if query.observer not in call.caller.observers:
             raise not_found(query.observer)
-        return await self._database.read(
-            lambda tx: self._outcomes.list_for(tx, observer=query.observer, page=query.page)
+        return await self._database.read_for(
+            call, lambda tx: self._outcomes.list_for(tx, observer=query.observer, page=query.page)
         )
 
 

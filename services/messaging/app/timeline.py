@@ -62,7 +62,7 @@ class TimelineQueries:
             await self._require_still(tx, seat, query.conversation)
             return found
 
-        return await self._database.read(work)
+        return await self._database.read_for(call, work)
 
     async def watch_conversation(self, call: Call, query: WatchConversation) -> AsyncIterator[Entry]:
         """Entries as they are added, and again as they are translated. Refusal NOT_FOUND, also for an
@@ -73,16 +73,16 @@ class TimelineQueries:
             _, seat = await visible(self._store, tx, call, query.conversation)
             return seat, await self._first_position(tx, query)
 
-        seat, position = await self._database.read(begin)
-        return self._watch(query.conversation, seat, position)
+        seat, position = await self._database.read_for(call, begin)
+        return self._watch(call, query.conversation, seat, position)
 
-    async def _watch(self, conversation: str, seat: Seat, position: int) -> AsyncIterator[Entry]:
+    async def _watch(self, call: Call, conversation: str, seat: Seat, position: int) -> AsyncIterator[Entry]:
         # What was shown as it was after a change that is still to come.
         shown: dict[str, int] = {}
         async with self._feed.watch(conversation) as growth:
             async for _ in growth:
                 while True:
-                    found = await self._read_after(conversation, seat, position)
+                    found = await self._read_after(call, conversation, seat, position)
                     for each in found:
                         if shown.pop(each.entry.id, 0) != each.position:
                             yield each.entry
@@ -92,7 +92,7 @@ class TimelineQueries:
                     if len(found) < WATCH_BATCH:
                         break
 
-    async def _read_after(self, conversation: str, seat: Seat, position: int) -> list[Growth]:
+    async def _read_after(self, call: Call, conversation: str, seat: Seat, position: int) -> list[Growth]:
         async def work(tx: Transaction) -> list[Growth]:
             found = await self._timelines.entries_after(
                 tx, conversation=conversation, seat=seat, position=position, limit=WATCH_BATCH
@@ -100,7 +100,7 @@ class TimelineQueries:
             await self._require_still(tx, seat, conversation)
             return found
 
-        return await self._database.read(work)
+        return await self._database.read_for(call, work)
 
     async def _require_still(self, tx: Transaction, seat: Seat, conversation: str) -> None:
         """Refusal NOT_FOUND for somebody in copy whose grant is another one or none by now. Asked after the

@@ -119,7 +119,7 @@ class TranslationCommands:
         """What a message says in another language. Refusals: NOT_FOUND, LANGUAGE_NOT_OFFERED and those of
         `MessageTranslations.make`.
         """
-        message, language = await self._database.read(lambda tx: self._look(tx, call, command))
+        message, language = await self._database.read_for(call, lambda tx: self._look(tx, call, command))
         held = next((each for each in message.translations if each.language == language), None)
         made = held or await self._translations.make(message, language)
 
@@ -194,7 +194,7 @@ class TranslationTimers:
         """
         name, _, language = timer.key.rpartition(" ")
         try:
-            message = await self._database.read(lambda tx: self._translations.message(tx, name))
+            message = await self._database.read_as_process(lambda tx: self._translations.message(tx, name))
         except Refusal as refusal:
             if refusal.kind is not Kind.NOT_FOUND:
                 raise

@@ -150,7 +150,9 @@ class WebhookQueries:
 
     async def endpoints(self, call: Call, query: ListOf) -> Page[Endpoint]:
         """Those of a seller."""
-        return await self._database.read(lambda tx: self._hooks.endpoints(tx, query.parent, query.page))
+        return await self._database.read_for(
+            call, lambda tx: self._hooks.endpoints(tx, query.parent, query.page)
+        )
 
     async def deliveries(self, call: Call, query: ListOf) -> Page[Delivery]:
         """Those of an endpoint. Refusal NOT_FOUND."""
@@ -160,7 +162,7 @@ class WebhookQueries:
                 raise not_found(query.parent)
             return await self._hooks.deliveries(tx, query.parent, query.page)
 
-        return await self._database.read(work)
+        return await self._database.read_for(call, work)
 
 
 class WebhookTimers:
@@ -181,7 +183,7 @@ class WebhookTimers:
         async def look(tx: Transaction) -> tuple[Endpoint | None, Delivery | None]:
             return await self._hooks.endpoint(tx, name), await self._hooks.first(tx, name, conversation)
 
-        endpoint, found = await self._database.read(look)
+        endpoint, found = await self._database.read_as_process(look)
         if endpoint is None or found is None or endpoint.state is EndpointState.DISABLED:
             await self._database.discard(timer)
             return
@@ -207,7 +209,7 @@ class WebhookTimers:
         async def look(tx: Transaction) -> tuple[Endpoint | None, Delivery | None]:
             return await self._hooks.endpoint(tx, name), await self._hooks.delivery(tx, timer.key)
 
-        endpoint, found = await self._database.read(look)
+        endpoint, found = await self._database.read_as_process(look)
         if endpoint is None or found is None or endpoint.state is EndpointState.DISABLED:
             await self._database.discard(timer)
             return

@@ -105,7 +105,7 @@ async def rows(scene: Scene) -> tuple[int, ...]:
     counts = []
     for table in ("conversation", "timeline_entry", "outbox", "idempotency"):
         counting = partial(Transaction.scalar, statement=text(f"SELECT count(*) FROM {table}"))
-        counts.append(await scene.service.host.database.read(counting))
+        counts.append(await scene.service.host.database.read_as_process(counting))
     return tuple(counts)
 
 

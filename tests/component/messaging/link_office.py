@@ -83,7 +83,7 @@ class LinkOffice(Scene):
         """What is stored."""
         asking = partial(Transaction.fetch_all, statement=text(statement))
         host = (of or self.service).host
-        return [tuple(row) for row in await host.database.read(asking)]
+        return [tuple(row) for row in await host.database.read_as_process(asking)]
 
     async def written(self) -> list[Any]:
         """All that a call could have changed."""

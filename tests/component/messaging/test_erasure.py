@@ -39,7 +39,7 @@ async def erase(scene: Scene, who: Identity = ANA, **fields: Any) -> pb.Erasure:
 
 async def asked(scene: Scene, statement: str) -> list[Any]:
     reading = partial(Transaction.fetch_all, statement=sa.text(statement))
-    return [row[0] for row in await scene.service.host.database.read(reading)]
+    return [row[0] for row in await scene.service.host.database.read_as_process(reading)]
 
 
 async def test_words_are_erased_in_steps_and_repeated_wishes_need_nobody(
@@ -81,7 +81,7 @@ async def test_conversations_are_locked_before_what_is_said_in_them(scene: Scene
     keys = sorted(name.removeprefix("conversations/") for name in names)
     database, now = scene.service.host.database, scene.clock.now()
     read = partial(ConversationRepository().load_if_quiet, name=names[0], author=OTTO.subject)
-    before = await database.read(read)
+    before = await database.read_as_process(read)
     async with database.connection() as other:
         await other.execute("BEGIN")
         await other.execute("SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", keys[-1])
@@ -96,7 +96,7 @@ async def test_conversations_are_locked_before_what_is_said_in_them(scene: Scene
         await other.execute(statement, keys[-1])
         await other.execute("COMMIT")
     assert await erasing
-    after = await database.read(read)
+    after = await database.read_as_process(read)
     assert before is not None
     assert after is not None
     assert (before[0].title, after[0].title) == ("A logo", "")

@@ -73,7 +73,7 @@ class Office(Scene):
     async def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """What is stored."""
         asking = partial(Transaction.fetch_all, statement=text(statement))
-        return [tuple(row) for row in await self.service.host.database.read(asking)]
+        return [tuple(row) for row in await self.service.host.database.read_as_process(asking)]
 
 
 @pytest.fixture

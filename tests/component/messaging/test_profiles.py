@@ -37,7 +37,7 @@ async def rows(scene: Scene) -> tuple[int, ...]:
     counts = []
     for table in ("profile", "team_member", "outbox", "idempotency"):
         counting = partial(Transaction.scalar, statement=text(f"SELECT count(*) FROM {table}"))
-        counts.append(await scene.service.host.database.read(counting))
+        counts.append(await scene.service.host.database.read_as_process(counting))
     return tuple(counts)
 
 

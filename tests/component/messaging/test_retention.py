@@ -47,7 +47,7 @@ async def test_what_ended_is_forgotten_and_what_waits_stays(
         scene = Scene(service, ForeignProducer(service.host.bus), clock)
 
         async def counts() -> tuple[int, ...]:
-            read = service.host.database.read
+            read = service.host.database.read_as_process
             tables = ("webhook_delivery", "mail", "notification", "magic_link")
             count = "SELECT count(*) FROM {}"
             return tuple(

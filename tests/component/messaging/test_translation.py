@@ -73,7 +73,9 @@ async def messages(scene: Scene, who: Identity, conversation: str) -> list[timel
 
 
 async def scalar(scene: Scene, query: str) -> Any:
-    return await scene.service.host.database.read(partial(Transaction.scalar, statement=text(query)))
+    return await scene.service.host.database.read_as_process(
+        partial(Transaction.scalar, statement=text(query))
+    )
 
 
 def languages(message: timeline_pb2.Message) -> list[str]:
