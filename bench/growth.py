@@ -18,8 +18,7 @@ from chassis.paging import next_page_token
 
 SMALL, LARGE = 1_000, 1_000_000
 GOAL = 1.5
-ROUNDS = 3
-TURNS = 7
+TURNS = 15
 SECONDS = 1.0
 PAGES = 40
 """Different pages of each list that are asked for, from the first to one near the end."""
@@ -56,9 +55,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What grows. `grow` adds the things from the first number up to the second, which is left out, or makes
-    the first number for one owner and the second for another.
-    """
+    """What grows. `grow` makes the first number of things for one owner and the second for another."""
 
     name: str
     service: str
@@ -67,18 +64,9 @@ class Growth:
     grow: Callable[[Rig, int, int], Coroutine[Any, Any, None]]
 
 
-def compare(rig: Rig, token: str, growth: Growth) -> Figure:
-    """One caller, requests from all over, at both sizes; the slowest kind decides."""
-    asyncio.run(growth.grow(rig, 0, SMALL))
-    small = _medians([_measure(rig, token, growth, growth.kinds, SMALL) for _ in range(ROUNDS)])
-    asyncio.run(growth.grow(rig, SMALL, LARGE))
-    large = _medians([_measure(rig, token, growth, growth.kinds, LARGE) for _ in range(ROUNDS)])
-    return _figure(growth, small, large)
-
-
 def compare_in_turn(rig: Rig, token: str, growth: Growth, others: Sequence[Kind]) -> Figure:
-    """As `compare`, between two owners who are there at the same time: `others` are the same kinds for the
-    one with little. Asked in turn, so that both meet the same machine; `growth.grow` makes both at once.
+    """One caller, requests from all over; the slowest kind decides. `others` are the same kinds for the owner
+    with little. Both are there at the same time and asked in turn, so that both meet the same machine.
     """
     asyncio.run(growth.grow(rig, SMALL, LARGE))
     small, large = [], []

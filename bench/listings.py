@@ -1,4 +1,4 @@
-"""ListListings over a seller with 1,000 listings, and the same seller with 1,000,000."""
+"""The lists of a seller with 1,000 listings beside those of one with 1,000,000."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import asyncpg
 from google.type.money_pb2 import Money
 
 from bench.figures import Figure
-from bench.growth import Growth, Kind, compare
+from bench.growth import Growth, Kind, compare_in_turn
 from bench.rig import Rig
 from chassis.kernel.page import Cursor
 from chassis.paging import cursor_of
@@ -23,7 +23,7 @@ from parley.offers.v1.offers_service_pb2 import (
 from parley.type.v1.commerce_pb2 import LISTING_KIND_PRODUCT
 
 LIST = "/parley.offers.v1.OffersService/ListListings"
-SELLER = "sellers/bench"
+SMALL_SELLER, LARGE_SELLER = "bench-small", "bench"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 # One listing in twenty is by quote, one in ten unpublished, one in twenty-five has a plan, one in eight is a
@@ -37,16 +37,16 @@ SELECT $1, 'l' || lpad(n::text, 7, '0'), 'Design ten' || n % 10 || ' thousand' |
        jsonb_build_array(jsonb_build_object(
            'package_id', 'basic', 'title', 'Basic', 'description', '', 'delivery_days', 7, 'plan', NULL,
            'price', jsonb_build_object('currency', 'EUR', 'amount', price))),
-       1, $4::timestamptz + n * interval '1 second', $4::timestamptz,
+       1, $3::timestamptz + n * interval '1 second', $3::timestamptz,
        CASE WHEN n % 10 = 7 THEN 'UNPUBLISHED' ELSE 'PUBLISHED' END, n % 25 = 4, 'EUR', price,
        CASE WHEN n % 8 = 5 THEN 'PRODUCT' ELSE 'SERVICE' END
-FROM (SELECT n, n::bigint * 7919 % 1000003 AS price FROM generate_series($2::int, $3::int - 1) AS n) AS made
+FROM (SELECT n, n::bigint * 7919 % 1000003 AS price FROM generate_series(0, $2::int - 1) AS n) AS made
 """
 _WORDS = """
 INSERT INTO listing_word (seller, word, listing_id, state, intake, has_plan, create_time, currency,
                           lowest_price, kind)
 SELECT seller, word, listing_id, state, intake, has_plan, create_time, currency, lowest_price, kind
-FROM generate_series($2::int, $3::int - 1) AS n
+FROM generate_series(0, $2::int - 1) AS n
      JOIN listing ON seller = $1 AND listing_id = 'l' || lpad(n::text, 7, '0'),
      LATERAL unnest(ARRAY['design', 'ten' || n % 10, 'thousand' || n % 1000]) AS word
 """
@@ -73,56 +73,62 @@ def _id(number: int) -> str:
     return f"l{number:07}"
 
 
-def _kind(name: str, place: Callable[[int], Cursor] = _by_name, **search: object) -> Kind:
-    return Kind(name, LIST, ListListingsRequest(parent=SELLER, **search), place)  # type: ignore[arg-type]
+def _kinds(rig: Rig, seller: str) -> tuple[Kind, ...]:
+    token = rig.stack.token("seller", seller=seller)
 
+    def kind(name: str, place: Callable[[int], Cursor] = _by_name, **search: object) -> Kind:
+        request = ListListingsRequest(parent=f"sellers/{seller}", **search)  # type: ignore[arg-type]
+        return Kind(name, LIST, request, place, token=token)
 
-KINDS = (
-    _kind("all by name"),
-    _kind("newest first", _newest_first, order_by=LISTING_ORDER_NEWEST_FIRST),
-    _kind("cheapest first", _cheapest_first, order_by=LISTING_ORDER_PRICE_ASCENDING, currency_code="EUR"),
-    _kind("unpublished", state=Listing.STATE_UNPUBLISHED),
-    _kind("by quote, newest first", _newest_first, intake=3, order_by=LISTING_ORDER_NEWEST_FIRST),
-    _kind("with plan", has_plan=True),
-    _kind("products", kind=LISTING_KIND_PRODUCT),
-    _kind("a word of all", text="design"),
-    _kind("a word of a tenth", text="ten3"),
-    _kind("two words", text="design ten3"),
-    _kind("a word, newest first", _newest_first, text="ten3", order_by=LISTING_ORDER_NEWEST_FIRST),
-    _kind(
-        "a rare word, cheapest first",
-        _cheapest_first,
-        text="thousand3",
-        order_by=LISTING_ORDER_PRICE_ASCENDING,
-        currency_code="EUR",
-    ),
-    _kind("two words, newest first", _newest_first, text="design ten3", order_by=LISTING_ORDER_NEWEST_FIRST),
-    _kind("two words that never meet", text="ten3 ten4"),
-    _kind("a word that is in no plan", text="ten3", has_plan=True),
-    _kind("a price, by name", order_by=LISTING_ORDER_NAME, max_price=Money(currency_code="EUR", units=99)),
-)
+    return (
+        kind("all by name"),
+        kind("newest first", _newest_first, order_by=LISTING_ORDER_NEWEST_FIRST),
+        kind("cheapest first", _cheapest_first, order_by=LISTING_ORDER_PRICE_ASCENDING, currency_code="EUR"),
+        kind("unpublished", state=Listing.STATE_UNPUBLISHED),
+        kind("by quote, newest first", _newest_first, intake=3, order_by=LISTING_ORDER_NEWEST_FIRST),
+        kind("with plan", has_plan=True),
+        kind("products", kind=LISTING_KIND_PRODUCT),
+        kind("a word of all", text="design"),
+        kind("a word of a tenth", text="ten3"),
+        kind("two words", text="design ten3"),
+        kind("a word, newest first", _newest_first, text="ten3", order_by=LISTING_ORDER_NEWEST_FIRST),
+        kind(
+            "a rare word, cheapest first",
+            _cheapest_first,
+            text="thousand3",
+            order_by=LISTING_ORDER_PRICE_ASCENDING,
+            currency_code="EUR",
+        ),
+        kind(
+            "two words, newest first", _newest_first, text="design ten3", order_by=LISTING_ORDER_NEWEST_FIRST
+        ),
+        kind("two words that never meet", text="ten3 ten4"),
+        kind("a word that is in no plan", text="ten3", has_plan=True),
+        kind("a price, by name", order_by=LISTING_ORDER_NAME, max_price=Money(currency_code="EUR", units=99)),
+    )
 
 
 def list_listings(rig: Rig) -> Figure:
-    """One caller, pages from all over the list, at both sizes; the slowest kind of search decides."""
+    """One caller, pages from all over the lists of both sellers in turn; the slowest kind decides."""
     growth = Growth(
         name="ListListings at 1,000,000 listings of one seller, p99 in ms",
         service="offers",
-        kinds=KINDS,
+        kinds=_kinds(rig, LARGE_SELLER),
         goal="every kind of search",
         grow=_grow,
     )
-    return compare(rig, rig.stack.token("seller", seller="bench"), growth)
+    return compare_in_turn(rig, rig.stack.token("operator"), growth, _kinds(rig, SMALL_SELLER))
 
 
-async def _grow(rig: Rig, first: int, end: int) -> None:
+async def _grow(rig: Rig, small: int, large: int) -> None:
     connection = await asyncpg.connect(rig.dsn("offers"))
     try:
-        await connection.execute(_LISTINGS, SELLER, first, end, BEGIN, timeout=600)
         # Built anew after the load, which takes a tenth of the time of keeping them up to date meanwhile.
         for name in _WORD_INDEXES:
             await connection.execute(f"DROP INDEX {name}")
-        await connection.execute(_WORDS, SELLER, first, end, timeout=600)
+        for seller, count in ((SMALL_SELLER, small), (LARGE_SELLER, large)):
+            await connection.execute(_LISTINGS, f"sellers/{seller}", count, BEGIN, timeout=600)
+            await connection.execute(_WORDS, f"sellers/{seller}", count, timeout=600)
         for name, order in _WORD_INDEXES.items():
             columns = f"seller, word, state, intake, has_plan, kind, {order}, listing_id"
             await connection.execute(f"CREATE INDEX {name} ON listing_word ({columns})", timeout=600)
