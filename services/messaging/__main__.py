@@ -163,7 +163,7 @@ def build(runtime: Runtime[MessagingConfig]) -> Service:
     return Service(
         add_servicers=partial(add_MessagingServiceServicer_to_server, servicer),
         subscriptions=subscriptions(
-            Reactions(database, store, timelines, feed, outcomes=outcomes, ratings=ratings, leads=leads),
+            Reactions(database, timelines, feed, outcomes=outcomes, ratings=ratings, leads=leads),
             OutcomeReactions(database, outcomes, ratings),
             RatingReactions(database, ratings),
             erasing,

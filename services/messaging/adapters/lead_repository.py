@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.types import Text
 
 from chassis.db import Transaction
@@ -18,7 +18,6 @@ from services.messaging.adapters.lead_tables import consent_decision, lead, lead
 from services.messaging.adapters.profile_tables import profile
 from services.messaging.app.lead_ports import LeadChange
 from services.messaging.domain.consent import ConsentType, Decision, given
-from services.messaging.domain.conversation import Conversation
 from services.messaging.domain.lead import (
     Change,
     FeedItem,
@@ -27,20 +26,33 @@ from services.messaging.domain.lead import (
     Source,
     contact_data,
     shown,
-    source_of,
 )
 from services.messaging.domain.profile import EmailState
 
-_HAVE_FEED = insert(lead_feed).on_conflict_do_nothing()
-_CONTACTED = insert(lead)
-_CONTACTED = _CONTACTED.on_conflict_do_update(
-    index_elements=[lead.c.buyer, lead.c.seller],
-    # A literal: a plan for any parameter would not find the index.
-    index_where=text("buyer <> ''"),
-    set_={
-        "conversation_id": _CONTACTED.excluded.conversation_id,
-        "last_contact_time": _CONTACTED.excluded.last_contact_time,
-    },
+# One round trip for the lead, which there may be already, and for the entry in the feed.
+_CONTACTED = text(
+    """
+    WITH moved AS (
+        INSERT INTO lead_feed (seller, last_position) VALUES (:seller, 1)
+        ON CONFLICT (seller) DO UPDATE SET last_position = lead_feed.last_position + 1
+        RETURNING last_position
+    ), known AS (
+        INSERT INTO lead
+            (id, seller, buyer, source, conversation_id, first_contact_time, last_contact_time)
+        VALUES (:id, :seller, :buyer, :source, :conversation, :time, :time)
+        ON CONFLICT (buyer, seller) WHERE buyer <> '' DO UPDATE SET
+            conversation_id = excluded.conversation_id, last_contact_time = excluded.last_contact_time
+        RETURNING id
+    )
+    INSERT INTO lead_entry (seller, position, lead_id, change, conversation_id, consents, create_time)
+    SELECT :seller, moved.last_position, known.id, :change, :conversation,
+        string_to_array(:consents, ','), :time
+    FROM moved, known
+    """
+).bindparams(
+    bindparam("id", type_=lead.c.id.type),
+    bindparam("time", type_=lead.c.last_contact_time.type),
+    *(bindparam(name, type_=Text) for name in ("seller", "conversation", "change", "consents")),
 )
 _SELLERS = select(lead.c.seller).where(lead.c.buyer == bindparam("buyer"))
 # In the order of the names, so that two who add to the same feeds never wait for each other.
@@ -119,17 +131,17 @@ _HOLDS = (
 class LeadRepository:
     """Implements `app.lead_ports.Leads`."""
 
-    async def contacted(self, tx: Transaction, conversation: Conversation, *, lead_id: str) -> None:
+    async def contacted(self, tx: Transaction, change: LeadChange, *, lead_id: str, source: Source) -> None:
         """Makes the lead where there is none."""
-        await tx.execute(_HAVE_FEED, {"seller": conversation.seller, "last_position": 0})
         values = {
             "id": lead_id,
-            "seller": conversation.seller,
-            "buyer": conversation.buyer,
-            "source": source_of(conversation.subject).value,
-            "conversation_id": key_of(conversation.name),
-            "first_contact_time": conversation.create_time,
-            "last_contact_time": conversation.create_time,
+            "seller": change.seller,
+            "buyer": change.buyer,
+            "source": source.value,
+            "conversation": key_of(change.conversation),
+            "time": change.time,
+            "change": change.change.value,
+            "consents": ",".join(sorted(change.consents)),
         }
         await tx.execute(_CONTACTED, values)
 

@@ -8,13 +8,11 @@ from typing import Any
 
 from sqlalchemy import (
     Select,
-    TextClause,
     and_,
     bindparam,
     func,
     or_,
     select,
-    text,
     tuple_,
     union_all,
     update,
@@ -25,28 +23,25 @@ from chassis.kernel.ids import is_id
 from chassis.kernel.money import Money
 from chassis.kernel.page import Page, PageRequest, page_of
 from chassis.paging import cursor_of, keyset
-from services.messaging.adapters.conversation_repository import (
-    HAS_ENDPOINTS,
-    HAS_PEOPLE,
-    HAS_TRANSLATIONS,
-    SAVED_COLUMNS,
-    key_of,
-    saved_columns,
-)
+from services.messaging.adapters.conversation_repository import key_of
 from services.messaging.adapters.tables import conversation as conversations
 from services.messaging.adapters.tables import timeline_entry as entries
-from services.messaging.adapters.timeline_rows import (
-    NO_COLUMNS,
-    entry_columns,
-    entry_of_row,
-    message_of_row,
+from services.messaging.adapters.timeline_rows import entry_of_row, message_of_row
+from services.messaging.adapters.timeline_statements import (
+    FIRST,
+    NEXT,
+    NEXT_AND_SAVE,
+    SAVE_IF_CURRENT,
+    adding,
+    entry_row,
+    entry_values,
+    saved_values,
 )
 from services.messaging.adapters.translation_repository import translations_of
 from services.messaging.app.ports import Growth
 from services.messaging.domain.conversation import Conversation
 from services.messaging.domain.events import MessageSent
 from services.messaging.domain.message import Kind, Message
-from services.messaging.domain.profile import MEMBERSHIP
 from services.messaging.domain.side import Seat, Side, other
 from services.messaging.domain.timeline import (
     ENDING,
@@ -58,59 +53,6 @@ from services.messaging.domain.timeline import (
     message_entry,
 )
 
-# One round trip for an entry: what happens to anybody ends here. It also says whether anybody may have to be
-# told, so that nothing more is asked where nobody is.
-_ADD = """
-WITH counted AS (
-  UPDATE conversation SET entry_count = entry_count + 1,
-    last_entry_time = greatest(last_entry_time, CAST(:shown_time AS timestamptz)) <saved>
-  WHERE id = :conversation <expected> RETURNING id, entry_count, buyer, seller, copies
-), added AS (
-  INSERT INTO timeline_entry (conversation_id, position, id, create_time, side, kind, author, text,
-    recipients, documents, channel, bounced, event_type, resource, revision, currency, amount, address,
-    by_link, bounced_members)
-  SELECT id, entry_count, CAST(:id AS uuid), CAST(:create_time AS timestamptz), :side, :kind, :author,
-    :text, CAST(:recipients AS text[]), CAST(:documents AS jsonb), :channel,
-    CAST(:bounced AS text[]), :event_type, :resource,
-    CAST(:revision AS integer), :currency, CAST(:amount AS bigint), :address,
-    CAST(:by_link AS boolean), (
-      SELECT array_agg(profile.id ORDER BY profile.id)
-      FROM team_member JOIN profile ON profile.id = team_member.member
-      WHERE CAST(:tells_team AS boolean) AND team_member.seller = counted.seller
-        AND team_member.show_time > CAST(:member_since AS timestamptz) AND profile.email_state = 'bounced'
-        AND profile.id <> :author
-    )
-  FROM counted
-)
-SELECT <people> AS people, <endpoints> AS endpoints, <translations> AS translations
-FROM counted
-"""
-_SAVED = ", ".join(f"{name} = :saved_{name}" for name in SAVED_COLUMNS)
-
-
-def _adding(*, saves: bool, translates: bool) -> TextClause:
-    translations = f":kind <> '' AND {HAS_TRANSLATIONS}" if translates else "false"
-    return text(
-        _ADD.replace("<saved>", f", {_SAVED}" if saves else "")
-        .replace("<expected>", "AND version = :expected" if saves else "")
-        .replace("<people>", HAS_PEOPLE.format(row="counted"))
-        .replace("<endpoints>", HAS_ENDPOINTS.format(row="counted"))
-        .replace("<translations>", translations.format(row="counted"))
-    )
-
-
-# Whoever holds the conversation changes it, so nobody waits for him to read that it has changed.
-_SAVE_IF_CURRENT = text(
-    """
-UPDATE conversation SET entry_count = entry_count + 1,
-    last_entry_time = greatest(last_entry_time, CAST(:shown_time AS timestamptz)), <saved>
-WHERE id = (
-    SELECT id FROM conversation
-    WHERE id = :conversation AND version = :expected AND entry_count = :length
-    FOR UPDATE SKIP LOCKED
-) RETURNING 1
-""".replace("<saved>", _SAVED)
-)
 _MESSAGE = select(entries).where(
     entries.c.conversation_id == bindparam("conversation"),
     entries.c.id == bindparam("id"),
@@ -180,43 +122,38 @@ class TimelineRepository:
         self._tell_endpoints = tell_endpoints
         self._have_translated = have_translated
         translates = have_translated is not None
-        self._append = _adding(saves=False, translates=translates)
-        self._save_and_append = _adding(saves=True, translates=translates)
+        self._append = adding(NEXT, translates=translates)
+        self._save_and_append = adding(NEXT_AND_SAVE, translates=translates)
+        self._begin = adding(FIRST, translates=translates)
 
     async def append(self, tx: Transaction, entry: Entry) -> bool:
         """Adds an entry and has it told; its position is the next one of the conversation."""
         return await self._add(tx, entry, self._append, {})
 
+    async def begin(self, tx: Transaction, begun: Conversation, entry: Entry) -> bool:
+        """Adds a conversation with its first entry, and has that told; False where it exists."""
+        begin = {**saved_values(begun), "begin_time": begun.create_time}
+        return await self._add(tx, entry, self._begin, begin)
+
     async def append_and_save(
         self, tx: Transaction, entry: Entry, changed: Conversation, *, expected: int
     ) -> None:
         """Compare-and-set on the version; the row is locked, so a miss is a defect."""
-        saved = {f"saved_{name}": value for name, value in saved_columns(changed).items()}
-        if not await self._add(tx, entry, self._save_and_append, {**saved, "expected": expected}):
+        saved = {**saved_values(changed), "expected": expected}
+        if not await self._add(tx, entry, self._save_and_append, saved):
             raise RuntimeError(f"{changed.name} was saved without being locked")
 
     def addition(self, said: MessageSent, *, expected: int, length: int) -> Single[Message]:
         """The new state of the conversation is the guard of the entry."""
         entry = message_entry(said.message)
-        key = key_of(entry.conversation)
-        columns = {"conversation_id": key, "position": length + 1, **entry_columns(entry)}
-        values = {f"saved_{name}": value for name, value in saved_columns(said.conversation).items()} | {
-            "conversation": key,
-            "shown_time": _shown_time(entry),
-            "expected": expected,
-            "length": length,
-        }
-        row = {name: value for name, value in columns.items() if value is not None}
-        return Single(said.message, ((entries, row),), events=(said,), guard=(_SAVE_IF_CURRENT, values))
+        values = {**saved_values(said.conversation), "expected": expected, "length": length}
+        for name in ("conversation", "shown_time"):
+            values[name] = entry_values(entry)[name]
+        row = entry_row(entry, position=length + 1)
+        return Single(said.message, ((entries, row),), events=(said,), guard=(SAVE_IF_CURRENT, values))
 
     async def _add(self, tx: Transaction, entry: Entry, statement: Any, more: dict[str, Any]) -> bool:
-        values = {
-            "conversation": key_of(entry.conversation),
-            "shown_time": _shown_time(entry),
-            "tells_team": isinstance(entry.content, Message) and entry.content.tells_team,
-            "member_since": entry.create_time - MEMBERSHIP,
-        }
-        may_hear = await tx.fetch_one(statement, NO_COLUMNS | entry_columns(entry) | values | more)
+        may_hear = await tx.fetch_one(statement, entry_values(entry) | more)
         if may_hear is None:
             return False
         if may_hear.people:
@@ -315,8 +252,3 @@ def _seen_from(seat: Seat, query: Select[Any]) -> Select[Any]:
     if seat.since is not None:
         query = query.where(entries.c.create_time >= seat.since)
     return query
-
-
-def _shown_time(entry: Entry) -> datetime | None:
-    # What one side does not see moves the conversation for neither: its time would tell of it.
-    return entry.create_time if entry.news else None

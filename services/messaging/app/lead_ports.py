@@ -10,8 +10,7 @@ from typing import Protocol
 from chassis.db import Transaction
 from chassis.kernel.page import Page, PageRequest
 from services.messaging.domain.consent import ConsentType, Decision
-from services.messaging.domain.conversation import Conversation
-from services.messaging.domain.lead import Change, Disclosure, FeedItem, Means, ShownLead
+from services.messaging.domain.lead import Change, Disclosure, FeedItem, Means, ShownLead, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,10 @@ class Leads(Protocol):
     lock of a conversation or a profile afterwards.
     """
 
-    async def contacted(self, tx: Transaction, conversation: Conversation, *, lead_id: str) -> None:
-        """A conversation began: makes the lead where there is none (`lead_id`), moves it on otherwise."""
+    async def contacted(self, tx: Transaction, change: LeadChange, *, lead_id: str, source: Source) -> None:
+        """A conversation began: makes the lead where there is none (`lead_id`), moves it on otherwise, and
+        adds the change to the feed.
+        """
         ...
 
     async def sellers_of(self, tx: Transaction, buyer: str) -> Sequence[str]:

@@ -26,6 +26,7 @@ from services.messaging.domain.lead import (
     Means,
     ShownLead,
     contact_data,
+    source_of,
 )
 from services.messaging.domain.profile import Profile
 
@@ -98,8 +99,8 @@ class LeadBook:
         for kind in consents:
             decision = Decision(begun.buyer, begun.seller, kind, True, begun.create_time, begun.name)
             await self._consents.add(tx, decision)
-        await self._leads.contacted(tx, begun, lead_id=self._ids.new())
-        await self._append(tx, begun, Change.CONTACTED, begun.create_time)
+        change = await self._change(tx, begun, Change.CONTACTED, begun.create_time)
+        await self._leads.contacted(tx, change, lead_id=self._ids.new(), source=source_of(begun.subject))
 
     async def revealed(self, tx: Transaction, about: Conversation, *, reader: str) -> None:
         """Somebody of the team looked at the buyer's number."""
@@ -107,12 +108,13 @@ class LeadBook:
         await self._people.load_for_update(tx, about.buyer)
         shown = Disclosure(self._ids.new(), Means.PHONE_REVEALED, about.seller, reader, about.name, now)
         await self._disclosures.add(tx, about.buyer, shown)
-        await self._append(tx, about, Change.PHONE_REVEALED, now)
+        await self._leads.append(tx, [await self._change(tx, about, Change.PHONE_REVEALED, now)])
 
-    async def _append(self, tx: Transaction, about: Conversation, change: Change, time: datetime) -> None:
+    async def _change(
+        self, tx: Transaction, about: Conversation, change: Change, time: datetime
+    ) -> LeadChange:
         held = given(await self._consents.decisions(tx, about.buyer), about.seller)
-        entry = LeadChange(about.seller, about.buyer, change, tuple(held), time, about.name)
-        await self._leads.append(tx, [entry])
+        return LeadChange(about.seller, about.buyer, change, tuple(held), time, about.name)
 
     async def profile_saved(self, tx: Transaction, before: Profile, after: Profile) -> None:
         """Tells the sellers who are allowed to see what changed."""

@@ -113,6 +113,10 @@ class Timelines(Protocol):
         """
         ...
 
+    async def begin(self, tx: Transaction, begun: Conversation, entry: Entry) -> bool:
+        """Adds a conversation with its first entry. False where another transaction was first."""
+        ...
+
     async def append_and_save(
         self, tx: Transaction, entry: Entry, changed: Conversation, *, expected: int
     ) -> None:

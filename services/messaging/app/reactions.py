@@ -6,7 +6,7 @@ from chassis.db import Database, Transaction
 from chassis.envelope import Delivery
 from services.messaging.app.leads import LeadBook
 from services.messaging.app.offer_reminders import set_reminder
-from services.messaging.app.ports import Conversations, LiveFeed, Outcomes, Ratings, Timelines
+from services.messaging.app.ports import LiveFeed, Outcomes, Ratings, Timelines
 from services.messaging.domain import conversation as conversations
 from services.messaging.domain.conversation import Conversation
 from services.messaging.domain.rating import RatingEntry
@@ -19,7 +19,6 @@ class Reactions:
     def __init__(
         self,
         database: Database,
-        store: Conversations,
         timelines: Timelines,
         feed: LiveFeed,
         *,
@@ -28,7 +27,6 @@ class Reactions:
         leads: LeadBook,
     ) -> None:
         self._database = database
-        self._store = store
         self._timelines = timelines
         self._outcomes = outcomes
         self._ratings = ratings
@@ -50,7 +48,7 @@ class Reactions:
                 touched.append(about.name)
                 if is_new:
                     begun.append(about)
-            if report.inquiry and await self._append(tx, delivery, report, report.inquiry):
+            if report.inquiry and await self._timelines.append(tx, _entry(delivery, report, report.inquiry)):
                 touched.append(report.inquiry)
             if report.sale_of and report.sale_time is not None:
                 await self._outcomes.sold(tx, report.sale_of, time=report.sale_time)
@@ -69,7 +67,6 @@ class Reactions:
         self, tx: Transaction, delivery: Delivery, report: Report, subject: Subject
     ) -> tuple[Conversation, bool]:
         """The conversation about a subject, and whether this transaction begins it."""
-        is_new = False
         begun = conversations.about(
             subject=subject.name,
             origin=subject.origin,
@@ -77,14 +74,16 @@ class Reactions:
             buyer=report.buyer,
             now=delivery.time,
         )
-        if not await self._append(tx, delivery, report, begun.name):
-            is_new = await self._store.add(tx, begun)
-            if is_new:
-                tx.record(conversations.started(begun))
-            await self._append(tx, delivery, report, begun.name)
-        return begun, is_new
+        entry = _entry(delivery, report, begun.name)
+        # What usually comes first is not asked for in vain before.
+        if not subject.begins and await self._timelines.append(tx, entry):
+            return begun, False
+        if await self._timelines.begin(tx, begun, entry):
+            tx.record(conversations.started(begun))
+            return begun, True
+        await self._timelines.append(tx, entry)
+        return begun, False
 
-    async def _append(self, tx: Transaction, delivery: Delivery, report: Report, name: str) -> bool:
-        return await self._timelines.append(
-            tx, Entry(name, delivery.event_id, delivery.time, report.happening)
-        )
+
+def _entry(delivery: Delivery, report: Report, conversation: str) -> Entry:
+    return Entry(conversation, delivery.event_id, delivery.time, report.happening)

@@ -193,10 +193,13 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a conversation is about, and the conversation from which it came (else empty)."""
+    """What a conversation is about, and the conversation from which it came (else empty). `begins`: what is
+    reported is usually the first that is heard of it.
+    """
 
     name: str
     origin: str = ""
+    begins: bool = False
 
 
 def message_entry(message: Message) -> Entry:

@@ -85,7 +85,7 @@ def request_report(message: Any) -> Report:
         happening=Happening(kind, side, facts.name),
         seller=facts.seller,
         buyer=facts.buyer,
-        subjects=(Subject(facts.name),),
+        subjects=(Subject(facts.name, begins=isinstance(message, gating_events.OrderRequestSubmitted)),),
         rating=_rating_fact(message),
     )
 
@@ -132,7 +132,10 @@ def offer_report(message: Any) -> Report:
     if facts.order_request:
         subjects.append(Subject(facts.order_request))
     if facts.order:
-        subjects.append(Subject(facts.order, origin_of(facts.order_request, facts.conversation)))
+        origin = origin_of(facts.order_request, facts.conversation)
+        # The order that an acceptance makes is heard of from the order itself a little later.
+        begins = isinstance(message, offers_events.OfferAccepted)
+        subjects.append(Subject(facts.order, origin, begins=begins))
     return Report(
         happening=Happening(
             kind,
@@ -171,7 +174,13 @@ def order_report(message: Any) -> Report:
         happening=Happening(kind, side, facts.name, amount=_amount_of(message)),
         seller=facts.seller,
         buyer=facts.buyer,
-        subjects=(Subject(facts.name, origin_of(facts.order_request, facts.origin_conversation)),),
+        subjects=(
+            Subject(
+                facts.name,
+                origin_of(facts.order_request, facts.origin_conversation),
+                begins=isinstance(message, orders_events.OrderPlaced) and not facts.offer,
+            ),
+        ),
         sale_of=facts.origin_conversation,
         sale_time=optional_instant(facts, "confirm_time"),
     )
