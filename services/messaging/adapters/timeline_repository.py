@@ -36,6 +36,7 @@ from services.messaging.adapters.timeline_statements import (
     entry_row,
     entry_values,
     saved_values,
+    seen_values,
 )
 from services.messaging.adapters.translation_repository import translations_of
 from services.messaging.app.ports import Growth
@@ -143,10 +144,10 @@ class TimelineRepository:
         if not await self._add(tx, entry, self._save_and_append, saved):
             raise RuntimeError(f"{changed.name} was saved without being locked")
 
-    def addition(self, said: MessageSent, *, expected: int, length: int) -> Single[Message]:
+    def addition(self, said: MessageSent, *, seen: Conversation, length: int) -> Single[Message]:
         """The new state of the conversation is the guard of the entry."""
         entry = message_entry(said.message)
-        values = {**saved_values(said.conversation), "expected": expected, "length": length}
+        values = saved_values(said.conversation) | seen_values(seen, length=length)
         for name in ("conversation", "shown_time"):
             values[name] = entry_values(entry)[name]
         row = entry_row(entry, position=length + 1)

@@ -42,12 +42,15 @@ ON CONFLICT DO NOTHING <counted>
     .replace("<counted>", _COUNTED)
 )
 """The first entry, with the conversation that it begins."""
-# Whoever holds the conversation changes it, so nobody waits for him to read that it has changed.
+# Whoever holds the conversation changes it, so nobody waits for him to read that it has changed. Putting it
+# away is the one change that counts neither as a version nor as an entry.
 SAVE_IF_CURRENT: Final = text(
     """
 <next>, <saved> WHERE id = (
     SELECT id FROM conversation
-    WHERE id = :conversation AND version = :expected AND entry_count = :length FOR UPDATE SKIP LOCKED
+    WHERE id = :conversation AND version = :expected AND entry_count = :length
+        AND (buyer_archived, seller_archived) = (:seen_buyer_archived, :seen_seller_archived)
+    FOR UPDATE SKIP LOCKED
 ) RETURNING 1
 """.replace("<next>", _NEXT).replace("<saved>", _SAVED)
 )
@@ -92,6 +95,13 @@ def adding(counted: str, *, translates: bool) -> TextClause:
 def saved_values(conversation: Conversation) -> dict[str, Any]:
     """The parameters for a new state."""
     return {f"saved_{name}": value for name, value in saved_columns(conversation).items()}
+
+
+def seen_values(conversation: Conversation, *, length: int) -> dict[str, Any]:
+    """The parameters for what a conversation was like when it was read."""
+    held = saved_columns(conversation)
+    archived = {f"seen_{name}": held[name] for name in ("buyer_archived", "seller_archived")}
+    return {"expected": conversation.version, "length": length, **archived}
 
 
 def entry_values(entry: Entry) -> dict[str, Any]:

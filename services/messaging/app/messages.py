@@ -103,7 +103,7 @@ class MessageCommands:
             return None
         is_sent = False
         try:
-            single = self._timelines.addition(said, expected=found.version, length=length)
+            single = self._timelines.addition(said, seen=found, length=length)
             is_sent = await self._database.command_if_current(call, single)
         finally:
             if not is_sent:

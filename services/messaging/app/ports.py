@@ -125,9 +125,9 @@ class Timelines(Protocol):
         """
         ...
 
-    def addition(self, said: MessageSent, *, expected: int, length: int) -> Single[Message]:
-        """A message in a quiet conversation of `length` entries, and its state after version `expected`: a
-        command of one statement, which does nothing where either has changed or is being changed.
+    def addition(self, said: MessageSent, *, seen: Conversation, length: int) -> Single[Message]:
+        """A message in a quiet conversation of `length` entries, and its state after `seen`: a command of one
+        statement, which does nothing where either has changed or is being changed.
         """
         ...
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from chassis.db import Transaction
+from chassis.call import Call
+from chassis.db import Single, Transaction
 from chassis.kernel.refusal import Kind
 from chassis.testing import ANONYMOUS, Identity, observer, operator, refused
+from parley.messaging.v1 import conversation_methods_pb2 as methods
 from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.messaging.v1 import timeline_pb2
 from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, RIVAL, Scene, rows
@@ -179,6 +182,24 @@ async def test_a_message_waits_for_whoever_changes_the_conversation(scene: Scene
     # What had changed before it stays so.
     assert (await scene.see(ANA, name)).title == "Held"
     assert (await scene.timeline(ANA, name)).count("Wait") == 1
+
+
+async def test_what_is_put_away_while_a_note_is_written_stays_away(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = (await scene.inquiry()).conversation.name
+    database = scene.service.host.database
+    write = database.command_if_current
+
+    async def after_it_was_put_away(call: Call, single: Single[Any]) -> bool:
+        monkeypatch.undo()
+        await scene.of(OLGA).ArchiveConversation(methods.ArchiveConversationRequest(name=name))
+        return await write(call, single)
+
+    monkeypatch.setattr(database, "command_if_current", after_it_was_put_away)
+    await scene.say(OTTO, name, "He will order", kind=NOTE)
+    assert await scene.names(OTTO, archived=True) == [name]
+    assert (await scene.timeline(OTTO, name)).count("He will order") == 1
 
 
 @pytest.mark.parametrize(
