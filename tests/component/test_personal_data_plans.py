@@ -17,6 +17,7 @@ from chassis.erasure import bound
 from chassis.testing import Backends
 from services.gating.adapters import personal_data as of_gating
 from services.messaging.adapters import erasure_repository as of_erasures
+from services.messaging.adapters import old_conversations as of_conversations
 from services.messaging.adapters import personal_data as of_messaging
 from services.offers.adapters import personal_data as of_offers
 from services.orders.adapters import personal_data as of_orders
@@ -55,6 +56,8 @@ STATEMENTS: Mapping[str, list[Any]] = {
         *of_erasures._ERASE_REST,
         of_erasures._GIVE_UP_FILES,
         of_erasures._COUNT_FILES,
+        *of_conversations._END,
+        of_conversations._GIVE_UP_FILES,
     ],
 }
 

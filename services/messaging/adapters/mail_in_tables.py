@@ -62,4 +62,10 @@ received_mail = Table(
     CheckConstraint("outcome in ('POSTED', 'REFUSED', 'AUTOMATIC', 'BOUNCE')", name="outcome"),
     CheckConstraint("(outcome = 'POSTED') = (message_id <> '')", name="message_id"),
 )
+# What became messages of a conversation is emptied with it.
+Index(
+    "ix_received_mail_conversation",
+    received_mail.c.conversation_id,
+    postgresql_where=received_mail.c.message_id != "",
+)
 Index("ix_received_mail_user", received_mail.c.user_name, received_mail.c.create_time, received_mail.c.id)

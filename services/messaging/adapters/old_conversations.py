@@ -45,8 +45,7 @@ UPDATE timeline_entry SET address = NULL WHERE conversation_id = ANY(:keys) AND 
 # A translation that was kept while its message was emptied, and what mails said beside their messages.
 _TRANSLATIONS: Final = "DELETE FROM message_translation WHERE conversation_id = ANY(:keys)"
 _MAILS: Final = """
-UPDATE received_mail SET original = '' WHERE message_id IN (
-    SELECT id::text FROM timeline_entry WHERE conversation_id = ANY(:keys) AND kind IS NOT NULL)
+UPDATE received_mail SET original = '' WHERE conversation_id = ANY(:keys) AND message_id <> ''
 """
 
 
