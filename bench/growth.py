@@ -18,7 +18,7 @@ from chassis.paging import next_page_token
 
 SMALL, LARGE = 1_000, 1_000_000
 GOAL = 1.5
-TURNS = 15
+TURNS = 9
 SECONDS = 1.0
 PAGES = 40
 """Different pages of each list that are asked for, from the first to one near the end."""
