@@ -37,7 +37,17 @@ class Unreadable:
 class Method:
     """What is known about a method before any call arrives."""
 
-    __slots__ = ("authorize", "declared", "mutating", "path", "request_class", "rule", "seconds", "valid")
+    __slots__ = (
+        "authorize",
+        "declared",
+        "mutating",
+        "path",
+        "request_class",
+        "rule",
+        "seconds",
+        "succeeded",
+        "valid",
+    )
 
     def __init__(self, path: str) -> None:
         """KeyError where no descriptor of this method is loaded."""
@@ -51,7 +61,7 @@ class Method:
         self.authorize = _authorization(self)
         self.valid = None if self.mutating else known_requests(descriptor.input_type)
         self.seconds: dict[grpc.StatusCode, Callable[[float], None]] = {}
-        self.measure(grpc.StatusCode.OK)
+        self.succeeded = self.measure(grpc.StatusCode.OK)
 
     def measure(self, code: grpc.StatusCode) -> Callable[[float], None]:
         """The pre-bound histogram of an outcome."""

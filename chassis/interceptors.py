@@ -284,9 +284,11 @@ class Chain:
 
     def _finish(self, method: Method, call: Call, code: grpc.StatusCode, reason: str, started: float) -> None:
         seconds = perf_counter() - started
-        observe = method.seconds.get(code) or method.measure(code)
+        is_ok = code is grpc.StatusCode.OK
+        # Nearly always this one: looking a member of an enumeration up calls its `__hash__`.
+        observe = method.succeeded if is_ok else method.measure(code)
         observe(seconds)
-        if method.mutating or reason or code is not grpc.StatusCode.OK:
+        if method.mutating or reason or not is_ok:
             via = {"via": call.caller.via} if call.caller.via else {}
             _log.info("call", code=code.name, reason=reason, milliseconds=round(seconds * 1000, 2), **via)
         elif self._log_reads:

@@ -50,12 +50,14 @@ class Freshness:
         """Returns when what is in memory may be used: at once, as long as somebody asks often enough. Refusal
         UNAVAILABLE where a look at the log is needed and it cannot be read.
         """
-        if not self._holds():
+        if not self.holds():
             # Others may wait for it, too: it outlives a caller who goes away.
             await asyncio.shield(self._begin())
 
-    def _holds(self) -> bool:
-        """Whether the last look is recent enough. Begins the next one early enough, when it is asked."""
+    def holds(self) -> bool:
+        """Whether what is in memory may be used as it is, for whoever asks too often to wait for `ensure`.
+        Begins the next look early enough, when it is asked.
+        """
         age = self._monotonic() - self._looked
         if age < LOOK_AHEAD_SECONDS and self._seen is not None:
             return True

@@ -132,7 +132,8 @@ class Gate:
 
     async def decide(self, package: str, buyer: str) -> GateDecision:
         """The decision at this instant. Refusals NOT_FOUND, PACKAGE_RETIRED where nobody can order it."""
-        await self._freshness.ensure()
+        if not self._freshness.holds():
+            await self._freshness.ensure()
         now = self._clock.now()
         standing = self._standings.get(package)
         if standing is None or not self._holds(standing, now):
