@@ -82,7 +82,8 @@ async def test_what_somebody_wrote_is_not_left_to_whoever_comes_after_him(
 async def test_a_kind_belongs_to_the_one_message_for_which_it_was_chosen(
     phone: Page, stack: Target, shop: Shop, ana: Party
 ) -> None:
-    name, other = [await inquiry(ana, shop, text) for text in ("Hello.", "And something else.")]
+    words = ("Hello.", "And something else.")
+    name, other = [await inquiry(ana, shop, text) for text in words]
     await sign_in(phone, stack, shop.owner, f"/{name}")
     await phone.until("document.querySelector('.bubble')")
     await phone.run("document.querySelector('.switch input').click()")
@@ -93,10 +94,11 @@ async def test_a_kind_belongs_to_the_one_message_for_which_it_was_chosen(
     # A draft that is left stays what it was meant to be, and says nothing about another conversation.
     await phone.run("document.querySelector('.switch input').click()")
     await phone.type(".composer textarea", "Half a note")
-    for where, expected in ((other, False), (name, True)):
+    for where, said, expected in ((other, words[1], False), (name, words[0], True)):
         await phone.click("Back to the list")
         await phone.run(f"document.querySelector('.rows a[href=\"/{where}\"]').click()")
-        await phone.until(f"location.pathname === '/{where}' && document.querySelector('.bubble')")
+        # The conversation that was left stands there until the other has come.
+        await phone.until(f"document.querySelector('.bubble')?.textContent.includes('{said}')")
         assert await phone.run(NOTED) is expected
         assert await phone.run("document.querySelector('.composer').classList.contains('note')") is expected
     assert await phone.run("document.querySelector('.composer textarea').value") == "Half a note"
