@@ -9,6 +9,7 @@ import string
 from dataclasses import dataclass, field
 
 from stack.demo.api import Api, Json, Party
+from stack.demo.terms import CARD
 from tests.component.messaging import documents
 from tests.e2e.shop import (
     Shop,
@@ -134,7 +135,11 @@ async def _negotiation(person: Person) -> None:
     back = {"revision": 2, "terms": terms(shop.basic, "95.00 EUR"), "note": person.hears("backnote")}
     final = (await shop.owner.post(f"{made['name']}:counter", back))["offer"]
     addresses = {"billingAddress": person.address("bill"), "deliveryAddress": person.address("parcel")}
-    order = (await accept(ana, final, **addresses))["order"]
+    # The sandbox knows no such means of payment, and refuses it for good.
+    order = (await accept(ana, final, paymentToken=person.says("means"), **addresses))["order"]
+    await paid(ana, order, "FAILED")
+    (payment,) = (await ana.get(f"{order}/payments"))["payments"]
+    await ana.post(f"{payment['name']}:retry", {"paymentToken": CARD})
     await paid(ana, order)
     await ana.post(f"{order}:cancel", {"reason": "REASON_NOT_NEEDED", "text": person.says("cancelling")})
     await in_state(ana, order, "CANCELLED")

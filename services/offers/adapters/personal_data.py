@@ -53,9 +53,10 @@ _NEWEST: Final = """
 UPDATE offer SET proposal = <unreadable>
 WHERE buyer = :user AND first_sent IS NOT NULL AND proposal ->> 'author' = 'BUYER'
 """
+# Whoever charges was told the means of payment by the event.
 _ANSWERS: Final = """
 UPDATE offer SET
-    acceptance = acceptance || '{"billing_address": null, "delivery_address": null}',
+    acceptance = acceptance || '{"payment_token": "", "billing_address": null, "delivery_address": null}',
     new_quote = new_quote || jsonb_build_object('text', ''),
     decline_reason = CASE WHEN automatic_answer IS NULL THEN '' ELSE decline_reason END
 WHERE buyer = :user AND first_sent IS NOT NULL
@@ -75,4 +76,6 @@ ERASURES: Final = (
     _SUBMITTED,
     _REVIEWED,
 )
-"""His words and addresses. Offers, their terms and prices stay under his id: orders came from them."""
+"""His words, addresses and means of payment. Offers, their terms and prices stay under his id: orders came
+from them.
+"""

@@ -11,7 +11,8 @@ SELECT id, jsonb_strip_nulls(jsonb_build_object(
     'name', 'orders/' || id, 'seller', seller, 'package', package, 'kind', kind, 'state', state,
     'line_items', line_items, 'options', options, 'currency', currency, 'total_minor_units', total,
     'refunded_minor_units', refunded, 'plan', plan, 'payment_method', payment_method,
-    'payment_state', payment_state, 'requirements', requirements, 'billing_address', billing_address,
+    'payment_token', nullif(payment_token, ''), 'payment_state', payment_state,
+    'requirements', requirements, 'billing_address', billing_address,
     'delivery_address', delivery_address, 'offer', offer, 'order_request', order_request,
     'place_time', create_time, 'confirm_time', confirm_time, 'complete_time', complete_time,
     'cancel_time', cancel_time, 'cancel_reason', cancel_reason,
@@ -30,13 +31,20 @@ _PAYMENTS: Final = """
 SELECT id, jsonb_strip_nulls(jsonb_build_object(
     'order', 'orders/' || order_id, 'subscription', 'subscriptions/' || subscription_id, 'seller', seller,
     'purpose', purpose, 'currency', currency, 'amount_minor_units', amount, 'state', state,
-    'refunded_minor_units', refunded, 'create_time', create_time, 'capture_time', capture_time))
+    'refunded_minor_units', refunded, 'create_time', create_time, 'capture_time', capture_time,
+    'provider', provider,
+    'payment_token', CASE provider WHEN 'offline' THEN NULL ELSE nullif(token, '') END,
+    'attempts', (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+        'number', number, 'payment_token', nullif(tried.token, ''), 'submit_time', submit_time,
+        'outcome', outcome, 'reference', nullif(reference, ''))) ORDER BY number)
+        FROM payment_attempt AS tried WHERE payment_id = payment.id)))
 FROM payment WHERE <his>
 """
 _SUBSCRIPTIONS: Final = """
 SELECT id, jsonb_strip_nulls(jsonb_build_object(
     'name', 'subscriptions/' || id, 'seller', seller, 'package', package, 'plan', plan, 'bucket', bucket,
-    'payment_method', payment_method, 'create_time', create_time, 'start_time', start_time,
+    'payment_method', payment_method, 'payment_token', nullif(payment_token, ''),
+    'create_time', create_time, 'start_time', start_time,
     'ended_at', ended_at, 'end_reason', end_reason))
 FROM subscription WHERE buyer = :user
 """
@@ -59,6 +67,34 @@ KINDS: Final = (
 )
 """What he ordered and paid, and what he wrote as a member of a team."""
 
+# Nothing is charged by a means of payment any more once its order or subscription has ended. What began
+# after the wish and goes on keeps its own.
+_CHARGED: Final = """
+    SELECT payment.id FROM orders JOIN payment ON order_id = orders.id
+    WHERE orders.buyer = :user AND (payment.state IN ('CAPTURED', 'VOIDED')
+        AND orders.state IN ('COMPLETED', 'CANCELLED')
+        OR payment.state = 'DECLINED' AND orders.state = 'CANCELLED')
+    UNION ALL SELECT payment.id FROM subscription JOIN payment ON subscription_id = subscription.id
+    WHERE subscription.buyer = :user AND ended_at IS NOT NULL
+        AND payment.state IN ('CAPTURED', 'VOIDED', 'DECLINED')"""
+_MEANS: Final = (
+    """
+    UPDATE orders SET payment_token = '' WHERE buyer = :user AND payment_token <> ''
+        AND state IN ('DECLINED', 'WITHDRAWN', 'COMPLETED', 'CANCELLED')
+    """,
+    """
+    UPDATE subscription SET payment_token = ''
+    WHERE buyer = :user AND payment_token <> '' AND ended_at IS NOT NULL
+    """,
+    # Of what the seller received himself it says how.
+    "UPDATE payment SET token = '' WHERE token <> '' AND provider <> 'offline' AND id IN (<charged>)",
+    # The sandbox is a guest in this database: what is not a name of its own is the buyer's.
+    """
+    UPDATE sandbox_charge SET token = '' WHERE token <> '' AND token NOT LIKE 'sandbox\\_%'
+        AND key IN (SELECT key FROM payment_attempt WHERE payment_id IN (<charged>))
+    """,
+    "UPDATE payment_attempt SET token = '' WHERE token <> '' AND payment_id IN (<charged>)",
+)
 ERASURES: Final = (
     """
     UPDATE orders SET
@@ -76,8 +112,10 @@ ERASURES: Final = (
     """,
     "UPDATE order_note SET text = 'erased' WHERE author = :user",
     "UPDATE payment_refund SET text = '' WHERE requested_by = :user AND text <> ''",
+    *(statement.replace("<charged>", _CHARGED) for statement in _MEANS),
 )
-"""His words and addresses. Orders, payments, receipts and the ledger stay under his id."""
+"""His words, addresses and means of payment. Orders, payments, receipts and the ledger stay under his id.
+"""
 
 _HOLDS: Final = """
 SELECT reason, resource FROM (

@@ -10,6 +10,7 @@ from parley.messaging.v1.erasure_pb2 import ErasureRequested
 from parley.offers.v1 import offers_service_pb2 as pb
 from parley.offers.v1 import personal_data_pb2
 from parley.offers.v1.offer_settings_pb2 import OfferSettings
+from parley.type.v1 import commerce_pb2
 from tests.component.offers.scene import ACME, ACME_AGENT, ANA, ORDERS, Scene, create, money, terms
 
 WORDS = "canarywords"
@@ -49,8 +50,13 @@ async def test_somebody_gets_what_was_sent_to_him_and_is_erased_once_however_oft
     await scene.by(ANA).CounterOffer(counter)
     await scene.by(ANA).DeclineOffer(pb.DeclineOfferRequest(name=declined.name, reason=WORDS))
 
+    bought = await scene.offer(payment_method=commerce_pb2.PAYMENT_METHOD_ONLINE)
+    await scene.by(ANA).AcceptOffer(pb.AcceptOfferRequest(name=bought.name, revision=1, payment_token=WORDS))
+
     found = await records(scene)
-    assert {each["name"] for each in found["offers_received"]} == {countered.name, declined.name}
+    sent = {each["name"]: each for each in found["offers_received"]}
+    assert set(sent) == {countered.name, declined.name, bought.name}
+    assert sent[bought.name]["acceptance"]["payment_token"] == WORDS
     assert [each["note"] for each in found["counter_offers"]] == [WORDS]
     assert "of the team" not in str(found)
     (review,) = (await records(scene, ACME_AGENT.subject))["reviews_written"]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from typing import Any
 
-from chassis.testing.service import service
+from chassis.testing.service import Identity, service
 from parley.messaging.v1.erasure_pb2 import ErasureRequested
 from parley.orders.v1 import erasure_pb2, fulfilment_pb2, personal_data_pb2
 from parley.orders.v1 import fulfilment_methods_pb2 as work
 from parley.orders.v1 import orders_service_pb2 as pb
 from parley.orders.v1 import payment_methods_pb2 as payments
 from parley.orders.v1.order_pb2 import Order
+from parley.orders.v1.payment_pb2 import Payment
 from parley.orders.v1.refund_pb2 import Refund
 from parley.type.v1 import commerce_pb2
 from tests.component.orders import subscribers
-from tests.component.orders.market import ACME, ANA, MINUTES, ONLINE, REVIEWED, Market
+from tests.component.orders.market import ACME, ANA, MINUTES, ONLINE, REVIEWED, STRANGER, Market
 from tests.unit.orders.purchases import BUYER
 
 MESSAGING = service("messaging")
@@ -105,9 +107,84 @@ async def test_erasing_a_buyer_again_changes_nothing(market: Market) -> None:
     assert await _erase(market, 2) == first
 
 
-async def _records(market: Market) -> list[str]:
+CARD = "pm_canarycard"
+
+
+async def test_means_of_payment_go_once_nothing_is_charged_by_them_any_more(market: Market) -> None:
+    for name in [await bought(market, CARD), await bought(market, "sandbox_timeout_after_charge")]:
+        await cancel(market, name)
+    ended = await subscribers.subscribe(market, token=CARD)
+    await subscribers.cancel(market, ended.name)
+    await cancel(market, ended.name.replace("subscriptions/", "orders/"))
+    done, bobs = await bought(market, "sandbox_success"), await _declined(market, STRANGER)
+    await complete(market, done)
+    await market.service.advance(5 * MINUTES)
+    assert await holds(market) == {}
+    before = await _tokens(market)
+    assert before.count(CARD) == 9
+    assert {"orders", "payments", "subscriptions"} == {
+        each.kind for each in await _kept(market) if CARD in each.content
+    }
+
+    # What began since the wish, and what is still owed, goes on.
+    subscription = await subscribers.subscribe(market, token="sandbox_success", name="choir")
+    owed = await _declined(market)
+    await complete(market, owed)
+    await _erase(market, 1)
+    assert [each for each in await _records(market) if CARD in each] == []
+    assert CARD not in await _tokens(market)
+    assert await _tokens(market, "users/bob") == ["sandbox_decline_soft"] * 3
+    assert sorted(await _tokens(market)) == ["sandbox_decline_soft"] * 2 + ["sandbox_success"] * 4
+    assert (await market.payment(bobs, STRANGER)).attempts
+    retry = pb.RetryPaymentRequest(name=(await market.payment(owed)).name)
+    await market.stub().RetryPayment(retry)
+    await market.service.settle()
+    assert [each.decline_code for each in (await market.payment(owed)).attempts] == ["insufficient_funds"] * 2
+    await subscribers.until(market, subscription.period_end_time.ToDatetime(UTC))
+    renewed = await subscribers.payments(market, subscription.name)
+    assert [each.state for each in renewed] == [Payment.STATE_CAPTURED] * 2
+
+    # Money still goes back without them.
+    request = payments.RefundPaymentRequest(
+        name=(await market.payment(done)).name, reason=Refund.REASON_NOT_AS_AGREED
+    )
+    await market.stub(ACME).RefundPayment(request)
+    await market.service.settle()
+    (refund,) = (await market.payment(done)).refunds
+    assert refund.state == Refund.STATE_SUCCEEDED
+
+
+async def _declined(market: Market, who: Identity = ANA) -> str:
+    """An order whose payment can be tried again."""
+    placed = await market.place(who, payment_method=ONLINE, payment_token="sandbox_decline_soft")
+    await market.service.settle()
+    return placed.name
+
+
+async def _tokens(market: Market, who: str = BUYER) -> list[str]:
+    """Every means of payment that is kept of somebody, in whatever table; of the sandbox, none of its own."""
+    found = await market.rows(
+        """
+        WITH his AS (SELECT id, token FROM payment WHERE buyer = $1),
+            tried AS (SELECT key, a.token FROM payment_attempt AS a JOIN his ON his.id = payment_id)
+        SELECT payment_token AS token FROM orders WHERE buyer = $1
+        UNION ALL SELECT payment_token FROM subscription WHERE buyer = $1
+        UNION ALL SELECT token FROM his UNION ALL SELECT token FROM tried
+        UNION ALL SELECT charge.token FROM sandbox_charge AS charge JOIN tried USING (key)
+            WHERE charge.token NOT LIKE 'sandbox%'
+        """,
+        who,
+    )
+    return [row["token"] for row in found if row["token"]]
+
+
+async def _kept(market: Market) -> list[Any]:
     request = personal_data_pb2.ListOrdersRecordsRequest(parent=BUYER)
-    return [each.content for each in (await market.stub(MESSAGING).ListOrdersRecords(request)).records]
+    return list((await market.stub(MESSAGING).ListOrdersRecords(request)).records)
+
+
+async def _records(market: Market) -> list[str]:
+    return [each.content for each in await _kept(market)]
 
 
 async def _erase(market: Market, number: int) -> list[Any]:
