@@ -12,6 +12,8 @@ from stack.failure import StackError
 
 VARIABLE: Final = "PARLEY_STACK_HANG_SECONDS"
 DEFAULT_SECONDS: Final = 60.0
+START_SECONDS: Final = 60.0
+"""How long a process may take to its first answer: starting is slow where everything starts together."""
 QUESTIONS: Final = 6
 """How many in a row have to stay without an answer. One that is late may be the fault of whoever asks: of a
 machine that slept, or of a supervisor that got no turn.
@@ -23,9 +25,12 @@ Answers = Callable[[float], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a process may be silent until it counts as hung, in seconds; 0: for ever."""
+    """How long a process may be silent until it counts as hung, in seconds; 0: for ever. Until it was ready
+    for the first time, it has `start_seconds`.
+    """
 
     seconds: float = DEFAULT_SECONDS
+    start_seconds: float = START_SECONDS
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Patience:
@@ -37,20 +42,16 @@ class Patience:
             seconds = math.nan
         if not 0 <= seconds < math.inf:
             raise StackError(f"{VARIABLE} is {text!r}, which is no number of seconds.", "0 waits for ever.")
-        return cls(seconds)
-
-    @property
-    def question_seconds(self) -> float:
-        """How long one answer is waited for."""
-        return self.seconds / QUESTIONS
+        return cls(seconds, max(seconds, START_SECONDS) if seconds else 0.0)
 
 
-async def silence(answers: Answers, patience: Patience) -> None:
-    """Return when QUESTIONS questions in a row had no answer, which takes `patience` at least."""
+async def silence(answers: Answers, seconds: float) -> None:
+    """Return when QUESTIONS questions in a row had no answer, which takes `seconds` at least."""
     loop = asyncio.get_running_loop()
+    question_seconds = seconds / QUESTIONS
     unanswered = 0
     while unanswered < QUESTIONS:
-        next_at = loop.time() + patience.question_seconds
-        unanswered = 0 if await answers(patience.question_seconds) else unanswered + 1
+        next_at = loop.time() + question_seconds
+        unanswered = 0 if await answers(question_seconds) else unanswered + 1
         # Also a connection that is refused at once counts for the whole of its time.
         await asyncio.sleep(max(0.0, next_at - loop.time()))

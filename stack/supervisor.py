@@ -35,7 +35,7 @@ class Program:
 
     `stage` orders the stop: the highest goes first, equal ones together. After `stop_signal` a program has
     `stop_grace_seconds`, then it is killed. `prepare` runs before each start. One that has `answers` is
-    killed and started again when it hangs.
+    killed and started again when it hangs, be it while it starts.
     """
 
     name: str
@@ -234,23 +234,31 @@ class Supervisor:
     async def _probe(self, supervised: Supervised) -> None:
         pid = supervised.pid
         assert pid is not None
-        while not await supervised.program.probe(pid):  # noqa: ASYNC110 (nothing tells when)
-            await asyncio.sleep(READY_POLL_SECONDS)
+        starting = asyncio.create_task(
+            self._kill_when_hung(supervised, pid, Phase.STARTING, self._patience.start_seconds)
+        )
+        try:
+            while not await supervised.program.probe(pid):  # noqa: ASYNC110 (nothing tells when)
+                await asyncio.sleep(READY_POLL_SECONDS)
+        finally:
+            starting.cancel()
         if supervised.life.phase is Phase.STARTING:
             again = supervised.life.restarts > 0
             self._move(supervised, Event.PROBED_READY)
             if again:
                 self._console.say(supervised.program.name, f"ready again (process {pid})")
-        await self._kill_when_hung(supervised, pid)
+        await self._kill_when_hung(supervised, pid, Phase.READY, self._patience.seconds)
 
-    async def _kill_when_hung(self, supervised: Supervised, pid: int) -> None:
+    async def _kill_when_hung(self, supervised: Supervised, pid: int, phase: Phase, seconds: float) -> None:
+        """One that answers and is not ready waits for others: killing it would help nobody."""
         answers = supervised.program.answers
-        if answers is None or not self._patience.seconds:
+        if answers is None or not seconds:
             return
-        await silence(answers, self._patience)
+        await silence(answers, seconds)
         # While it stops, its grace is the limit.
-        if supervised.life.phase is Phase.READY and supervised.pid == pid:
-            supervised.killed_because = f"gave no answer for {self._patience.seconds:g} s and was killed"
+        if supervised.life.phase is phase and supervised.pid == pid:
+            when = " after its start" if phase is Phase.STARTING else ""
+            supervised.killed_because = f"gave no answer for {seconds:g} s{when} and was killed"
             signal_group(pid, signal.SIGKILL)
 
     async def _until_ready(self, supervised: Supervised) -> None:

@@ -84,10 +84,11 @@ class Start:
         self._ready = False
         self._started = time.monotonic()
         self._asked_to_stop = 0.0
+        self._patience = Patience.of(environ)
         self._supervisor = Supervisor(
             folder.logs,
             self._console,
-            patience=Patience.of(environ),
+            patience=self._patience,
             verbose=options.verbose,
             on_change=self._publish,
         )
@@ -146,7 +147,9 @@ class Start:
         for program in programs:
             self._supervisor.start(program)
         names = [program.name for program in programs]
-        await self._supervisor.wait_ready(*names, timeout_seconds=READY_TIMEOUT_SECONDS)
+        # Whoever hangs at first is killed, and has his time again.
+        timeout_seconds = self._patience.start_seconds + READY_TIMEOUT_SECONDS
+        await self._supervisor.wait_ready(*names, timeout_seconds=timeout_seconds)
         self._ready = True
         self._publish()
         self._console.say(_NAME, f"ready after {time.monotonic() - self._started:.1f} s")

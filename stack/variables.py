@@ -63,8 +63,8 @@ VARIABLES: Final = (
         liveness.VARIABLE,
         "a number of seconds",
         f"{liveness.DEFAULT_SECONDS:g}",
-        "After how long without an answer a service or the gateway is killed and started again; 0: never, "
-        "for whoever stops in a debugger.",
+        "After how long without an answer a service or the gateway is killed and started again, at first a "
+        "minute at least; 0: never, for whoever stops in a debugger.",
     ),
     Variable(
         accounts.USER_VARIABLE,

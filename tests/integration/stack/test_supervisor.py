@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped, unused-ignore]
@@ -17,6 +18,7 @@ import pytest_asyncio
 from stack.failure import StackError
 from stack.leash import Command
 from stack.lifecycle import RestartPolicy
+from stack.liveness import Patience
 from stack.logs import Console
 from stack.supervisor import Program, Supervisor
 
@@ -30,6 +32,14 @@ if not os.path.exists({flag!r}):
     open({flag!r}, "w").close()
     sys.exit("the first time it fails")
 signal.pause()
+"""
+HANG_ONCE = """
+import os, signal
+if os.path.exists({flag!r} + ".tried"):
+    open({flag!r}, "w").close()
+open({flag!r} + ".tried", "w").close()
+while True:
+    signal.pause()
 """
 STUBBORN = """
 import signal
@@ -65,7 +75,8 @@ class Room:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.stream = io.StringIO()
-        self.supervisor = Supervisor(folder, Console(self.stream, color=False), policy=POLICY)
+        console = Console(self.stream, color=False)
+        self.supervisor = Supervisor(folder, console, policy=POLICY, patience=Patience(start_seconds=0.6))
 
     def program(
         self, name: str, code: str, *, stage: int = 0, grace: float = 10.0, waits: bool = False
@@ -132,6 +143,23 @@ async def test_what_never_works_is_given_up_with_its_last_words(room: Room) -> N
         await room.supervisor.wait_ready("never", timeout_seconds=PATIENCE_SECONDS)
     assert room.said().count("no such table") == 3
     assert "given up after 3 attempts" in room.said()
+
+
+async def test_what_hangs_before_it_was_ready_is_started_again(room: Room) -> None:
+    async def silent_until_ready(_: float) -> bool:
+        return room.flag("hung").exists()
+
+    async def speaks(_: float) -> bool:
+        return True
+
+    room.supervisor.start(replace(room.program("waiting", STAY, waits=True), answers=speaks))
+    room.supervisor.start(replace(room.program("hung", HANG_ONCE, waits=True), answers=silent_until_ready))
+    await room.supervisor.wait_ready("hung", timeout_seconds=PATIENCE_SECONDS)
+    assert "hung      | gave no answer for 0.6 s after its start and was killed; restarts in" in room.said()
+    found = room.supervisor.describe()
+    assert found["hung"]["restarts"] == 1
+    # Who answers and is not ready waits for others.
+    assert (found["waiting"]["phase"], found["waiting"]["restarts"]) == ("starting", 0)
 
 
 async def test_a_program_that_does_not_exist_is_given_up(room: Room) -> None:
