@@ -25,6 +25,10 @@ with the same request returns the first answer again; with another request it is
 **Concurrency.** A resource carries its `etag`, also as `ETag` header. Send it back as `If-Match`, \
 or as `etag`, and the call is refused with 409 if the resource has changed since.
 
+**Updates.** `PATCH` changes what `updateMask` names. Without one it changes the fields that the body \
+gives, also where it gives `false`, `0`, `""` or `[]`; what only the server sets is passed over, so that \
+what was read can be edited and sent back. `*` replaces everything.
+
 **Lists.** `pageSize` up to 1000, 50 by default. Send `nextPageToken` back as `pageToken`, with all \
 other parameters unchanged, until it is empty.
 

@@ -12,6 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from gateway.transcode.bad_value import BadValue
 from gateway.transcode.fields import field_named, message_of
+from gateway.transcode.given_fields import GivenFields
 from gateway.transcode.read_json import Fill, JsonReader
 from gateway.transcode.template import EncodingError, Template, Variable, decode
 from gateway.transcode.text_field import PutTexts, resolve, takes_text, text_putter
@@ -48,6 +49,7 @@ class RequestReader:
         self._puts = [(variable, put, _dotted(fields)) for variable, fields, put in self._variables]
         self.idempotency = self._header_field(IDEMPOTENCY_FIELD)
         self.etag = self._etag_field()
+        self._given = GivenFields.of(descriptor, self.body_field, etag=ETAG_FIELD)
 
     @property
     def takes_body(self) -> bool:
@@ -79,6 +81,8 @@ class RequestReader:
             self._read_query(message, query)
         for variable, put, path in self._puts:
             self._read_variable(message, raw_segments, variable=variable, put=put, path=path)
+        if self._given is not None and type(body) is dict:
+            self._given.name(message, body)
         return message
 
     def query_fields(self) -> list[tuple[str, FieldDescriptor]]:

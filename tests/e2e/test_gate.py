@@ -106,6 +106,10 @@ async def test_settings_are_one_versioned_resource(shop: Shop, api: Api, ana: Pa
     await refusal(shop.owner.patch(f"{shop.name}/orderSettings", stale), "ETAG_MISMATCH", 409)
     await refusal(agent.patch(f"{shop.name}/orderSettings", {"enabled": False}), "PERMISSION_DENIED", 403)
     await refusal(ana.get(f"{shop.name}/orderSettings"), "NOT_FOUND", 404)
+    # What was read is sent back as a whole, with one change: false counts like any other value.
+    whole = (await agent.get(f"{shop.name}/orderSettings"))["orderSettings"]
+    off = await shop.owner.patch(f"{shop.name}/orderSettings", {**whole, "enabled": False})
+    assert (off["orderSettings"]["enabled"], off["orderSettings"]["settingsVersion"]) == (False, "2")
 
 
 @pytest.mark.covers("G15")

@@ -79,6 +79,20 @@ def test_a_body_for_one_field_leaves_the_others_to_the_query() -> None:
     assert request.request_id == "r"
 
 
+def test_an_update_that_names_nothing_means_the_fields_of_its_body() -> None:
+    def named(body: Any, query: str = "") -> list[str]:
+        return list(read("UpdateThing", "/v1/racks/a/things/b", query, body).update_mask.paths)
+
+    assert named({"title": "", "count": 0, "labels": []}) == ["count", "labels", "title"]
+    assert named({"title": "x"}, "updateMask=labels") == ["labels"]
+    assert named({"title": "x"}, "updateMask=*") == ["*"]
+    assert named({"title": "x"}, "updateMask=") == ["title"]
+    # What was read is sent back as a whole.
+    read_before = {"name": "racks/a/things/b", "etag": "v1", "createTime": "2026-01-01T00:00:00Z"}
+    assert named({**read_before, "count": 0, "kind": None}) == ["count"]
+    assert named(read_before) == named({}) == named(None) == []
+
+
 @pytest.mark.parametrize("query", ["thing.title=x", "thing=x", "title=x", "thing.name=x"])
 def test_fields_of_the_body_are_no_query_parameters(query: str) -> None:
     assert refusal("UpdateThing", "/v1/racks/a/things/b", query, {})[1] == (

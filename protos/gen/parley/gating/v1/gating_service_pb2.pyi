@@ -90,7 +90,7 @@ class UpdateOrderSettingsRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change. Empty: all populated ones. `*`: all, so that absent ones return to their defaults."""
+        """Which fields to change. Empty: all populated ones (HTTP: all that the body gives). `*`: all, so that absent ones return to their defaults."""
 
     def __init__(
         self,

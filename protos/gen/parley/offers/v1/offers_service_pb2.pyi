@@ -289,7 +289,7 @@ class UpdateListingRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change: `title`, `description`, `intake`, `published`, `packages`. Empty: all populated ones."""
+        """Which fields to change: `title`, `description`, `intake`, `published`, `packages`. Empty: all populated ones (HTTP: all that the body gives)."""
 
     def __init__(
         self,
@@ -1561,7 +1561,7 @@ class UpdateOfferTemplateRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change: `title`, `terms`, `note`, `valid_days`. Empty: all populated ones."""
+        """Which fields to change: `title`, `terms`, `note`, `valid_days`. Empty: all populated ones (HTTP: all that the body gives)."""
 
     def __init__(
         self,
@@ -1712,7 +1712,7 @@ class UpdateOfferSettingsRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change: `time_zone`, `counter_rules`, `approval_limits`. Empty: all populated ones."""
+        """Which fields to change: `time_zone`, `counter_rules`, `approval_limits`. Empty: all populated ones (HTTP: all that the body gives)."""
 
     def __init__(
         self,
