@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Final
@@ -64,6 +65,15 @@ class Examination:
             raise refusals.attachment_infected(harm)
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A file that may be kept, by the call that brought it."""
+
+    call: Call
+    attachment: Attachment
+    file: BinaryIO
+
+
 class AttachmentCommands:
     """What is done with attachments."""
 
@@ -88,6 +98,14 @@ class AttachmentCommands:
 
     async def upload_attachment(self, call: Call, command: UploadAttachment) -> Attachment:
         """Takes a file, examines it, keeps it. Refusals: NOT_FOUND, ATTACHMENT_..., TOO_MANY_ATTACHMENTS."""
+        async with self.examined(call, command) as found:
+            return await self.keep(found)
+
+    @asynccontextmanager
+    async def examined(self, call: Call, command: UploadAttachment) -> AsyncIterator[Examined]:
+        """Takes a file and examines it; inside of the context it can be kept. Refusals: NOT_FOUND,
+        ATTACHMENT_...; Replay where it was kept before.
+        """
         _, seat = await self._database.read_for(
             call, lambda tx: visible(self._store, tx, call, command.conversation)
         )
@@ -112,12 +130,13 @@ class AttachmentCommands:
                 key=self._files.new_key(),
                 create_time=self._clock.now(),
             )
-            return await self._keep(call, made, file)
+            yield Examined(call, made, file)
 
-    async def _keep(self, call: Call, made: Attachment, file: BinaryIO) -> Attachment:
-        """The row comes before the file, so that no file is ever without one: whatever is broken off, the
-        timer finds it.
+    async def keep(self, found: Examined) -> Attachment:
+        """Keeps it. The row comes before the file, so that no file is ever without one: whatever is broken
+        off, the timer finds it. Refusal TOO_MANY_ATTACHMENTS.
         """
+        call, made, file = found.call, found.attachment, found.file
 
         async def begin(tx: Transaction) -> None:
             # Uploads to one conversation are counted one after another.

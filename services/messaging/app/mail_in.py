@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -19,7 +20,7 @@ from chassis.kernel.ids import Ids
 from chassis.kernel.page import Page, PageRequest
 from chassis.kernel.refusal import Kind, Refusal
 from chassis.telemetry import logger
-from services.messaging.app.attachments import AttachmentCommands, UploadAttachment
+from services.messaging.app.attachments import AttachmentCommands, Examined, UploadAttachment
 from services.messaging.app.bounces import Bounces
 from services.messaging.app.mail_in_ports import Calls, MailReader, ReceivedMails, ReplyAddresses
 from services.messaging.app.messages import MessageCommands, SendMessage
@@ -254,26 +255,46 @@ class MailIntake:
             now=self._clock.now(),
         )
         for document in letter.documents:
-            attachments.check_whole(document.filename, document.data)
+            try:
+                attachments.check_whole(document.filename, document.data)
+            except Refusal as refusal:
+                raise refusals.of_document(document.filename, refusal) from None
 
     async def _uploaded(
         self, caller: Caller, conversation: Conversation, letter: Letter, made: ReceivedMail
     ) -> tuple[str, ...]:
-        """The attachments of a mail: however often it comes, its documents wait for their message once."""
+        """The attachments of a mail: however often it comes, its documents wait for their message once, and
+        none of them where another one is refused.
+        """
         span = int(self._clock.now().timestamp() // UPLOADED_ONCE.total_seconds())
-        names = []
-        for place, document in enumerate(letter.documents):
-            key = f"mail {made.address}.{made.key}.{made.digest}.{span}.{place}"
-            upload = UploadAttachment(
-                conversation.name, attachments.Kind.OTHER, document.filename, key, _pieces(document.data)
+        async with AsyncExitStack() as files:
+            found = []
+            for place, document in enumerate(letter.documents):
+                key = f"mail {made.address}.{made.key}.{made.digest}.{span}.{place}"
+                upload = UploadAttachment(
+                    conversation.name, attachments.Kind.OTHER, document.filename, key, _pieces(document.data)
+                )
+                found.append(await self._examined(caller, upload, files))
+            return tuple([one if isinstance(one, str) else await self._kept(one) for one in found])
+
+    async def _examined(
+        self, caller: Caller, upload: UploadAttachment, files: AsyncExitStack
+    ) -> Examined | str:
+        """One of them, open as long as `files`; its name where it waits since the mail came before."""
+        try:
+            return await files.enter_async_context(
+                self._files.examined(self._calls.uploading(caller), upload)
             )
-            try:
-                kept = await self._files.upload_attachment(self._calls.uploading(caller), upload)
-            except Replay as replay:
-                names.append(self._calls.attachment_of(replay.body))
-            else:
-                names.append(kept.name)
-        return tuple(names)
+        except Replay as replay:
+            return self._calls.attachment_of(replay.body)
+        except Refusal as refusal:
+            raise refusals.of_document(upload.filename, refusal) from None
+
+    async def _kept(self, found: Examined) -> str:
+        try:
+            return (await self._files.keep(found)).name
+        except Replay as replay:
+            return self._calls.attachment_of(replay.body)
 
     async def _both(self, tx: Transaction, address: ReplyAddress) -> tuple[Conversation, Profile]:
         conversation = await self._stores.conversations.load(tx, address.conversation)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 from chassis.kernel.refusal import Kind, Refusal, invalid, precondition
 from services.messaging.domain.refusals import Reason
+
+FILENAME_SHOWN: Final = 80
+"""Characters of a document's name in a refusal: the reason behind it has to fit into one line."""
 
 
 def sender_unverified() -> Refusal:
@@ -24,6 +30,19 @@ def unknown_address() -> Refusal:
 def mail_unreadable(problem: str) -> Refusal:
     """The mail is not written as mails are; `problem` completes a sentence about it."""
     return invalid("data", problem, reason=Reason.MAIL_UNREADABLE, problem=problem)
+
+
+def of_document(filename: str, refusal: Refusal) -> Refusal:
+    """The refusal of a document, with its name where the field was: a mail may bring several."""
+    named = tuple(replace(each, field=filename[:FILENAME_SHOWN]) for each in refusal.violations)
+    return Refusal(
+        refusal.kind,
+        refusal.reason,
+        refusal.message,
+        metadata=refusal.metadata,
+        violations=named,
+        retry_after_seconds=refusal.retry_after_seconds,
+    )
 
 
 def mail_too_long(limit: int) -> Refusal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from email.message import EmailMessage
 from functools import partial
@@ -331,7 +331,8 @@ async def test_documents_of_refused_mails_do_not_pile_up(office: PostOffice) -> 
     # What would be refused anyway is not kept before.
     bad = mail(3, file(b"owls", "owl.doc"))
     for _ in range(2):
-        assert (await office.post(otto, to, bad)).text.split()[1] == "ATTACHMENT_NOT_PDF:"
+        assert (await office.post(otto, to, bad)).text.split()[1:3] == ["ATTACHMENT_NOT_PDF:", "owl.doc"]
+    await _one_of_several_is_bad(office, otto, to, mail)
     await office.of(OTTO).CloseConversation(conversation_methods_pb2.CloseConversationRequest(name=name))
     for _ in range(2):
         assert (await office.post(otto, to, mail(4))).text.split()[1] == "CONVERSATION_CLOSED:"
@@ -347,6 +348,19 @@ async def test_documents_of_refused_mails_do_not_pile_up(office: PostOffice) -> 
     assert (await office.post(otto, to, mail(4))).code == 250
     assert [each.message for each in await office.received(OTTO)] == [posted]
     assert (await office.messages(ANA, name))[-1].name == posted
+
+
+async def _one_of_several_is_bad(office: PostOffice, otto: str, to: str, mail: Callable[..., bytes]) -> None:
+    """What is fine is not kept beside what only its examination refuses: he sends all of it again."""
+    script = pdf(b"<</S/JavaScript/JS(x)>>", catalog=b"/OpenAction 5 0 R")
+    for _ in range(2):
+        said = await office.post(otto, to, mail(5, file(script, "script.pdf")))
+        assert said.text.split()[1:4] == ["ATTACHMENT_ACTIVE_CONTENT:", "script.pdf", "contains"]
+        assert await office.rows(UNSENT) == []
+    assert (await office.post(otto, to, mail(5, file(pdf(), "second.pdf")))).code == 250
+    posted = (await office.received(OTTO))[0].message
+    sent = (await office.messages(ANA, posted.partition("/messages/")[0]))[-1]
+    assert (sent.name, [each.filename for each in sent.attachments]) == (posted, ["owl.pdf", "second.pdf"])
 
 
 async def _mails_come_back(office: PostOffice, name: str) -> None:

@@ -30,7 +30,8 @@ class ReceivedMail(_message.Message):
     Only mails whose envelope sender and From header are the verified address of his profile are taken (else
     SENDER_UNVERIFIED). A mail changes no state: it neither accepts nor declines nor reopens, does not begin the
     processing of an order, and is no answer for the figures. Mails of machines are never posted and never answered. What
-    is refused is refused to the server that brings it, with the reason. A record is kept for 90 days.
+    is refused is refused to the server that brings it, with the reason; one bad document refuses the whole mail, and the
+    reason names it. A record is kept for 90 days.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
