@@ -12,7 +12,6 @@ that go through the public API count; unit tests may name rows too, as a help fo
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import re
@@ -22,6 +21,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from docs.generated_page import options_of, rewritten_or_compared  # noqa: E402
+
 PAGE = ROOT / "docs" / "capabilities.md"
 TESTS = ROOT / "tests"
 PUBLIC = ("tests/component/", "tests/e2e/", "tests/faults/")
@@ -44,13 +47,7 @@ class Mistake(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command of the module's docstring and returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="docs/capabilities.py"
-    )
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--write", action="store_true", help="rewrite docs/capabilities.md")
-    choice.add_argument("--check", action="store_true", help="compare docs/capabilities.md with the tests")
-    options = parser.parse_args(arguments)
+    options = options_of(PAGE, __doc__, arguments, required=False)
     page = PAGE.read_text(encoding="utf-8")
     try:
         marks = marked(TESTS)
@@ -61,16 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if not options.write and not options.check:
         return report(rows(page), passed(marks))
-    if options.write:
-        PAGE.write_text(fresh, encoding="utf-8")
-        return 0
-    if fresh != page:
-        pairs = zip(page.splitlines(), fresh.splitlines(), strict=True)
-        stale = [row["id"] for old, new in pairs if old != new and (row := ROW.match(new))]
-        print(f"capabilities: {', '.join(stale)} are stale; `make docs` rewrites them", file=sys.stderr)
-        return 1
-    print("capabilities: docs/capabilities.md is what the tests say")
-    return 0
+    return rewritten_or_compared(PAGE, fresh, write=options.write, source="the tests say")
 
 
 def rows(page: str) -> dict[str, str]:

@@ -10,9 +10,7 @@ event comes from the `on(Message, ...)` calls in `services/*/entrypoints`, read 
 
 from __future__ import annotations
 
-import argparse
 import ast
-import difflib
 import subprocess
 import sys
 import tempfile
@@ -22,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "protos" / "gen"))
+sys.path[:0] = [str(ROOT), str(ROOT / "protos" / "gen")]
 
 from google.protobuf import descriptor_pb2  # noqa: E402
 
+from docs.generated_page import options_of, rewritten_or_compared  # noqa: E402
 from parley.type.v1 import event_pb2  # noqa: E402
 
 PAGE = ROOT / "docs" / "events.md"
@@ -81,27 +80,9 @@ class Document:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command of the module's docstring and returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="docs/events.py"
-    )
-    choice = parser.add_mutually_exclusive_group(required=True)
-    choice.add_argument("--write", action="store_true", help="rewrite docs/events.md")
-    choice.add_argument("--check", action="store_true", help="compare docs/events.md")
-    options = parser.parse_args(arguments)
+    options = options_of(PAGE, __doc__, arguments)
     fresh = render(documents(), readers(SERVICES))
-    if options.write:
-        PAGE.write_text(fresh, encoding="utf-8")
-        return 0
-    kept = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    if fresh != kept:
-        changes = difflib.unified_diff(
-            kept.splitlines(), fresh.splitlines(), "kept", "fresh", n=0, lineterm=""
-        )
-        print("\n".join(changes))
-        print("events: docs/events.md is stale; `make docs` rewrites it", file=sys.stderr)
-        return 1
-    print("events: docs/events.md is what the protos and services say")
-    return 0
+    return rewritten_or_compared(PAGE, fresh, write=options.write, source="the protos and services say")
 
 
 # ------------------------------------------------------------------------------------------------- page

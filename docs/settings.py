@@ -10,9 +10,7 @@ What a setting means, its bounds and its default stand beside it: `chassis/confi
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import difflib
 import sys
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "protos" / "gen")]
 
 from chassis.config import Secret, ServiceConfig, rules_of, unwrap, variables  # noqa: E402
 from chassis.setting_values import default_shape  # noqa: E402
+from docs.generated_page import options_of, rewritten_or_compared  # noqa: E402
 from gateway.config import GatewayConfig  # noqa: E402
 from services.gating.config import GatingConfig  # noqa: E402
 from services.messaging.config import MessagingConfig  # noqa: E402
@@ -78,27 +77,8 @@ their addresses and targets; and where it serves databases, broker, keys and mai
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command of the module's docstring and returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="docs/settings.py"
-    )
-    choice = parser.add_mutually_exclusive_group(required=True)
-    choice.add_argument("--write", action="store_true", help="rewrite docs/settings.md")
-    choice.add_argument("--check", action="store_true", help="compare docs/settings.md")
-    options = parser.parse_args(arguments)
-    fresh = render()
-    if options.write:
-        PAGE.write_text(fresh, encoding="utf-8")
-        return 0
-    kept = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    if fresh != kept:
-        changes = difflib.unified_diff(
-            kept.splitlines(), fresh.splitlines(), "kept", "fresh", n=0, lineterm=""
-        )
-        print("\n".join(changes))
-        print("settings: docs/settings.md is stale; `make docs` rewrites it", file=sys.stderr)
-        return 1
-    print("settings: docs/settings.md is what the code says")
-    return 0
+    options = options_of(PAGE, __doc__, arguments)
+    return rewritten_or_compared(PAGE, render(), write=options.write, source="the code says")
 
 
 def render() -> str:
