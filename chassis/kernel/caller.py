@@ -50,11 +50,6 @@ class Caller:
     via: str = ""
 
     @property
-    def is_anonymous(self) -> bool:
-        """Whether no token came with the call."""
-        return not self.user
-
-    @property
     def roles(self) -> frozenset[Role]:
         """Every role that the caller has anywhere."""
         found = set(self.teams.values())

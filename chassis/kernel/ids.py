@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from functools import lru_cache
 from random import Random, SystemRandom
 from threading import Lock
@@ -83,13 +82,6 @@ def spelled(digits: str) -> str:
 def is_id(text: str) -> bool:
     """Whether `text` is a UUID in the one spelling that Parley uses (lower case, with hyphens)."""
     return _UUID.fullmatch(text) is not None
-
-
-def uuid_from_text(text: str, *, field: str = "name") -> uuid.UUID:
-    """The UUID that `text` spells; Refusal INVALID for any other text."""
-    if not is_id(text):
-        raise invalid(field, f"{text[:64]!r} is not a lower-case UUID")
-    return uuid.UUID(text)
 
 
 @lru_cache(maxsize=256)
