@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -39,15 +41,24 @@ async def write(page: Page, text: str) -> None:
     await page.click("Send")
 
 
+@asynccontextmanager
+async def under_way(
+    page: Page, stack: Target, party: Party, conversation: str, text: str
+) -> AsyncIterator[None]:
+    """While the block runs, what somebody wrote in a conversation is on its way, and does not arrive."""
+    await sign_in(page, stack, party, f"/{conversation}")
+    await page.until("document.querySelector('.bubble')")
+    async with page.held("*/messages") as caught:
+        await write(page, text)
+        await asyncio.wait_for(caught.wait(), SECONDS)
+        yield
+
+
 async def test_what_is_written_while_a_message_is_under_way_follows_it(
     phone: Page, stack: Target, shop: Shop, ana: Party
 ) -> None:
     name = await inquiry(ana, shop, "Hello.")
-    await sign_in(phone, stack, ana, f"/{name}")
-    await phone.until("document.querySelector('.bubble')")
-    async with phone.held("*/messages") as caught:
-        await write(phone, "First")
-        await asyncio.wait_for(caught.wait(), SECONDS)
+    async with under_way(phone, stack, ana, name, "First"):
         for text in ("Second", "Third"):
             await write(phone, text)
         assert await phone.run(WAITING) == ["First", "Second", "Third"]
@@ -63,11 +74,7 @@ async def test_what_somebody_wrote_is_not_left_to_whoever_comes_after_him(
     phone: Page, stack: Target, shop: Shop, ana: Party
 ) -> None:
     name = await inquiry(ana, shop, "Hello.")
-    await sign_in(phone, stack, ana, f"/{name}")
-    await phone.until("document.querySelector('.bubble')")
-    async with phone.held("*/messages") as caught:
-        await write(phone, "Mine alone")
-        await asyncio.wait_for(caught.wait(), SECONDS)
+    async with under_way(phone, stack, ana, name, "Mine alone"):
         # The seller works in the same tab from here on, in the same conversation.
         await phone.run(f"location.hash = 'token={shop.owner.token}'")
         await phone.until("document.querySelector('.switch')?.checkVisibility()")
