@@ -20,6 +20,7 @@ from services.orders.domain.attempt import Charge
 from services.orders.domain.order import Order, PaymentState
 from services.orders.domain.payment import State
 from tests.component.orders.crashing import ACTION_TOKENS, BUYER, STEPS, World
+from tests.component.orders.lossy import WAYS, end_wait
 from tests.component.orders.market import ACME, ANA, ONLINE, RIVAL, STRANGER, Market
 from tests.component.orders.subscribers import bucket, cancel, payments, subscribe
 from tests.unit.orders.purchases import NOW
@@ -177,7 +178,7 @@ async def test_a_subscription_that_ends_asks_nothing_of_the_buyer_any_more(marke
 
 @pytest.mark.covers("B35")
 @pytest.mark.parametrize("token", ACTION_TOKENS)
-@pytest.mark.parametrize("way", ["resumed", "given up", "expired", "cancelled"])
+@pytest.mark.parametrize("way", WAYS)
 async def test_one_crash_at_every_step_of_an_action(world: World, way: str, token: str) -> None:
     crashes = 0
     for step in STEPS:
@@ -187,13 +188,7 @@ async def test_one_crash_at_every_step_of_an_action(world: World, way: str, toke
         payment = await world.payment(order.name)
         assert payment is not None
         assert payment.state is State.REQUIRES_ACTION
-        match way:
-            case "expired":
-                world.clock.advance(ACTION_LIFETIME)
-            case "cancelled":
-                await world.cancel(order)
-            case _:
-                await world.resume(payment, give_up=way == "given up")
+        await end_wait(world, order, payment, way)
         world.crasher.step = step
         await world.run()
         crashes += not world.crasher.step
