@@ -10,9 +10,8 @@ import grpc
 import httpx
 import pytest
 from google.api.httpbody_pb2 import HttpBody
-from google.protobuf.any_pb2 import Any as AnyMessage
 
-from parley.type.v1.download_pb2 import Download
+from chassis.wire import file_piece
 from tests.integration.gateway.conftest import Opener, Stage
 from tests.integration.gateway.test_events import Feed
 
@@ -21,12 +20,7 @@ SECONDS = 5.0
 
 
 def body(data: bytes, content_type: str = "text/csv", filename: str = "") -> HttpBody:
-    made = HttpBody(content_type=content_type, data=data)
-    if filename:
-        packed = AnyMessage()
-        packed.Pack(Download(filename=filename))
-        made.extensions.append(packed)
-    return made
+    return file_piece(content_type, data, filename=filename)
 
 
 def pieces(*parts: Any) -> Any:
