@@ -17,6 +17,7 @@ from chassis.testing import ANONYMOUS, Identity, observer, operator, refused
 from parley.messaging.v1 import conversation_methods_pb2 as methods
 from parley.messaging.v1 import messaging_service_pb2 as pb
 from parley.messaging.v1 import timeline_pb2
+from tests.component.messaging.blocked import until_blocked
 from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, RIVAL, Scene, rows
 
 MINUTE = timedelta(minutes=1)
@@ -170,11 +171,7 @@ async def test_a_message_waits_for_whoever_changes_the_conversation(scene: Scene
     async def hold(tx: Transaction) -> None:
         await tx.execute(text("UPDATE conversation SET title = 'Held', version = version + 1"))
         sending.extend(asyncio.ensure_future(scene.of(ANA).SendMessage(request)) for _ in range(2))
-        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        async with asyncio.timeout(30):
-            while await database.read(lambda other: other.scalar(waiting)) < len(sending):
-                pass
-        assert not any(each.done() for each in sending)
+        await until_blocked(scene.service, *sending)
 
     await database.transact(hold)
     first, again = await asyncio.gather(*sending)

@@ -20,6 +20,7 @@ from services.messaging.__main__ import DEFINITION
 from services.messaging.adapters.conversation_repository import ConversationRepository
 from services.messaging.adapters.erasure_repository import BATCH, ErasureRepository
 from services.orders.__main__ import DEFINITION as ORDERS
+from tests.component.messaging.blocked import until_blocked
 from tests.component.messaging.conftest import ANA, BEN, OTTO, Scene
 
 # What was written by two people, hers many times more than one transaction takes.
@@ -88,9 +89,7 @@ async def test_conversations_are_locked_before_what_is_said_in_them(scene: Scene
         erasing = asyncio.ensure_future(
             database.transact(lambda tx: ErasureRepository().erase_words(tx, ANA.subject, now=now))
         )
-        async with asyncio.timeout(20):
-            while not (await asked(scene, "SELECT count(*) FROM pg_locks WHERE NOT granted"))[0]:
-                await scene.see(ANA, names[0])
+        await until_blocked(scene.service, erasing)
         # Whoever has the conversation gets everything in it, and neither waits for the other in a circle.
         statement = "SELECT 1 FROM timeline_entry WHERE conversation_id = $1 FOR UPDATE NOWAIT"
         await other.execute(statement, keys[-1])

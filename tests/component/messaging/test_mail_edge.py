@@ -22,15 +22,13 @@ from chassis.testing.producer import ForeignProducer
 from services.messaging.__main__ import DEFINITION
 from services.messaging.entrypoints.mail_in import COMMANDS_LIMIT, CONTENTS_LIMIT, HOST_CONNECTIONS_LIMIT
 from stack.certificates import self_signed
+from tests.component.messaging.blocked import until_blocked
 from tests.component.messaging.conftest import ANA, OTTO
 from tests.component.messaging.mailbox import Mailbox, reachable
 from tests.component.messaging.post import Answer, letter, send
 from tests.component.messaging.test_mail import Office
 
 HOST = "127.0.0.1"
-WAITING_FOR_A_LOCK = (
-    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-)
 
 
 async def test_the_edge_is_guarded_and_ends_in_order(
@@ -141,8 +139,7 @@ async def _stopped_meanwhile(office: Office, name: str, port: int, last: Callabl
     holding = asyncio.create_task(office.service.host.database.transact(hold))
     await locked.wait()
     sending = asyncio.create_task(asyncio.to_thread(last))
-    while not await office.rows(WAITING_FOR_A_LOCK):
-        assert not sending.done()
+    await until_blocked(office.service, sending)
     stopping = asyncio.create_task(office.service.host.stop())
     while await _listens(port):
         assert not sending.done()

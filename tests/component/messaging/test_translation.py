@@ -32,6 +32,7 @@ from services.messaging.adapters.timeline_repository import Tell, TimelineReposi
 from services.messaging.config import LANGUAGES, TranslatorKind
 from services.messaging.domain.side import Side
 from services.messaging.domain.timeline import Entry, EventType, Happening
+from tests.component.messaging.blocked import until_blocked
 from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, Scene
 from tests.component.messaging.engines import APERTIUM, LIBRE, Engine, translating
 from tests.integration.gateway.front import fronted
@@ -332,10 +333,8 @@ async def test_what_is_kept_while_its_message_is_erased_goes_as_well(backends: B
             erasing = asyncio.ensure_future(
                 database.transact(lambda tx: erasures.erase_words(tx, ANA.subject, now=now))
             )
-            async with asyncio.timeout(20):
-                # The erasure waits for the message, and looked at its translations before.
-                while not await scalar(scene, "SELECT count(*) FROM pg_locks WHERE NOT granted"):
-                    await messages(scene, OTTO, name)
+            # The erasure waits for the message, and looked at its translations before.
+            await until_blocked(scene.service, erasing)
             await keeping.execute(
                 "INSERT INTO message_translation (conversation_id, message_id, language, source, text, "
                 "engine, create_time) VALUES ($1, $2, 'de', 'en', 'Das Logo', 'x', $3)",
