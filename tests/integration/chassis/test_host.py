@@ -18,10 +18,11 @@ from chassis import migrations, opening
 from chassis.config import Secret
 from chassis.db import Transaction
 from chassis.host import Host, Service
+from chassis.inbox import on
 from chassis.kernel.clock import ManualClock
 from chassis.opening import StartError
 from chassis.testing import Backends, RunningService, buyer, refused, running
-from tests.integration.chassis.probe import Probe, ProbeStub, ReadRequest, WriteRequest
+from tests.integration.chassis.probe import Probe, ProbeStub, ReadRequest, ThingMade, WriteRequest
 from tests.integration.chassis.probe_service import PROBE, names, never
 
 ANA = buyer("ana")
@@ -176,9 +177,12 @@ async def test_a_stop_ends_in_its_time_although_every_step_of_it_hangs(
 ) -> None:
     """A mail edge that does not let go, calls, timers and reactions without an end, connections that stay."""
     begun: set[str] = set()
+    work, all_at_work = {"call", "timer", "reaction"}, asyncio.Event()
 
     async def hangs(name: str, *_: object) -> Any:
         begun.add(name)
+        if begun == work:
+            all_at_work.set()
         await never()
 
     def build(runtime: Any) -> Service:
@@ -186,22 +190,22 @@ async def test_a_stop_ends_in_its_time_although_every_step_of_it_hangs(
         return replace(
             made,
             add_servicers=Probe(unary=functools.partial(hangs, "call")).register,
+            subscriptions={"probe": [on(ThingMade, str, functools.partial(hangs, "reaction"))]},
             timers={"remind": functools.partial(hangs, "timer")},
             drain=functools.partial(hangs, "drain"),
             close=functools.partial(hangs, "close"),
         )
 
-    async def remind(tx: Transaction) -> None:
+    async def begin(tx: Transaction) -> None:
         tx.schedule("remind", "lamp", clock.now())
+        tx.record("lamp")
 
     definition = replace(PROBE, build=build)
     async with running(definition, backends, clock=clock, shutdown_seconds=1.0) as probe:
         database = probe.host.database
-        await database.transact(remind)
+        await database.transact(begin)
         reading = asyncio.ensure_future(ProbeStub(probe.channel(ANA)).Mine(ReadRequest(name="x")))
-        async with asyncio.timeout(20):
-            while begun != {"call", "timer"}:  # noqa: ASYNC110 (nothing tells when)
-                await asyncio.sleep(0.01)
+        await asyncio.wait_for(all_at_work.wait(), 20)
         # Half a minute, were the steps only limited one by one.
         await asyncio.wait_for(probe.host.stop(), 10)
         with pytest.raises(grpc.aio.AioRpcError):
@@ -209,4 +213,4 @@ async def test_a_stop_ends_in_its_time_although_every_step_of_it_hangs(
         # What there was no time to close ends with a process; this one goes on.
         await probe.host.bus.close()
         await database.close()
-    assert begun == {"call", "timer", "drain", "close"}
+    assert begun == work | {"drain", "close"}
