@@ -81,10 +81,10 @@ class Offers(Protocol):
         """The newest offer of the origin in one of these states, locked."""
         ...
 
-    async def find_open_for_packages(
-        self, tx: Transaction, seller: str, packages: Sequence[str], *, after: str, limit: int
+    async def find_open_for_package(
+        self, tx: Transaction, seller: str, package: str, *, after: str, limit: int
     ) -> Sequence[Offer]:
-        """Open offers that propose one of these packages, by id from behind `after`, locked."""
+        """Open offers that propose this package, by id from behind `after`, locked."""
         ...
 
     async def add(self, tx: Transaction, offer: Offer) -> None:

@@ -34,12 +34,13 @@ class Retirements:
         self._clock = clock
 
     async def tell(self, timer: DueTimer) -> None:
-        """Tells a batch of offers, and comes back where there may be more."""
+        """Tells a batch of offers for one package, and comes back where there may be more."""
 
         async def work(tx: Transaction) -> None:
             now, payload = self._clock.now(), timer.payload
-            found = await self._offers.find_open_for_packages(
-                tx, payload["seller"], payload["packages"], after=payload["after"], limit=BATCH_OFFERS
+            package, *others = payload["packages"]
+            found = await self._offers.find_open_for_package(
+                tx, payload["seller"], package, after=payload["after"], limit=BATCH_OFFERS
             )
             for offer in found:
                 changed, event = package_retired(offer, now=now)
@@ -48,5 +49,7 @@ class Retirements:
                     tx.record(event)
             if len(found) == BATCH_OFFERS:
                 tx.schedule(RETIREMENT, timer.key, now, {**payload, "after": found[-1].offer_id})
+            elif others:
+                tx.schedule(RETIREMENT, timer.key, now, {**payload, "packages": others, "after": ""})
 
         await self._database.fire(timer, work)

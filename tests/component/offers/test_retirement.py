@@ -211,12 +211,13 @@ async def test_each_open_offer_is_told_once(scene: Scene, monkeypatch: pytest.Mo
     """Batches and repeated retirements included; drafts, closed and overdue offers have nobody to tell."""
     monkeypatch.setattr(retirement, "BATCH_OFFERS", 2)
     await two_packages(scene)
-    told = [(await scene.offer(package=BASIC)).name for _ in range(5)]
+    told = [(await scene.offer(package=each)).name for each in (*(BASIC, PLUS) * 3, BASIC)]
     draft = await scene.offer(package=BASIC, send=False)
     declined = await scene.offer(package=BASIC)
     await scene.by(ANA).DeclineOffer(pb.DeclineOfferRequest(name=declined.name))
-    await keep(scene, package("plus", 200))
+    await keep(scene, package("plus", 200), package("extra"))
     await scene.service.settle()
+    told += [(await scene.offer(package=f"{LOGO}/packages/extra")).name for _ in range(3)]
     await retire(scene)
     await scene.service.settle()
     for name in told:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Row
 from chassis.db import Transaction
 from chassis.kernel.page import Page, PageRequest, page_of
 from chassis.kernel.refusal import not_found
-from chassis.paging import cursor_of, keyset
+from chassis.paging import Facets, cursor_of, keyset, merged
 from services.offers.adapters import tables
 from services.offers.adapters.documents import (
     acceptance_document,
@@ -41,16 +41,18 @@ _LOCK_AT_ORIGIN: Final = (
     .limit(1)
     .with_for_update()
 )
-_LOCK_FOR_PACKAGES: Final = (
+# Of one package at a time: only then is the order of the ids that of the index, which holds this expression.
+_PACKAGE: Final = _O.proposal.op("#>>", return_type=sa.Text())(sa.literal_column("'{terms,package}'"))
+_LOCK_FOR_PACKAGE: Final = (
     sa.select(tables.offer)
     .where(
         _O.state == sa.literal_column("'OPEN'"),
         _O.seller == sa.bindparam("of_seller"),
-        _O.proposal[("terms", "package")].astext.in_(sa.bindparam("for_packages", expanding=True)),
+        sa.bindparam("for_package", type_=sa.Text) == _PACKAGE,
         _O.offer_id > sa.bindparam("after"),
     )
     .order_by(_O.offer_id)
-    .limit(sa.bindparam("at_most"))
+    .limit(sa.bindparam("at_most", type_=sa.Integer))
     .with_for_update()
 )
 _ADD_OFFER: Final = insert(tables.offer)
@@ -117,12 +119,12 @@ class OfferRepository:
         row = await tx.fetch_one(_LOCK_AT_ORIGIN, {"at_origin": origin, "in_states": names})
         return None if row is None else _offer(row)
 
-    async def find_open_for_packages(
-        self, tx: Transaction, seller: str, packages: Sequence[str], *, after: str, limit: int
+    async def find_open_for_package(
+        self, tx: Transaction, seller: str, package: str, *, after: str, limit: int
     ) -> Sequence[Offer]:
-        """Open offers that propose one of these packages, by id from behind `after`, locked."""
-        wanted = {"of_seller": seller, "for_packages": list(packages), "after": after, "at_most": limit}
-        return [_offer(row) for row in await tx.fetch_all(_LOCK_FOR_PACKAGES, wanted)]
+        """Open offers that propose this package, by id from behind `after`, locked."""
+        wanted = {"of_seller": seller, "for_package": package, "after": after, "at_most": limit}
+        return [_offer(row) for row in await tx.fetch_all(_LOCK_FOR_PACKAGE, wanted)]
 
     async def add(self, tx: Transaction, offer: Offer) -> None:
         """Adds an offer and its first revision."""
@@ -161,11 +163,13 @@ class OfferRepository:
             statement = statement.where(_O.seller == seller)
         else:
             statement = statement.where(_O.buyer == buyer, _O.first_sent.is_not(None))
-        if states:
-            statement = statement.where(_O.state.in_(sorted(state.value for state in states)))
+        names = sorted(state.value for state in states)
         if origin:
-            statement = statement.where(_O.origin == origin)
-        newest_first = keyset(statement, (_O.create_time, _O.offer_id), page, descending=True)
+            # What answers one request, order or inquiry is few, so that its states are looked at.
+            statement = statement.where(_O.origin == origin, *((_O.state.in_(names),) if names else ()))
+            names = []
+        facets: Facets = {"state": (_O.state, names)} if names else {}
+        newest_first = merged(statement, facets, (_O.create_time, _O.offer_id), page, descending=True)
         found = [_offer(row) for row in await tx.fetch_all(newest_first)]
         return page_of(found, page, lambda offer: cursor_of(offer.create_time, offer.offer_id))
 
