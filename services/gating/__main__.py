@@ -34,7 +34,7 @@ from services.gating.app.calendars import CalendarCommands
 from services.gating.app.gate import Gate
 from services.gating.app.metrics import Metrics
 from services.gating.app.metrics_upkeep import rebuild_metrics
-from services.gating.app.order_requests import EXPIRY, REMINDER, OrderRequestCommands
+from services.gating.app.order_requests import ANSWER, EXPIRY, REMINDER, OrderRequestCommands
 from services.gating.app.ports import Monotonic
 from services.gating.app.queries import Queries
 from services.gating.app.reactions import Reactions
@@ -96,6 +96,7 @@ def build(runtime: Runtime[GatingConfig], *, monotonic: Monotonic = time.monoton
         subscriptions=subscriptions(reactions, eraser),
         timers={
             EXPIRY: timers.expire_order_request,
+            ANSWER: timers.expire_order_request,
             REMINDER: timers.remind_of_order_request,
             **eraser.timers,
         },

@@ -213,6 +213,7 @@ order_request = sa.Table(
     _document("reminder_points"),
     _text("reoffer_policy"),
     sa.Column("remaining", sa.Interval, nullable=True),
+    _instant("answer_expire_time", nullable=True),
     sa.Column("reminders", sa.SmallInteger, nullable=False),
     sa.Column("dismissed", sa.Boolean, nullable=False),
     _instant("expire_time", nullable=True),

@@ -24,6 +24,8 @@ EXPIRY: Final = "order_request_expiry"
 """The timer that ends a request which nobody answers; its key is the request's id."""
 REMINDER: Final = "order_request_reminder"
 """The timer of the next reminder to the seller; its key is the request's id."""
+ANSWER: Final = "order_request_answer"
+"""The timer that ends a request whose buyer does not answer a question; its key is the request's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +241,11 @@ async def save_moved(tx: Transaction, requests: OrderRequests, moved: Moved) -> 
 
 def reschedule(tx: Transaction, request: OrderRequest) -> None:
     """Brings the timers in line with the request."""
-    for kind, due in ((EXPIRY, request.expire_time), (REMINDER, request.next_reminder_time)):
+    for kind, due in (
+        (EXPIRY, request.expire_time),
+        (REMINDER, request.next_reminder_time),
+        (ANSWER, request.answer_expire_time),
+    ):
         if due is None:
             tx.unschedule(kind, request.id)
         else:

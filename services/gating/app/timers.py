@@ -18,7 +18,9 @@ class Timers:
         self._clock = clock
 
     async def expire_order_request(self, timer: DueTimer) -> None:
-        """Ends a request that nobody decided in time; never over a final state."""
+        """Ends a request that nobody decided, or about which nobody answered, in time; never over a final
+        state.
+        """
 
         async def work(tx: Transaction) -> None:
             request = await self._requests.find(tx, timer.key, lock=True)

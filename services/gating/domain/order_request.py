@@ -18,6 +18,9 @@ from services.gating.domain.request_rules import RequestRules
 MAX_QUESTIONS: Final = 20
 """Questions that a seller may ask about one request."""
 
+TIME_TO_ANSWER: Final = timedelta(days=30)
+"""How long a question waits for the buyer's answer."""
+
 
 class State(StrEnum):
     """Where a request stands."""
@@ -103,8 +106,9 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """A request. `expire_time` holds while the deadline runs, `remaining` while it rests. `reminders`
-    counts those of this deadline; `dismissed` is for the seller's team alone.
+    """A request. `expire_time` holds while the deadline runs, `remaining` while it rests, and then
+    `answer_expire_time` is the buyer's own. `reminders` counts those of this deadline; `dismissed` is for the
+    seller's team alone.
     """
 
     id: str
@@ -124,6 +128,7 @@ class OrderRequest:
     order: str = ""
     expire_time: datetime | None = None
     remaining: timedelta | None = None
+    answer_expire_time: datetime | None = None
     reminders: int = 0
     dismissed: bool = False
     first_response_time: datetime | None = None
@@ -162,8 +167,9 @@ class OrderRequest:
         return self.rules.reminder_time(self.reminders, self.expire_time)
 
     def is_due(self, now: datetime) -> bool:
-        """Whether the seller's time is over, also where no timer has said so yet."""
-        return self.expire_time is not None and now >= self.expire_time
+        """Whether the time of the party that is waited for is over, also where no timer has said so yet."""
+        ends = (self.expire_time, self.answer_expire_time)
+        return any(end is not None and now >= end for end in ends)
 
     def state_at(self, now: datetime) -> State:
         """The state that callers meet."""
@@ -215,7 +221,9 @@ def check_etag(request: OrderRequest, etag: str) -> None:
 
 
 def ask_information(request: OrderRequest, question: str, *, actor: Actor, now: datetime) -> Moved:
-    """The seller asks; his deadline rests until the answer. It counts as his first response."""
+    """The seller asks; his deadline rests until the answer, for which the buyer has a time of his own. It
+    counts as the seller's first response.
+    """
     state = _move(request, "askInformation", actor, now)
     if len(request.inquiries) >= MAX_QUESTIONS:
         raise refusals.too_many_questions(request.name, MAX_QUESTIONS)
@@ -226,6 +234,7 @@ def ask_information(request: OrderRequest, question: str, *, actor: Actor, now: 
         inquiries=(*request.inquiries, Inquiry(question, now)),
         expire_time=None,
         remaining=request.expire_time - now,
+        answer_expire_time=now + TIME_TO_ANSWER,
         first_response_time=request.first_response_time or now,
     )
     return moved(changed, RequestVerb.INFORMATION_ASKED, now)
@@ -242,6 +251,7 @@ def answer_information(request: OrderRequest, answer: str, *, actor: Actor, now:
         inquiries=(*earlier, replace(asked, answer=answer, answer_time=now)),
         expire_time=now + request.remaining,
         remaining=None,
+        answer_expire_time=None,
     )
     return moved(changed, RequestVerb.INFORMATION_ANSWERED, now)
 
@@ -284,7 +294,9 @@ def explain(request: OrderRequest, actor: Actor, now: datetime) -> tuple[ActionS
 
 
 def expire(request: OrderRequest, *, now: datetime) -> Moved | None:
-    """The seller's time ran out; None while it did not, or where something else came first."""
+    """The time of the party that is waited for ran out; None while it did not, or where something else came
+    first.
+    """
     if not request.is_due(now):
         return None
     state = MACHINE.move(request.state, "expire", Actor.TIMER, name=request.name)
@@ -309,7 +321,7 @@ def _move(request: OrderRequest, event: str, actor: Actor, now: datetime) -> Sta
 
 def at_rest(request: OrderRequest, state: State) -> OrderRequest:
     """In a state in which no deadline runs."""
-    return replace(request, state=state, expire_time=None, remaining=None)
+    return replace(request, state=state, expire_time=None, remaining=None, answer_expire_time=None)
 
 
 def moved(request: OrderRequest, verb: RequestVerb, now: datetime) -> Moved:

@@ -126,6 +126,7 @@ def request_facts(request: OrderRequest) -> pb.OrderRequestFacts:
         settings_version=request.decision.settings_version,
         arrived_while_unavailable=request.arrived_while_unavailable,
         first_response_time=optional_timestamp(request.first_response_time),
+        answer_expire_time=optional_timestamp(request.answer_expire_time),
     )
     if request.decline_reason is not None:
         facts.decline_reason = DECLINE_REASONS[request.decline_reason]

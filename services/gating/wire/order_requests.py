@@ -110,6 +110,9 @@ def order_request_message(view: RequestView) -> WireRequest:
         order=request.order,
         conversation=request.conversation,
         expire_time=optional_timestamp(request.expire_time if state is State.PENDING else None),
+        answer_expire_time=optional_timestamp(
+            request.answer_expire_time if state is State.INFO_REQUESTED else None
+        ),
         first_response_time=optional_timestamp(request.first_response_time),
         etag=request.etag,
         create_time=timestamp(request.create_time),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -21,6 +21,13 @@ INSERT INTO order_request (id, version, seller, buyer, package, state, snapshot,
     decline_reason, decline_text, offer, order_name, ttl, first_response_time, create_time, update_time)
 VALUES ('1', 2, 'sellers/acme', 'users/ana', 'sellers/acme/listings/logo/packages/basic', 'declined',
     '{}', '{}', '{"reason": "ALWAYS", "settings_version": 1}', '[]', 'BUDGET', '', '', '', '7 days',
+    '2026-06-01T15:00Z', '2026-06-01T12:00Z', '2026-06-01T15:00Z')
+"""
+BEFORE_ANSWERS_WERE_DUE = """
+INSERT INTO order_request (id, version, seller, buyer, package, state, snapshot, needs, decision, inquiries,
+    decline_text, offer, order_name, ttl, remaining, first_response_time, create_time, update_time)
+VALUES ('2', 2, 'sellers/acme', 'users/ana', 'sellers/acme/listings/logo/packages/basic', 'info_requested',
+    '{}', '{}', '{}', '[]', '', '', '', '7 days', '6 days',
     '2026-06-01T15:00Z', '2026-06-01T12:00Z', '2026-06-01T15:00Z')
 """
 COLUMNS = (
@@ -81,7 +88,13 @@ async def test_what_was_known_before_facts_were_kept_becomes_facts(postgres_serv
         connection = await asyncpg.connect(dsn)
         try:
             await connection.execute(BEFORE_FACTS)
+            await migrations.upgrade(PACKAGE, dsn, "0015")
+            await connection.execute(BEFORE_ANSWERS_WERE_DUE)
             await migrations.upgrade(PACKAGE, dsn)
+            (waits,) = await connection.fetch(
+                "SELECT key, due_time - now() AS left FROM timer JOIN order_request ON id = key "
+                "WHERE kind = 'order_request_answer' AND due_time = answer_expire_time"
+            )
             facts = await connection.fetch("SELECT kind, about FROM metric_fact ORDER BY about, version")
             (request,) = await connection.fetch("SELECT * FROM metric_request")
             (order,) = await connection.fetch("SELECT * FROM metric_order")
@@ -89,6 +102,8 @@ async def test_what_was_known_before_facts_were_kept_becomes_facts(postgres_serv
             await connection.close()
     finally:
         await postgres_server.drop_database(database)
+    assert waits["key"] == "2"
+    assert timedelta(days=29) < waits["left"] <= timedelta(days=30)
     assert [tuple(fact) for fact in facts] == [
         ("request_submitted", "orderRequests/1"),
         ("request_declined", "orderRequests/1"),

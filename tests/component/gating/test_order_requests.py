@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chassis.testing.service import refused, seller
+from chassis.kernel.clock import ManualClock
+from chassis.testing.service import Backends, refused, seller
 from chassis.wire import instant, timestamp
 from parley.gating.v1 import events_pb2 as gating_events
 from parley.gating.v1 import gating_service_pb2 as pb
@@ -179,6 +180,45 @@ async def test_asking_and_answering_rests_the_deadline(world: World) -> None:
         "OrderRequestInformationAnswered",
         "OrderRequestExpired",
     ]
+
+
+@pytest.mark.covers("X05", "X21")
+async def test_a_question_that_nobody_answers_ends_the_request(
+    backends: Backends, seconds: Seconds, clock: ManualClock
+) -> None:
+    dsn = await backends.database("services.gating.migrations")
+    tick, month = timedelta(microseconds=1), 30 * ONE_DAY
+    async with world_of(backends, clock, seconds, dsn=dsn) as world:
+        await world.close_gate(request_ttl=hours(10))
+        name = (await world.submit()).name
+        asked = await ask(world, name)
+        assert asked.answer_expire_time == timestamp(world.clock.now() + month)
+        # An answer in the last moment gives the seller back his time, and the next question the buyer.
+        await world.service.advance(month - tick)
+        answered = await answer(world, name)
+        assert (answered.state, answered.HasField("answer_expire_time")) == (
+            OrderRequest.STATE_PENDING,
+            False,
+        )
+        assert answered.expire_time == timestamp(world.clock.now() + timedelta(hours=10))
+        asked = await ask(world, name)
+        assert asked.answer_expire_time == timestamp(world.clock.now() + month)
+    clock.advance(month)
+    async with world_of(backends, clock, seconds, dsn=dsn) as later:
+        # Over by its time, whoever comes first: the caller or the timer that was due while nothing ran.
+        assert (await refused(answer(later, name))).metadata["state"] == "EXPIRED"
+        await later.service.settle()
+        seen = await later.read(name, OWNER)
+        assert (seen.state, [*seen.allowed_actions]) == (OrderRequest.STATE_EXPIRED, ["dismiss"])
+        assert not seen.HasField("answer_expire_time")
+        event: Any = (await later.events(name))[-1]
+        assert isinstance(event, gating_events.OrderRequestExpired)
+        # The seller had responded: it is the buyer who did not.
+        assert event.order_request.HasField("first_response_time")
+        assert await later.rows("SELECT 1 FROM timer WHERE kind LIKE 'order_request%'") == []
+        again = await later.submit()
+        history = (await later.read(again.name, OWNER)).buyer_history
+        assert [(each.state, each.count) for each in history.requests] == [(OrderRequest.STATE_EXPIRED, 1)]
 
 
 @pytest.mark.covers("G33")

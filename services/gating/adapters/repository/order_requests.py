@@ -59,8 +59,9 @@ _SAVE = (
     .values({c.name: sa.bindparam(f"new_{c.name}", type_=c.type) for c in table.c if c.name not in _FIXED})
 )
 _DISMISS = sa.update(table).where(table.c.id == sa.bindparam("key")).values(dismissed=True)
+_ends = sa.func.least(table.c.expire_time, table.c.answer_expire_time)
 _STATE_NOW = sa.case(
-    (table.c.expire_time <= sa.bindparam("now", type_=table.c.expire_time.type), State.EXPIRED.value),
+    (_ends <= sa.bindparam("now", type_=table.c.expire_time.type), State.EXPIRED.value),
     else_=table.c.state,
 )
 _EARLIER = (
@@ -180,6 +181,7 @@ def _row(request: OrderRequest) -> dict[str, Any]:
         "reminders": request.reminders,
         "dismissed": request.dismissed,
         "expire_time": request.expire_time,
+        "answer_expire_time": request.answer_expire_time,
         "first_response_time": request.first_response_time,
         "create_time": request.create_time,
         "update_time": request.update_time,
@@ -205,6 +207,7 @@ def _request(row: Any) -> OrderRequest:
         order=row.order_name,
         expire_time=row.expire_time,
         remaining=row.remaining,
+        answer_expire_time=row.answer_expire_time,
         reminders=row.reminders,
         dismissed=row.dismissed,
         first_response_time=row.first_response_time,

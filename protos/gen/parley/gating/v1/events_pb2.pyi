@@ -206,6 +206,7 @@ class OrderRequestFacts(_message.Message):
     SETTINGS_VERSION_FIELD_NUMBER: _builtins.int
     ARRIVED_WHILE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     FIRST_RESPONSE_TIME_FIELD_NUMBER: _builtins.int
+    ANSWER_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orderRequests/{order_request}`."""
     version: _builtins.int
@@ -238,6 +239,10 @@ class OrderRequestFacts(_message.Message):
     def first_response_time(self) -> _timestamp_pb2.Timestamp:
         """When the seller first responded with an offer, a decline or a question; absent before."""
 
+    @_builtins.property
+    def answer_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it expires unless the buyer answers the seller's question; absent unless it waits for him."""
+
     def __init__(
         self,
         *,
@@ -255,10 +260,11 @@ class OrderRequestFacts(_message.Message):
         settings_version: _builtins.int = ...,
         arrived_while_unavailable: _builtins.bool = ...,
         first_response_time: _timestamp_pb2.Timestamp | None = ...,
+        answer_expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "first_response_time", b"first_response_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_expire_time", b"answer_expire_time", "expire_time", b"expire_time", "first_response_time", b"first_response_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_while_unavailable", b"arrived_while_unavailable", "buyer", b"buyer", "decline_reason", b"decline_reason", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_reason", b"gate_reason", "name", b"name", "offer", b"offer", "order", b"order", "package", b"package", "seller", b"seller", "settings_version", b"settings_version", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_expire_time", b"answer_expire_time", "arrived_while_unavailable", b"arrived_while_unavailable", "buyer", b"buyer", "decline_reason", b"decline_reason", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_reason", b"gate_reason", "name", b"name", "offer", b"offer", "order", b"order", "package", b"package", "seller", b"seller", "settings_version", b"settings_version", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -458,7 +464,7 @@ Global___OrderRequestWithdrawn: _TypeAlias = OrderRequestWithdrawn  # noqa: Y015
 
 @_typing.final
 class OrderRequestExpired(_message.Message):
-    """Nobody decided in time."""
+    """Nobody decided in time, or the buyer did not answer a question in time."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -204,7 +204,7 @@ class GateFigures(_message.Message):
 
     @_builtins.property
     def expired_requests(self) -> Global___MetricCount:
-        """Requests that nobody decided in time."""
+        """Requests that nobody decided in time, or whose buyer did not answer a question in time."""
 
     @_builtins.property
     def closed_requests(self) -> Global___MetricCount:

@@ -241,7 +241,8 @@ class GatingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AskInformation(self, request, context):
-        """Asks the buyer a question. The decision deadline rests until he answers. Errors: TOO_MANY_QUESTIONS.
+        """Asks the buyer a question. The decision deadline rests until he answers; a question that stays unanswered for 30 days
+        ends the request. Errors: TOO_MANY_QUESTIONS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

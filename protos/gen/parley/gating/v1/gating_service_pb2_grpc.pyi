@@ -76,7 +76,9 @@ class GatingServiceStub:
     the team dismissed unless `show_dismissed`.
     """
     AskInformation: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.AskInformationRequest, _gating_service_pb2.AskInformationResponse]
-    """Asks the buyer a question. The decision deadline rests until he answers. Errors: TOO_MANY_QUESTIONS."""
+    """Asks the buyer a question. The decision deadline rests until he answers; a question that stays unanswered for 30 days
+    ends the request. Errors: TOO_MANY_QUESTIONS.
+    """
     AnswerInformation: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.AnswerInformationRequest, _gating_service_pb2.AnswerInformationResponse]
     """Answers the seller's question. The decision deadline runs on."""
     DeclineOrderRequest: _grpc.UnaryUnaryMultiCallable[_gating_service_pb2.DeclineOrderRequestRequest, _gating_service_pb2.DeclineOrderRequestResponse]
@@ -180,7 +182,9 @@ class GatingServiceAsyncStub(GatingServiceStub):
     the team dismissed unless `show_dismissed`.
     """
     AskInformation: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.AskInformationRequest, _gating_service_pb2.AskInformationResponse]  # type: ignore[assignment]
-    """Asks the buyer a question. The decision deadline rests until he answers. Errors: TOO_MANY_QUESTIONS."""
+    """Asks the buyer a question. The decision deadline rests until he answers; a question that stays unanswered for 30 days
+    ends the request. Errors: TOO_MANY_QUESTIONS.
+    """
     AnswerInformation: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.AnswerInformationRequest, _gating_service_pb2.AnswerInformationResponse]  # type: ignore[assignment]
     """Answers the seller's question. The decision deadline runs on."""
     DeclineOrderRequest: _aio.UnaryUnaryMultiCallable[_gating_service_pb2.DeclineOrderRequestRequest, _gating_service_pb2.DeclineOrderRequestResponse]  # type: ignore[assignment]
@@ -335,7 +339,9 @@ class GatingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gating_service_pb2.AskInformationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gating_service_pb2.AskInformationResponse, _abc.Awaitable[_gating_service_pb2.AskInformationResponse]]:
-        """Asks the buyer a question. The decision deadline rests until he answers. Errors: TOO_MANY_QUESTIONS."""
+        """Asks the buyer a question. The decision deadline rests until he answers; a question that stays unanswered for 30 days
+        ends the request. Errors: TOO_MANY_QUESTIONS.
+        """
 
     @_abc_1.abstractmethod
     def AnswerInformation(

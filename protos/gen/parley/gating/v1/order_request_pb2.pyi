@@ -40,7 +40,7 @@ class OrderRequest(_message.Message):
         STATE_PENDING: OrderRequest._State.ValueType  # 1
         """It waits for the seller."""
         STATE_INFO_REQUESTED: OrderRequest._State.ValueType  # 2
-        """It waits for the buyer's answer to the seller's question. The seller's deadline rests."""
+        """It waits for the buyer's answer to the seller's question. The seller's deadline rests, and the buyer has 30 days."""
         STATE_OFFERED: OrderRequest._State.ValueType  # 3
         """The seller sent an offer: this is the approval."""
         STATE_CONVERTED: OrderRequest._State.ValueType  # 4
@@ -50,7 +50,9 @@ class OrderRequest(_message.Message):
         STATE_WITHDRAWN: OrderRequest._State.ValueType  # 6
         """The buyer withdrew. Final."""
         STATE_EXPIRED: OrderRequest._State.ValueType  # 7
-        """Nobody decided in time. Final, unless the seller had sent an offer in time and the news of it came late."""
+        """Nobody decided in time, or the buyer did not answer a question in time. Final, unless the seller had sent an offer in
+        time and the news of it came late.
+        """
         STATE_CLOSED: OrderRequest._State.ValueType  # 8
         """The operator closed it, or its offer ended without acceptance and the seller's `reoffer_policy` closes such requests.
         Final.
@@ -64,7 +66,7 @@ class OrderRequest(_message.Message):
     STATE_PENDING: OrderRequest.State.ValueType  # 1
     """It waits for the seller."""
     STATE_INFO_REQUESTED: OrderRequest.State.ValueType  # 2
-    """It waits for the buyer's answer to the seller's question. The seller's deadline rests."""
+    """It waits for the buyer's answer to the seller's question. The seller's deadline rests, and the buyer has 30 days."""
     STATE_OFFERED: OrderRequest.State.ValueType  # 3
     """The seller sent an offer: this is the approval."""
     STATE_CONVERTED: OrderRequest.State.ValueType  # 4
@@ -74,7 +76,9 @@ class OrderRequest(_message.Message):
     STATE_WITHDRAWN: OrderRequest.State.ValueType  # 6
     """The buyer withdrew. Final."""
     STATE_EXPIRED: OrderRequest.State.ValueType  # 7
-    """Nobody decided in time. Final, unless the seller had sent an offer in time and the news of it came late."""
+    """Nobody decided in time, or the buyer did not answer a question in time. Final, unless the seller had sent an offer in
+    time and the news of it came late.
+    """
     STATE_CLOSED: OrderRequest.State.ValueType  # 8
     """The operator closed it, or its offer ended without acceptance and the seller's `reoffer_policy` closes such requests.
     Final.
@@ -276,6 +280,7 @@ class OrderRequest(_message.Message):
     NEXT_REMINDER_TIME_FIELD_NUMBER: _builtins.int
     BUYER_HISTORY_FIELD_NUMBER: _builtins.int
     DISMISSED_FIELD_NUMBER: _builtins.int
+    ANSWER_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`orderRequests/{order_request}`."""
     seller: _builtins.str
@@ -322,7 +327,7 @@ class OrderRequest(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it expires unless somebody decides; absent while it waits for the buyer or is over."""
+        """When it expires unless somebody decides; absent while it waits for the buyer (see `answer_expire_time`) or is over."""
 
     @_builtins.property
     def first_response_time(self) -> _timestamp_pb2.Timestamp:
@@ -356,6 +361,10 @@ class OrderRequest(_message.Message):
     def buyer_history(self) -> Global___OrderRequest.BuyerHistory:
         """What the seller knows of the buyer. Only in the answer of GetOrderRequest to the seller's team."""
 
+    @_builtins.property
+    def answer_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it expires unless the buyer answers, 30 days after the question; absent unless it waits for him."""
+
     def __init__(
         self,
         *,
@@ -386,10 +395,11 @@ class OrderRequest(_message.Message):
         next_reminder_time: _timestamp_pb2.Timestamp | None = ...,
         buyer_history: Global___OrderRequest.BuyerHistory | None = ...,
         dismissed: _builtins.bool = ...,
+        answer_expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["buyer_history", b"buyer_history", "create_time", b"create_time", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "needs", b"needs", "next_reminder_time", b"next_reminder_time", "package_snapshot", b"package_snapshot", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_expire_time", b"answer_expire_time", "buyer_history", b"buyer_history", "create_time", b"create_time", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "needs", b"needs", "next_reminder_time", b"next_reminder_time", "package_snapshot", b"package_snapshot", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "arrived_while_unavailable", b"arrived_while_unavailable", "buyer", b"buyer", "buyer_history", b"buyer_history", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "dismissed", b"dismissed", "etag", b"etag", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "inquiries", b"inquiries", "name", b"name", "needs", b"needs", "next_reminder_time", b"next_reminder_time", "offer", b"offer", "order", b"order", "package", b"package", "package_snapshot", b"package_snapshot", "reminder_count", b"reminder_count", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "answer_expire_time", b"answer_expire_time", "arrived_while_unavailable", b"arrived_while_unavailable", "buyer", b"buyer", "buyer_history", b"buyer_history", "conversation", b"conversation", "create_time", b"create_time", "decline_reason", b"decline_reason", "decline_text", b"decline_text", "dismissed", b"dismissed", "etag", b"etag", "expire_time", b"expire_time", "first_response_time", b"first_response_time", "gate_decision", b"gate_decision", "inquiries", b"inquiries", "name", b"name", "needs", b"needs", "next_reminder_time", b"next_reminder_time", "offer", b"offer", "order", b"order", "package", b"package", "package_snapshot", b"package_snapshot", "reminder_count", b"reminder_count", "seller", b"seller", "state", b"state", "unavailable_actions", b"unavailable_actions", "unavailable_until", b"unavailable_until", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
