@@ -35,6 +35,7 @@ from services.messaging.adapters.timeline_statements import (
     adding,
     entry_row,
     entry_values,
+    place_values,
     saved_values,
     seen_values,
 )
@@ -147,9 +148,7 @@ class TimelineRepository:
     def addition(self, said: MessageSent, *, seen: Conversation, length: int) -> Single[Message]:
         """The new state of the conversation is the guard of the entry."""
         entry = message_entry(said.message)
-        values = saved_values(said.conversation) | seen_values(seen, length=length)
-        for name in ("conversation", "shown_time"):
-            values[name] = entry_values(entry)[name]
+        values = saved_values(said.conversation) | seen_values(seen, length=length) | place_values(entry)
         row = entry_row(entry, position=length + 1)
         return Single(said.message, ((entries, row),), events=(said,), guard=(SAVE_IF_CURRENT, values))
 

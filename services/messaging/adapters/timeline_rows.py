@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -42,13 +41,12 @@ def entry_columns(entry: Entry) -> dict[str, Any]:
     content = entry.content
     columns: dict[str, Any] = {"id": entry.id, "create_time": entry.create_time, "side": content.side.value}
     if isinstance(content, Message):
-        sent = documents(content.attachments)
         return columns | {
             "kind": content.kind.value,
             "author": content.author,
             "text": content.text,
             "recipients": list(content.recipients),
-            "documents": json.dumps(sent) if sent else None,
+            "documents": documents(content.attachments) or None,
             "bounced": list(content.bounced) or None,
             "channel": None if content.channel is Channel.INTERFACE else content.channel.value,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -104,19 +105,26 @@ def seen_values(conversation: Conversation, *, length: int) -> dict[str, Any]:
     return {"expected": conversation.version, "length": length, **archived}
 
 
+def place_values(entry: Entry) -> dict[str, Any]:
+    """The parameters for what an entry changes of its conversation."""
+    # What one side does not see moves the conversation for neither: its time would tell of it.
+    shown_time = entry.create_time if entry.news else None
+    return {"conversation": key_of(entry.conversation), "shown_time": shown_time}
+
+
 def entry_values(entry: Entry) -> dict[str, Any]:
-    """The parameters for an entry."""
-    place = {
-        "conversation": key_of(entry.conversation),
-        # What one side does not see moves the conversation for neither: its time would tell of it.
-        "shown_time": entry.create_time if entry.news else None,
+    """The parameters for an entry, in a statement that is written as text: JSON is encoded."""
+    columns = NO_COLUMNS | entry_columns(entry)
+    if columns["documents"] is not None:
+        columns["documents"] = json.dumps(columns["documents"])
+    told = {
         "tells_team": isinstance(entry.content, Message) and entry.content.tells_team,
         "member_since": entry.create_time - MEMBERSHIP,
     }
-    return NO_COLUMNS | entry_columns(entry) | place
+    return columns | place_values(entry) | told
 
 
 def entry_row(entry: Entry, *, position: int) -> Mapping[str, Any]:
-    """The columns of an entry that are not null."""
+    """The columns of an entry that are not null, as Core takes them."""
     row = {"conversation_id": key_of(entry.conversation), "position": position, **entry_columns(entry)}
     return {name: value for name, value in row.items() if value is not None}
