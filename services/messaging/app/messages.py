@@ -23,6 +23,7 @@ from services.messaging.domain.attachment import Attachment
 from services.messaging.domain.conversation import Conversation
 from services.messaging.domain.events import MessageSent
 from services.messaging.domain.message import Channel, Kind, Message
+from services.messaging.domain.side import Seat
 from services.messaging.domain.timeline import Entry, EventType, Happening, message_entry
 
 
@@ -94,7 +95,8 @@ class MessageCommands:
             return None
         found, length = quiet
         try:
-            said = self._say(call, command, found, now=self._clock.now(), message_id=self._ids.new())
+            seat = seat_of(call, found)
+            said = self._say(command, found, seat, now=self._clock.now(), message_id=self._ids.new())
             if said.conversation.state is not found.state:
                 return None
             self._pace.take(call.principal)
@@ -112,13 +114,13 @@ class MessageCommands:
 
     async def _send(self, tx: Transaction, call: Call, command: SendMessage) -> Message:
         found = await self._store.load_for_update(tx, command.conversation)
-        seat_of(call, found)
+        seat = seat_of(call, found)
         self._pace.take(call.principal)
         # Made first: of two entries at the same instant the older id stands first.
         opening, message_id, now = self._ids.new(), self._ids.new(), self._clock.now()
         sending = Sending(found.name, call.principal, message_id, command.kind, now)
         attachments = await sent_with(self._attachments, tx, command.attachments, sending)
-        said = self._say(call, command, found, now=now, message_id=message_id, attachments=attachments)
+        said = self._say(command, found, seat, now=now, message_id=message_id, attachments=attachments)
         message = said.message
         if found.state is not said.conversation.state:
             happening = Happening(EventType.CONVERSATION_REOPENED, message.side, found.name)
@@ -131,9 +133,9 @@ class MessageCommands:
 
     @staticmethod
     def _say(
-        call: Call,
         command: SendMessage,
         found: Conversation,
+        seat: Seat,
         *,
         now: datetime,
         message_id: str,
@@ -141,7 +143,7 @@ class MessageCommands:
     ) -> MessageSent:
         _, _, event = messages.send(
             found,
-            seat=seat_of(call, found),
+            seat=seat,
             text=command.text,
             kind=command.kind,
             message_id=message_id,
