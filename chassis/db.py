@@ -149,8 +149,11 @@ class Database:
 
         For hot paths whose effect needs no row read first: everything is decided, ids included, before this
         is called. Those that come at the same time share a commit. Raises what `command` raises, and
-        ConstraintError when an insert collides.
+        ConstraintError when an insert collides. ValueError for a guard, whose answer it would take for a
+        request id that was used.
         """
+        if single.guard is not None:
+            raise ValueError("a command with a guard is for `command_if_current`")
         if (
             not await self._happened(single, self._statement_of(call, single))
             and call.idempotency is not None
@@ -161,8 +164,10 @@ class Database:
 
     async def command_if_current(self, call: Call, single: Single[T]) -> bool:
         """`command_single` behind its guard. Answers False, with nothing done, where the guard found that the
-        command was decided by something that has changed meanwhile.
+        command was decided by something that has changed meanwhile. ValueError without a guard.
         """
+        if single.guard is None:
+            raise ValueError("a command without a guard is for `command_single`")
         try:
             return await self._happened(single, self._statement_of(call, single))
         except ConstraintError as error:
@@ -198,7 +203,7 @@ class Database:
 
     async def react_single(self, delivery: Delivery, single: Single[Any]) -> bool:
         """`react` once to an event (`Order.EACH`) in one statement and one round trip, as `command_single`
-        does for a command; also raises ConstraintError when an insert collides.
+        does for a command; also raises ConstraintError when an insert collides, and ValueError for a guard.
         """
         assert delivery.order is Order.EACH
         now = self._clock.now()

@@ -146,8 +146,11 @@ def single_statement(
     """The one statement that is a whole command, or the whole reaction to a `delivery`. It answers how often
     the effect happened: once, or not at all when the key was taken or the event taken in before, or when the
     guard has found a change; behind a guard, a key that was taken breaks ``pk_idempotency``. `cause` is what
-    the triggers of `chassis.audit` are told.
+    the triggers of `chassis.audit` are told. ValueError for a guard before a reaction: its event would not be
+    taken in.
     """
+    if single.guard is not None and delivery is not None:
+        raise ValueError("a reaction has no guard")
     script = _Script()
     if single.guard is not None:
         guard, values = bound(*single.guard)
