@@ -104,7 +104,6 @@ _REMOVE_COPY = delete(copies).where(
     copies.c.user_name == bindparam("user"), copies.c.conversation_id == bindparam("conversation")
 )
 _ADD_FORWARD = insert(forwards)
-_ADD = insert(conversations).on_conflict_do_nothing().returning(conversations.c.id)
 _SAVE = (
     update(conversations)
     .where(conversations.c.id == bindparam("key"), conversations.c.version == bindparam("expected"))
@@ -144,17 +143,6 @@ class ConversationRepository:
         """The conversation and the number of its entries."""
         row = await tx.fetch_one(self._load_if_quiet, {"id": key_of(name), "author": author})
         return None if row is None or row.is_heard else (_conversation(row), row.entry_count)
-
-    async def add(self, tx: Transaction, conversation: Conversation) -> bool:
-        """Adds it; False where it exists."""
-        values = {
-            **_columns(conversation),
-            "id": key_of(conversation.name),
-            "entry_count": 0,
-            "last_entry_time": conversation.last_entry_time,
-            "create_time": conversation.create_time,
-        }
-        return await tx.fetch_one(_ADD, values) is not None
 
     async def save(self, tx: Transaction, conversation: Conversation, *, expected: int) -> None:
         """Compare-and-set on the version; the row is locked, so a miss is a defect."""

@@ -95,9 +95,8 @@ class InquiryCommands:
             self._pace.take(call.principal)
             if await self._store.blocks(tx, seller=seller, buyer=call.principal):
                 raise refusals.participant_blocked(seller)
-            await self._store.add(tx, begun)
             started = Happening(EventType.INQUIRY_STARTED, Side.BUYER, begun.name)
-            await self._happened(tx, begun, started)
+            await self._timelines.begin(tx, begun, self._entry(begun, started))
             tx.record(conversations.started(begun))
             changed, message = await self._say(tx, begun, seat, command.text)
             await self._leads.contacted(tx, begun, command.consents)
@@ -138,8 +137,8 @@ class InquiryCommands:
             found, _ = await self._say(tx, found, seat, text)
         changed, event = inquiries.decline(found, seat=seat, reason=reason, now=now)
         happening = Happening(EventType.INQUIRY_DECLINED, Side.SELLER, changed.name, by_link=by_link)
-        await self._happened(tx, changed, happening)
-        await self._store.save(tx, changed, expected=found.version)
+        entry = self._entry(changed, happening)
+        await self._timelines.append_and_save(tx, entry, changed, expected=found.version)
         tx.record(event)
         return ConversationView(changed, seat, now)
 
@@ -154,11 +153,9 @@ class InquiryCommands:
             message_id=self._ids.new(),
             now=self._clock.now(),
         )
-        await self._timelines.append(tx, message_entry(message))
-        await self._store.save(tx, changed, expected=found.version)
+        await self._timelines.append_and_save(tx, message_entry(message), changed, expected=found.version)
         tx.record(event)
         return changed, message
 
-    async def _happened(self, tx: Transaction, about: Conversation, happening: Happening) -> None:
-        entry = Entry(about.name, self._ids.new(), self._clock.now(), happening)
-        await self._timelines.append(tx, entry)
+    def _entry(self, about: Conversation, happening: Happening) -> Entry:
+        return Entry(about.name, self._ids.new(), self._clock.now(), happening)

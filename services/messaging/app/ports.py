@@ -69,10 +69,6 @@ class Conversations(Protocol):
         """
         ...
 
-    async def add(self, tx: Transaction, conversation: Conversation) -> bool:
-        """Adds it; False where another transaction was first."""
-        ...
-
     async def save(self, tx: Transaction, conversation: Conversation, *, expected: int) -> None:
         """Stores the state after version `expected`."""
         ...
