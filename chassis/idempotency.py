@@ -33,7 +33,9 @@ class IdempotencyKey:
 
 
 class Replay(Exception):
-    """The call was answered before; `body` is that answer, serialized."""
+    """The call was answered before; `body` is that answer, serialized: empty where it was forgotten with an
+    erased person.
+    """
 
     def __init__(self, body: bytes) -> None:
         super().__init__("answered before")
@@ -85,6 +87,8 @@ async def replay_answered(connection: Any, key: IdempotencyKey) -> None:
             "this request id was used for another request",
             metadata={"request_id": key.key, "method": key.method},
         )
+    # Empty also where the answer was forgotten with somebody whom it named (`chassis.erasure`). That it was
+    # done is still true: whoever were refused would take another key, and do it twice.
     raise Replay(row["answer"] or b"")
 
 
