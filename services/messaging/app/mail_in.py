@@ -242,6 +242,9 @@ class MailIntake:
         except Replay as replay:
             # It was posted, and the record or our answer was lost.
             message = self._calls.message_of(replay.body)
+            if not message:
+                # The answer was forgotten with somebody whom it named, and nothing else says what it became.
+                raise refusals.mail_posted() from None
         return replace(made, outcome=Outcome.POSTED, message=message)
 
     def _check(self, call: Call, conversation: Conversation, letter: Letter) -> None:

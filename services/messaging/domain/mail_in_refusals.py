@@ -55,6 +55,11 @@ def mail_repeated() -> Refusal:
     return precondition(Reason.MAIL_REPEATED, "the same text was posted by mail within the last 24 hours")
 
 
+def mail_posted() -> Refusal:
+    """This very mail was posted, and what it became was forgotten with somebody who was erased."""
+    return precondition(Reason.MAIL_REPEATED, "this mail was posted before")
+
+
 def message_id_reused() -> Refusal:
     """Another mail with the same Message-ID was taken before."""
     return precondition(

@@ -164,8 +164,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: `{"problem": "has too many parts"}`.
     """
     ERROR_REASON_MAIL_REPEATED: _ErrorReason.ValueType  # 73
-    """FAILED_PRECONDITION. The same text came by mail within the last 24 hours, or another mail with the same Message-ID did.
-    Sent by SMTP only.
+    """FAILED_PRECONDITION. The same text came by mail within the last 24 hours, or another mail with the same Message-ID did,
+    or this one was posted before in a conversation with somebody who was erased since. Sent by SMTP only.
     Metadata: `{}`.
     """
     ERROR_REASON_ERASURE_HELD: _ErrorReason.ValueType  # 80
@@ -321,8 +321,8 @@ ERROR_REASON_MAIL_UNREADABLE: ErrorReason.ValueType  # 72
 Metadata: `{"problem": "has too many parts"}`.
 """
 ERROR_REASON_MAIL_REPEATED: ErrorReason.ValueType  # 73
-"""FAILED_PRECONDITION. The same text came by mail within the last 24 hours, or another mail with the same Message-ID did.
-Sent by SMTP only.
+"""FAILED_PRECONDITION. The same text came by mail within the last 24 hours, or another mail with the same Message-ID did,
+or this one was posted before in a conversation with somebody who was erased since. Sent by SMTP only.
 Metadata: `{}`.
 """
 ERROR_REASON_ERASURE_HELD: ErrorReason.ValueType  # 80
