@@ -347,12 +347,14 @@ def _open(
     method: Method,
     context: Any,
     *,
-    usual: float = DEFAULT_DEADLINE_SECONDS,
-    longest: float = LONGEST_DEADLINE_SECONDS,
+    usual: float | None = None,
+    longest: float | None = None,
 ) -> tuple[Call, str, float | None]:
     """The call, its bearer token, and the seconds that this side has to enforce itself (None: the client's
-    do).
+    do). Without others, DEFAULT_DEADLINE_SECONDS and LONGEST_DEADLINE_SECONDS limit it.
     """
+    usual = DEFAULT_DEADLINE_SECONDS if usual is None else usual
+    longest = LONGEST_DEADLINE_SECONDS if longest is None else longest
     token = traceparent = subject = ""
     for key, value in context.invocation_metadata():
         if key == "authorization":

@@ -185,7 +185,8 @@ async def test_one_call_too_many_is_refused_at_once_and_told_when_to_return(stag
 
 
 async def test_a_call_without_a_deadline_gets_one(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interceptors, "DEFAULT_DEADLINE_SECONDS", 0.01)
+    usual = interceptors.DEFAULT_DEADLINE_SECONDS
+    monkeypatch.setattr(interceptors, "DEFAULT_DEADLINE_SECONDS", 0.1)
     ended: list[str] = []
 
     async def hangs(call: Call, request: Any) -> str:
@@ -197,7 +198,8 @@ async def test_a_call_without_a_deadline_gets_one(stage: Stage, monkeypatch: pyt
 
     stage.probe.unary = hangs
     credentials = {"metadata": stage.buyer["metadata"]}
-    code, info = await refused(stage.stub.Mine(ReadRequest(name="x"), **credentials))
+    async with asyncio.timeout(usual / 2):
+        code, info = await refused(stage.stub.Mine(ReadRequest(name="x"), **credentials))
     assert (code, info.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
     assert ended == ["x"]
 
@@ -207,7 +209,7 @@ async def test_work_ends_when_the_deadline_of_the_caller_passes(stage: Stage) ->
 
     async def hangs(call: Call, request: Any) -> str:
         assert call.deadline is not None
-        assert 0 < call.deadline - asyncio.get_running_loop().time() <= 0.05
+        assert 0 < call.deadline - asyncio.get_running_loop().time() <= 0.2
         try:
             await asyncio.Event().wait()
         finally:
@@ -216,7 +218,7 @@ async def test_work_ends_when_the_deadline_of_the_caller_passes(stage: Stage) ->
 
     stage.probe.unary = hangs
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stage.stub.Mine(ReadRequest(), metadata=stage.buyer["metadata"], timeout=0.05)
+        await stage.stub.Mine(ReadRequest(), metadata=stage.buyer["metadata"], timeout=0.2)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await asyncio.wait_for(ended.wait(), SECONDS)
     assert stage.chain.calls.open == 0
