@@ -58,7 +58,7 @@ def build(runtime: Runtime[OffersConfig], *, origins: Origins | None = None) -> 
         listing_queries=ListingQueries(database, listings),
         offer_commands=OfferCommands(database, steps=steps, offers=offers, clock=clock, ids=ids),
         offer_queries=OfferQueries(database, offers=offers, settings=settings, clock=clock),
-        offer_settings=OfferSettingsOfTeam(database, settings, clock),
+        offer_settings=OfferSettingsOfTeam(database, settings, listings=listings, clock=clock),
         review_commands=ReviewCommands(database, steps=steps),
         templates=TemplatesOfTeam(database, templates, clock, ids),
         personal=PersonalRecords(database, KINDS),

@@ -12,6 +12,7 @@ from chassis.kernel.money import Money
 from chassis.kernel.timetable import zone_of
 from services.offers.domain.chain import Answer, AutomaticAnswer, Revision
 from services.offers.domain.difference import changed_fields
+from services.offers.domain.listing import Listing
 from services.offers.domain.refusals import amount_invalid, approval_limit_invalid, counter_rule_invalid
 from services.offers.domain.terms import LineItem
 
@@ -99,6 +100,22 @@ def _check_rules(rules: Sequence[CounterRule], *, seller: str) -> None:
             raise counter_rule_invalid(
                 f"{path}.auto_decline_percent", "must not be above auto_accept_percent"
             )
+
+
+def newly_named(settings: OfferSettings, *, before: OfferSettings) -> Sequence[tuple[int, str]]:
+    """The packages of rules that no rule named before, each with the place of its rule. What was named before
+    may have left the sale since, and hinders no other change.
+    """
+    known = {"", *(rule.package for rule in before.content.counter_rules)}
+    rules = enumerate(settings.content.counter_rules)
+    return [(index, rule.package) for index, rule in rules if rule.package not in known]
+
+
+def check_package(package: str, listing: Listing | None, *, index: int) -> None:
+    """Refusal COUNTER_RULE_INVALID where the listing of a rule never had its package."""
+    if listing is None or not (listing.sells(package) or listing.sold(package)):
+        path = f"offer_settings.counter_rules[{index}].package"
+        raise counter_rule_invalid(path, "is not a package that the seller has")
 
 
 def _check_limits(limits: Sequence[Money]) -> None:

@@ -15,6 +15,7 @@ from tests.component.offers.bad_calls import DENIED, INVALID, NOT_FOUND, Bad, on
 from tests.component.offers.scene import ACME, ACME_AGENT, ANA, OPERATOR, ORDERS, OTHER, money
 
 NAME = "sellers/acme/offerSettings"
+LOGO = "sellers/acme/listings/logo"
 FOREIGN = "sellers/other/listings/logo/packages/basic"
 
 
@@ -91,4 +92,6 @@ SETTINGS_CALLS = [
     _update(saving(counter_rules=[rule(90), rule(80)]), "COUNTER_RULE_INVALID"),
     _update(saving(counter_rules=[rule(90, 91)]), "COUNTER_RULE_INVALID"),
     _update(saving(counter_rules=[rule(90, package=FOREIGN)]), "COUNTER_RULE_INVALID"),
+    _update(saving(counter_rules=[rule(90, package=f"{LOGO}/packages/gold")]), "COUNTER_RULE_INVALID"),
+    _update(saving(counter_rules=[rule(90, package=f"{LOGO}-x/packages/basic")]), "COUNTER_RULE_INVALID"),
 ]

@@ -143,6 +143,17 @@ async def test_whatever_is_no_mere_question_of_price_waits_for_the_seller(scene:
     assert (again.state, again.acceptance.revision) == (ACCEPTED, 4)
 
 
+async def test_a_rule_is_for_a_package_that_there_is_and_outlives_it(scene: Scene) -> None:
+    logo = (await scene.listing()).name
+    basic = f"{logo}/packages/basic"
+    await thresholds(scene, 90, 0, package=basic)
+    offer = await scene.offer(package=basic)
+    await scene.by(ACME).RetireListing(pb.RetireListingRequest(name=logo))
+    # What was named before hinders no other change, and still answers for what is open.
+    assert (await thresholds(scene, 80, 0, package=basic)).etag == "v2"
+    assert (await counter(scene, offer.name, 0, terms=terms(80, package=basic))).state == ACCEPTED
+
+
 async def test_online_a_counter_offer_is_accepted_with_a_means_of_payment(scene: Scene) -> None:
     await thresholds(scene, 90, 0)
     online: dict[str, Any] = {"payment_method": commerce_pb2.PAYMENT_METHOD_ONLINE}

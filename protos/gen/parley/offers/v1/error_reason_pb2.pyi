@@ -73,11 +73,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: `{"resource": "offers/0198…", "limit": "100"}`.
     """
     ERROR_REASON_COUNTER_RULE_INVALID: _ErrorReason.ValueType  # 13
-    """INVALID_ARGUMENT. Two rules are for the same offers, a rule is for a package of another seller, or it would decline
-    what it accepts. Metadata: `{"field": "offer_settings.counter_rules[1]"}`.
+    """INVALID_ARGUMENT. Two rules are for the same offers, a rule is for a package that the seller does not have, or it would
+    decline what it accepts. Metadata: `{"field": "offer_settings.counter_rules[1]"}`.
     """
     ERROR_REASON_APPROVAL_REQUIRED: _ErrorReason.ValueType  # 14
-    """FAILED_PRECONDITION. The total is above what an agent may offer without the owner's approval. Submit the draft.
+    """FAILED_PRECONDITION. The total is above what an agent may offer without the owner's approval. Submit the draft. What is open
+    already cannot be submitted: an owner changes it, or a draft of another offer for the same origin is approved and sent
+    once the open one is withdrawn.
     Metadata: `{"resource": "offers/0198…", "limit": "1000.00 EUR"}`.
     """
     ERROR_REASON_APPROVAL_NOT_NEEDED: _ErrorReason.ValueType  # 15
@@ -149,11 +151,13 @@ ERROR_REASON_TOO_MANY_REVISIONS: ErrorReason.ValueType  # 12
 Metadata: `{"resource": "offers/0198…", "limit": "100"}`.
 """
 ERROR_REASON_COUNTER_RULE_INVALID: ErrorReason.ValueType  # 13
-"""INVALID_ARGUMENT. Two rules are for the same offers, a rule is for a package of another seller, or it would decline
-what it accepts. Metadata: `{"field": "offer_settings.counter_rules[1]"}`.
+"""INVALID_ARGUMENT. Two rules are for the same offers, a rule is for a package that the seller does not have, or it would
+decline what it accepts. Metadata: `{"field": "offer_settings.counter_rules[1]"}`.
 """
 ERROR_REASON_APPROVAL_REQUIRED: ErrorReason.ValueType  # 14
-"""FAILED_PRECONDITION. The total is above what an agent may offer without the owner's approval. Submit the draft.
+"""FAILED_PRECONDITION. The total is above what an agent may offer without the owner's approval. Submit the draft. What is open
+already cannot be submitted: an owner changes it, or a draft of another offer for the same origin is approved and sent
+once the open one is withdrawn.
 Metadata: `{"resource": "offers/0198…", "limit": "1000.00 EUR"}`.
 """
 ERROR_REASON_APPROVAL_NOT_NEEDED: ErrorReason.ValueType  # 15

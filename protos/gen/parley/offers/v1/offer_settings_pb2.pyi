@@ -109,7 +109,8 @@ class CounterRule(_message.Message):
     AUTO_ACCEPT_PERCENT_FIELD_NUMBER: _builtins.int
     AUTO_DECLINE_PERCENT_FIELD_NUMBER: _builtins.int
     package: _builtins.str
-    """`sellers/{seller}/listings/{listing}/packages/{package}`, one of the seller's own: the rule for offers based on it.
+    """`sellers/{seller}/listings/{listing}/packages/{package}`, one that the seller sells or sold when the rule was first saved: the
+    rule for offers based on it.
     Empty: the rule for all offers that no other rule is for.
     """
     auto_accept_percent: _builtins.int

@@ -254,7 +254,7 @@ class ListListingsResponse(_message.Message):
     @_builtins.property
     def listings(self) -> _containers.RepeatedCompositeFieldContainer[_listing_pb2.Listing]:
         """The listings, in the order that was asked for. For a page of a search by several words, twice `page_size` listings with
-        one of them are looked at; by price in another order than by price, 1,000 or twice `page_size`. Among many listings such
+        one of them are looked at; by price in another order than by price, 500 or twice `page_size`. Among many listings such
         a page may be short, or even empty, without being the last.
         """
 
@@ -289,7 +289,9 @@ class UpdateListingRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change: `title`, `description`, `intake`, `published`, `packages`. Empty: all populated ones (HTTP: all that the body gives)."""
+        """Which fields to change: `title`, `description`, `intake`, `published`, `packages`, `kind`. Empty: all populated ones (HTTP: all that
+        the body gives).
+        """
 
     def __init__(
         self,

@@ -227,8 +227,8 @@ class OffersServiceServicer:
 
     def ListListings(self, request, context):
         """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page
-        costs the same, however many listings the seller has, with one exception: `text` that more than a thousand of them
-        contain, in an order other than by name.
+        costs the same, however many listings the seller has; among very many, a page of a search by several words, or by price
+        in another order than by price, may be short.
         Errors: PAGE_TOKEN_INVALID, AMOUNT_INVALID, CURRENCY_MISMATCH, VALIDATION_FAILED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -257,8 +257,8 @@ class OffersServiceServicer:
 
     def CreateOffer(self, request, context):
         """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step.
-        Errors: ORIGIN_REQUIRED, ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, TIME_OUT_OF_RANGE, AMOUNT_INVALID,
-        CURRENCY_MISMATCH.
+        Errors: ORIGIN_REQUIRED, ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE,
+        UNKNOWN_TIME_ZONE, AMOUNT_INVALID, CURRENCY_MISMATCH, APPROVAL_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -288,7 +288,7 @@ class OffersServiceServicer:
     def SendOffer(self, request, context):
         """Sends a draft: it becomes open and can be accepted. What an agent opens to a buyer, here and by `send`, by revising,
         countering or reviving, needs the owner's approval above the limit of the settings.
-        Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
+        Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -303,7 +303,8 @@ class OffersServiceServicer:
 
     def ReviseOffer(self, request, context):
         """Replaces the open revision (or the draft) by a new one of the seller. The buyer consents anew.
-        Errors: REVISION_STALE, PACKAGE_UNKNOWN, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH, TOO_MANY_REVISIONS.
+        Errors: REVISION_STALE, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, AMOUNT_INVALID,
+        CURRENCY_MISMATCH, TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -312,8 +313,8 @@ class OffersServiceServicer:
     def CounterOffer(self, request, context):
         """Answers the other side's open revision with a counter-proposal. Turns alternate; the currency stays. What a buyer
         proposes may be accepted or declined at once by the seller's settings: see `Offer.automatic_answer` and CounterRule.
-        Errors: REVISION_STALE, NOT_YOUR_TURN, OFFER_EXPIRED, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH,
-        TOO_MANY_REVISIONS.
+        Errors: REVISION_STALE, NOT_YOUR_TURN, OFFER_EXPIRED, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE,
+        UNKNOWN_TIME_ZONE, AMOUNT_INVALID, CURRENCY_MISMATCH, TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -344,8 +345,10 @@ class OffersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReviveOffer(self, request, context):
-        """Opens an expired offer again as a new revision with the same terms and a new expiry.
-        Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
+        """Opens an expired offer again as a new revision with the same terms and a new expiry. A counter-offer of the buyer becomes
+        the seller's; above his limit, an agent needs the owner for that.
+        Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TOO_MANY_REVISIONS,
+        APPROVAL_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

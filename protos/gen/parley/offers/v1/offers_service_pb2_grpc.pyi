@@ -47,8 +47,8 @@ class OffersServiceStub:
     """Returns a listing. Everybody reads published ones; unpublished ones are NOT_FOUND outside the team."""
     ListListings: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.ListListingsRequest, _offers_service_pb2.ListListingsResponse]
     """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page
-    costs the same, however many listings the seller has, with one exception: `text` that more than a thousand of them
-    contain, in an order other than by name.
+    costs the same, however many listings the seller has; among very many, a page of a search by several words, or by price
+    in another order than by price, may be short.
     Errors: PAGE_TOKEN_INVALID, AMOUNT_INVALID, CURRENCY_MISMATCH, VALIDATION_FAILED.
     """
     UpdateListing: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.UpdateListingRequest, _offers_service_pb2.UpdateListingResponse]
@@ -65,8 +65,8 @@ class OffersServiceStub:
     """
     CreateOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.CreateOfferRequest, _offers_service_pb2.CreateOfferResponse]
     """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step.
-    Errors: ORIGIN_REQUIRED, ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, TIME_OUT_OF_RANGE, AMOUNT_INVALID,
-    CURRENCY_MISMATCH.
+    Errors: ORIGIN_REQUIRED, ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE,
+    UNKNOWN_TIME_ZONE, AMOUNT_INVALID, CURRENCY_MISMATCH, APPROVAL_REQUIRED.
     """
     GetOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.GetOfferRequest, _offers_service_pb2.GetOfferResponse]
     """Returns an offer. The buyer does not see drafts. Reading is not opening: see OpenOffer."""
@@ -77,19 +77,20 @@ class OffersServiceStub:
     SendOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.SendOfferRequest, _offers_service_pb2.SendOfferResponse]
     """Sends a draft: it becomes open and can be accepted. What an agent opens to a buyer, here and by `send`, by revising,
     countering or reviving, needs the owner's approval above the limit of the settings.
-    Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
+    Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
     """
     OpenOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.OpenOfferRequest, _offers_service_pb2.OpenOfferResponse]
     """Records that the buyer opened the offer in the interface. The first time counts; repeating changes nothing."""
     ReviseOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.ReviseOfferRequest, _offers_service_pb2.ReviseOfferResponse]
     """Replaces the open revision (or the draft) by a new one of the seller. The buyer consents anew.
-    Errors: REVISION_STALE, PACKAGE_UNKNOWN, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH, TOO_MANY_REVISIONS.
+    Errors: REVISION_STALE, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, AMOUNT_INVALID,
+    CURRENCY_MISMATCH, TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
     """
     CounterOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.CounterOfferRequest, _offers_service_pb2.CounterOfferResponse]
     """Answers the other side's open revision with a counter-proposal. Turns alternate; the currency stays. What a buyer
     proposes may be accepted or declined at once by the seller's settings: see `Offer.automatic_answer` and CounterRule.
-    Errors: REVISION_STALE, NOT_YOUR_TURN, OFFER_EXPIRED, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH,
-    TOO_MANY_REVISIONS.
+    Errors: REVISION_STALE, NOT_YOUR_TURN, OFFER_EXPIRED, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE,
+    UNKNOWN_TIME_ZONE, AMOUNT_INVALID, CURRENCY_MISMATCH, TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
     """
     AcceptOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.AcceptOfferRequest, _offers_service_pb2.AcceptOfferResponse]
     """Accepts the revision that the buyer saw. Exactly one of accept, counter, withdraw and expiry wins.
@@ -103,8 +104,10 @@ class OffersServiceStub:
     WithdrawOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.WithdrawOfferRequest, _offers_service_pb2.WithdrawOfferResponse]
     """Takes a draft or an open offer back."""
     ReviveOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.ReviveOfferRequest, _offers_service_pb2.ReviveOfferResponse]
-    """Opens an expired offer again as a new revision with the same terms and a new expiry.
-    Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
+    """Opens an expired offer again as a new revision with the same terms and a new expiry. A counter-offer of the buyer becomes
+    the seller's; above his limit, an agent needs the owner for that.
+    Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TOO_MANY_REVISIONS,
+    APPROVAL_REQUIRED.
     """
     CompareOfferRevisions: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.CompareOfferRevisionsRequest, _offers_service_pb2.CompareOfferRevisionsResponse]
     """Says what differs between two revisions of an offer, in either direction. A buyer compares what he was sent.
@@ -179,8 +182,8 @@ class OffersServiceAsyncStub(OffersServiceStub):
     """Returns a listing. Everybody reads published ones; unpublished ones are NOT_FOUND outside the team."""
     ListListings: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ListListingsRequest, _offers_service_pb2.ListListingsResponse]  # type: ignore[assignment]
     """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page
-    costs the same, however many listings the seller has, with one exception: `text` that more than a thousand of them
-    contain, in an order other than by name.
+    costs the same, however many listings the seller has; among very many, a page of a search by several words, or by price
+    in another order than by price, may be short.
     Errors: PAGE_TOKEN_INVALID, AMOUNT_INVALID, CURRENCY_MISMATCH, VALIDATION_FAILED.
     """
     UpdateListing: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.UpdateListingRequest, _offers_service_pb2.UpdateListingResponse]  # type: ignore[assignment]
@@ -197,8 +200,8 @@ class OffersServiceAsyncStub(OffersServiceStub):
     """
     CreateOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.CreateOfferRequest, _offers_service_pb2.CreateOfferResponse]  # type: ignore[assignment]
     """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step.
-    Errors: ORIGIN_REQUIRED, ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, TIME_OUT_OF_RANGE, AMOUNT_INVALID,
-    CURRENCY_MISMATCH.
+    Errors: ORIGIN_REQUIRED, ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE,
+    UNKNOWN_TIME_ZONE, AMOUNT_INVALID, CURRENCY_MISMATCH, APPROVAL_REQUIRED.
     """
     GetOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.GetOfferRequest, _offers_service_pb2.GetOfferResponse]  # type: ignore[assignment]
     """Returns an offer. The buyer does not see drafts. Reading is not opening: see OpenOffer."""
@@ -209,19 +212,20 @@ class OffersServiceAsyncStub(OffersServiceStub):
     SendOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.SendOfferRequest, _offers_service_pb2.SendOfferResponse]  # type: ignore[assignment]
     """Sends a draft: it becomes open and can be accepted. What an agent opens to a buyer, here and by `send`, by revising,
     countering or reviving, needs the owner's approval above the limit of the settings.
-    Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
+    Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
     """
     OpenOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.OpenOfferRequest, _offers_service_pb2.OpenOfferResponse]  # type: ignore[assignment]
     """Records that the buyer opened the offer in the interface. The first time counts; repeating changes nothing."""
     ReviseOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ReviseOfferRequest, _offers_service_pb2.ReviseOfferResponse]  # type: ignore[assignment]
     """Replaces the open revision (or the draft) by a new one of the seller. The buyer consents anew.
-    Errors: REVISION_STALE, PACKAGE_UNKNOWN, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH, TOO_MANY_REVISIONS.
+    Errors: REVISION_STALE, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, AMOUNT_INVALID,
+    CURRENCY_MISMATCH, TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
     """
     CounterOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.CounterOfferRequest, _offers_service_pb2.CounterOfferResponse]  # type: ignore[assignment]
     """Answers the other side's open revision with a counter-proposal. Turns alternate; the currency stays. What a buyer
     proposes may be accepted or declined at once by the seller's settings: see `Offer.automatic_answer` and CounterRule.
-    Errors: REVISION_STALE, NOT_YOUR_TURN, OFFER_EXPIRED, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH,
-    TOO_MANY_REVISIONS.
+    Errors: REVISION_STALE, NOT_YOUR_TURN, OFFER_EXPIRED, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE,
+    UNKNOWN_TIME_ZONE, AMOUNT_INVALID, CURRENCY_MISMATCH, TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
     """
     AcceptOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.AcceptOfferRequest, _offers_service_pb2.AcceptOfferResponse]  # type: ignore[assignment]
     """Accepts the revision that the buyer saw. Exactly one of accept, counter, withdraw and expiry wins.
@@ -235,8 +239,10 @@ class OffersServiceAsyncStub(OffersServiceStub):
     WithdrawOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.WithdrawOfferRequest, _offers_service_pb2.WithdrawOfferResponse]  # type: ignore[assignment]
     """Takes a draft or an open offer back."""
     ReviveOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ReviveOfferRequest, _offers_service_pb2.ReviveOfferResponse]  # type: ignore[assignment]
-    """Opens an expired offer again as a new revision with the same terms and a new expiry.
-    Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
+    """Opens an expired offer again as a new revision with the same terms and a new expiry. A counter-offer of the buyer becomes
+    the seller's; above his limit, an agent needs the owner for that.
+    Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TOO_MANY_REVISIONS,
+    APPROVAL_REQUIRED.
     """
     CompareOfferRevisions: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.CompareOfferRevisionsRequest, _offers_service_pb2.CompareOfferRevisionsResponse]  # type: ignore[assignment]
     """Says what differs between two revisions of an offer, in either direction. A buyer compares what he was sent.
@@ -326,8 +332,8 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.ListListingsResponse, _abc.Awaitable[_offers_service_pb2.ListListingsResponse]]:
         """Searches the listings of a seller. The team sees all of them, everybody else the published ones only. Every page
-        costs the same, however many listings the seller has, with one exception: `text` that more than a thousand of them
-        contain, in an order other than by name.
+        costs the same, however many listings the seller has; among very many, a page of a search by several words, or by price
+        in another order than by price, may be short.
         Errors: PAGE_TOKEN_INVALID, AMOUNT_INVALID, CURRENCY_MISMATCH, VALIDATION_FAILED.
         """
 
@@ -362,8 +368,8 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.CreateOfferResponse, _abc.Awaitable[_offers_service_pb2.CreateOfferResponse]]:
         """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step.
-        Errors: ORIGIN_REQUIRED, ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, TIME_OUT_OF_RANGE, AMOUNT_INVALID,
-        CURRENCY_MISMATCH.
+        Errors: ORIGIN_REQUIRED, ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE,
+        UNKNOWN_TIME_ZONE, AMOUNT_INVALID, CURRENCY_MISMATCH, APPROVAL_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -398,7 +404,7 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_offers_service_pb2.SendOfferResponse, _abc.Awaitable[_offers_service_pb2.SendOfferResponse]]:
         """Sends a draft: it becomes open and can be accepted. What an agent opens to a buyer, here and by `send`, by revising,
         countering or reviving, needs the owner's approval above the limit of the settings.
-        Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
+        Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -416,7 +422,8 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.ReviseOfferResponse, _abc.Awaitable[_offers_service_pb2.ReviseOfferResponse]]:
         """Replaces the open revision (or the draft) by a new one of the seller. The buyer consents anew.
-        Errors: REVISION_STALE, PACKAGE_UNKNOWN, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH, TOO_MANY_REVISIONS.
+        Errors: REVISION_STALE, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, AMOUNT_INVALID,
+        CURRENCY_MISMATCH, TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -427,8 +434,8 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_offers_service_pb2.CounterOfferResponse, _abc.Awaitable[_offers_service_pb2.CounterOfferResponse]]:
         """Answers the other side's open revision with a counter-proposal. Turns alternate; the currency stays. What a buyer
         proposes may be accepted or declined at once by the seller's settings: see `Offer.automatic_answer` and CounterRule.
-        Errors: REVISION_STALE, NOT_YOUR_TURN, OFFER_EXPIRED, TIME_OUT_OF_RANGE, AMOUNT_INVALID, CURRENCY_MISMATCH,
-        TOO_MANY_REVISIONS.
+        Errors: REVISION_STALE, NOT_YOUR_TURN, OFFER_EXPIRED, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE,
+        UNKNOWN_TIME_ZONE, AMOUNT_INVALID, CURRENCY_MISMATCH, TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -466,8 +473,10 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _offers_service_pb2.ReviveOfferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.ReviveOfferResponse, _abc.Awaitable[_offers_service_pb2.ReviveOfferResponse]]:
-        """Opens an expired offer again as a new revision with the same terms and a new expiry.
-        Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, TOO_MANY_REVISIONS.
+        """Opens an expired offer again as a new revision with the same terms and a new expiry. A counter-offer of the buyer becomes
+        the seller's; above his limit, an agent needs the owner for that.
+        Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TOO_MANY_REVISIONS,
+        APPROVAL_REQUIRED.
         """
 
     @_abc_1.abstractmethod
