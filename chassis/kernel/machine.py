@@ -43,6 +43,22 @@ class ActionState:
     reason: str = ""
 
 
+def transition_forbidden(subject: str, *, state: str, event: str, allowed: Sequence[str]) -> Refusal:
+    """The present state forbids `event`; `allowed` is what can be done instead."""
+    possible = ",".join(allowed)
+    return Refusal(
+        Kind.PRECONDITION,
+        "TRANSITION_FORBIDDEN",
+        f"{subject} is {state.upper()}: {event} is not possible; possible: {possible or 'nothing'}",
+        metadata={
+            "resource": subject,
+            "state": state.upper(),
+            "action": event,
+            "allowed_actions": possible,
+        },
+    )
+
+
 class Machine(Generic[S]):
     """A table of transitions for one kind of `resource` (``"offer"``).
 
@@ -85,18 +101,8 @@ class Machine(Generic[S]):
             return target
         if actor not in self._actors[event]:
             raise denied(event, name or self.resource)
-        allowed = ",".join(self.allowed(state, actor))
-        subject = name or self.resource
-        raise Refusal(
-            Kind.PRECONDITION,
-            "TRANSITION_FORBIDDEN",
-            f"{subject} is {state.value.upper()}: {event} is not possible; possible: {allowed or 'nothing'}",
-            metadata={
-                "resource": subject,
-                "state": state.value.upper(),
-                "action": event,
-                "allowed_actions": allowed,
-            },
+        raise transition_forbidden(
+            name or self.resource, state=state.value, event=event, allowed=self.allowed(state, actor)
         )
 
     def allowed(self, state: S, actor: Actor) -> tuple[str, ...]:

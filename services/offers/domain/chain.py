@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from chassis.kernel.machine import ActionState, Actor, Machine, Transition
+from chassis.kernel.machine import ActionState, Actor, Machine, Transition, transition_forbidden
 from chassis.kernel.money import Money
 from chassis.kernel.refusal import Refusal
 from services.offers.domain import refusals
@@ -80,6 +80,11 @@ class Revision:
     total: Money
     note: str
     create_time: datetime
+
+    @property
+    def is_of_buyer(self) -> bool:
+        """Whether it is a counter-offer of the buyer."""
+        return self.author is Author.BUYER
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +198,7 @@ def obstacle(offer: Offer, event: str, actor: Actor, *, now: datetime) -> Refusa
         if event == "send":
             check_times(offer.revision.terms, now=now)
     except Refusal as refusal:
-        return refusal
+        return _with_what_is_possible(refusal, offer, actor, now=now)
     if event in _AUTOMATIC and offer.revision.author is not Author.BUYER:
         return refusals.not_your_turn(offer.name, turn=Author.BUYER)
     if event in {"accept", "counter"} and offer.revision.author is SIDES[actor]:
@@ -202,6 +207,18 @@ def obstacle(offer: Offer, event: str, actor: Actor, *, now: datetime) -> Refusa
     if event in _LENGTHENING and offer.revision.number >= MAX_REVISIONS:
         return refusals.too_many_revisions(offer.name, MAX_REVISIONS)
     return None
+
+
+def _with_what_is_possible(refusal: Refusal, offer: Offer, actor: Actor, *, now: datetime) -> Refusal:
+    """What the state allows, less what it is not the turn of `actor` to do."""
+    if refusal.reason != "TRANSITION_FORBIDDEN":
+        return refusal
+    state = offer.state_at(now)
+    allowed = [
+        each for each in MACHINE.allowed(state, actor) if obstacle(offer, each, actor, now=now) is None
+    ]
+    event = refusal.metadata["action"]
+    return transition_forbidden(offer.name, state=state.value, event=event, allowed=allowed)
 
 
 def actions(

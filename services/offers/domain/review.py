@@ -67,10 +67,12 @@ def lack(offer: Offer, event: str, clearance: Clearance) -> Refusal | None:
     """Why one with this clearance cannot do what the state allows; None where he can, arguments aside."""
     if event == "approve" and not clearance.is_owner:
         return denied(event, offer.name)
-    if event not in {"send", "submitForReview"}:
+    # What the seller proposed before needs nobody's approval to be proposed again.
+    opens = event == "send" or (event == "revive" and offer.revision.is_of_buyer)
+    if not opens and event != "submitForReview":
         return None
     limit = None if is_approved(offer) else clearance.limit_for(offer.revision.total)
-    if event == "send" and limit is not None:
+    if opens and limit is not None:
         return refusals.approval_required(offer.name, limit)
     if event == "submitForReview" and limit is None:
         return refusals.approval_not_needed(offer.name)

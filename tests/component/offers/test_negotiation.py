@@ -331,6 +331,11 @@ async def test_everybody_is_told_what_he_can_do_and_why_not_the_rest(scene: Scen
         {"counter": "NOT_YOUR_TURN", "accept": "NOT_YOUR_TURN", **not_yet},
     )
     assert (await actions(ACME))[0] == ["revise", "counter", "withdraw"]
+    # A refusal says the same.
+    too_early = pb.RequestNewQuoteRequest(name=offer.name)
+    assert (await refused(scene.by(ANA).RequestNewQuote(too_early))).metadata[
+        "allowed_actions"
+    ] == "open,decline"
     # Time is up, and the sweeper has not come by yet.
     await scene.service.host.background.stop("timers")
     scene.clock.advance(HOUR)

@@ -142,6 +142,21 @@ async def test_an_agent_revives_what_was_offered_before(scene: Scene) -> None:
     assert revived.offer.state == State.STATE_OPEN
 
 
+async def test_a_counter_offer_above_the_limit_is_revived_by_the_owner(scene: Scene) -> None:
+    await limit(scene)
+    offer = await scene.offer(amount=90)
+    end = timestamp(NOW + HOUR)
+    wanted = pb.CounterOfferRequest(name=offer.name, revision=1, terms=terms(101, expire_time=end))
+    await scene.by(ANA).CounterOffer(wanted)
+    await scene.service.advance(HOUR)
+    expired = await seen(scene, ACME_AGENT, offer.name)
+    assert (list(expired.allowed_actions), reasons(expired)["revive"]) == ([], "APPROVAL_REQUIRED")
+    reviving = pb.ReviveOfferRequest(name=offer.name)
+    assert (await refused(scene.by(ACME_AGENT).ReviveOffer(reviving))).reason == "APPROVAL_REQUIRED"
+    assert "revive" in (await seen(scene, ACME, offer.name)).allowed_actions
+    assert (await scene.by(ACME).ReviveOffer(reviving)).offer.state == State.STATE_OPEN
+
+
 async def test_deciding_withdrawing_and_sending_at_once_have_one_order(scene: Scene) -> None:
     await limit(scene)
     for number in range(8):

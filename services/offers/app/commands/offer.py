@@ -14,7 +14,6 @@ from services.offers.app.expiry import follow_expiry
 from services.offers.app.ports import Offers
 from services.offers.app.views import OfferView
 from services.offers.domain import offer as offers
-from services.offers.domain.chain import Author
 from services.offers.domain.events import OfferEvent
 from services.offers.domain.offer import NO_CONSENT, Consent
 from services.offers.domain.origin import require_open
@@ -310,7 +309,7 @@ class OfferCommands:
             expiry = settled(command.expiry, zone=await self._steps.zone_of(tx, offer.seller))
             changed, events = offers.revive(offer, actor=actor, expiry=expiry, now=now)
             # What the seller proposed before needs nobody's approval to be proposed again.
-            if offer.revision.author is Author.BUYER:
+            if offer.revision.is_of_buyer:
                 await self._steps.check_clearance(tx, call, changed)
             require_open(told(origin.answer))
             await self._steps.check_still_sold(tx, changed)
