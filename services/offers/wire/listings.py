@@ -128,7 +128,10 @@ def _check_currency(currency: str) -> None:
     try:
         exponent(currency)
     except Refusal as refusal:
-        raise invalid("currency_code", refusal.message, reason=refusal.reason, currency=currency) from None
+        (violation,) = refusal.violations
+        raise invalid(
+            "currency_code", violation.description, reason=refusal.reason, currency=currency
+        ) from None
 
 
 def create_listing_response(view: ListingView) -> offers_service_pb2.CreateListingResponse:

@@ -66,8 +66,9 @@ def read_money(message: WireMoney, *, field: str) -> Money:
     try:
         return money(message, field=field)
     except Refusal as refusal:
+        (violation,) = refusal.violations
         raise invalid(
-            field, refusal.message, reason=refusal.reason, currency=message.currency_code[:8]
+            field, violation.description, reason=refusal.reason, currency=message.currency_code[:8]
         ) from None
 
 
