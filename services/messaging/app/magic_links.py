@@ -76,10 +76,6 @@ class LinkIssuer:
             token = links.token_of(link.id, secret)
             await self._store.add(tx, link, mail=mail, notice=notice, token=token)
 
-    async def revoke(self, tx: Transaction, user: str) -> None:
-        """No link of a person works any more."""
-        await self._store.revoke(tx, user)
-
 
 class MagicLinks:
     """Shows links and does what they are for."""
