@@ -99,6 +99,13 @@ _UNBLOCK = delete(blocks).where(
     blocks.c.buyer == bindparam("whom"),
     blocks.c.side == bindparam("by"),
 )
+COUNT_CHANGE: Final = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("key"))
+    .values(entry_count=conversations.c.entry_count + 1)
+    .returning(conversations.c.entry_count)
+)
+"""A change that is no entry counts as one: whoever read the conversation before sees that it has changed."""
 _ADD_COPY = insert(copies).on_conflict_do_nothing()
 _REMOVE_COPY = delete(copies).where(
     copies.c.user_name == bindparam("user"), copies.c.conversation_id == bindparam("conversation")
@@ -188,6 +195,8 @@ class ConversationRepository:
                 "create_time": now,
             }
             await tx.execute(_BLOCK, values)
+            # Else a message that was decided before would be sent after it.
+            await tx.execute(COUNT_CHANGE, {"key": key_of(conversation.name)})
             return
         values = {"whose": conversation.seller, "whom": conversation.buyer, "by": seat.side.value}
         await tx.execute(_UNBLOCK, values)

@@ -12,8 +12,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.types import Uuid
 
 from chassis.db import Transaction
-from services.messaging.adapters.conversation_repository import key_of
-from services.messaging.adapters.tables import conversation as conversations
+from services.messaging.adapters.conversation_repository import COUNT_CHANGE, key_of
 from services.messaging.adapters.tables import timeline_entry as entries
 from services.messaging.adapters.translation_tables import message_translation as translations
 from services.messaging.domain.message import Message
@@ -33,12 +32,6 @@ _OF_MESSAGES = (
         translations.c.text.is_not(None),
     )
     .order_by(translations.c.message_id, translations.c.language)
-)
-_NUMBER = (
-    update(conversations)
-    .where(conversations.c.id == bindparam("key"))
-    .values(entry_count=conversations.c.entry_count + 1)
-    .returning(conversations.c.entry_count)
 )
 _OF_THE_TEXT = (
     entries.c.conversation_id == bindparam("conversation"),
@@ -81,7 +74,7 @@ class TranslationRepository:
         """Adds it; False where the text is another one by now."""
         key = _key(message)
         values = {**key, "original": message.text, "source": translation.source}
-        place = await tx.scalar(_NUMBER, {"key": key["conversation"]})
+        place = await tx.scalar(COUNT_CHANGE, {"key": key["conversation"]})
         if await tx.fetch_one(_SHOW_AGAIN, {**values, "place": place}) is None:
             return False
         columns = {

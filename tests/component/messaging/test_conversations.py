@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from chassis.kernel.refusal import Kind
 from chassis.testing import ANONYMOUS, Identity, observer, operator, refused
 from parley.messaging.v1 import conversation_methods_pb2 as methods
 from parley.messaging.v1 import messaging_service_pb2 as pb
+from parley.messaging.v1 import participant_methods_pb2 as joining
 from parley.messaging.v1 import timeline_pb2
 from tests.component.messaging.blocked import until_blocked
 from tests.component.messaging.conftest import ANA, BEN, OLGA, OTTO, RIVAL, Scene, rows
@@ -181,22 +183,30 @@ async def test_a_message_waits_for_whoever_changes_the_conversation(scene: Scene
     assert (await scene.timeline(ANA, name)).count("Wait") == 1
 
 
-async def test_what_is_put_away_while_a_note_is_written_stays_away(
+async def test_what_is_done_while_a_message_is_written_is_not_undone(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = (await scene.inquiry()).conversation.name
     database = scene.service.host.database
     write = database.command_if_current
 
-    async def after_it_was_put_away(call: Call, single: Single[Any]) -> bool:
-        monkeypatch.undo()
-        await scene.of(OLGA).ArchiveConversation(methods.ArchiveConversationRequest(name=name))
-        return await write(call, single)
+    def meanwhile(done: Callable[[], Awaitable[Any]]) -> None:
+        async def after_it(call: Call, single: Single[Any]) -> bool:
+            monkeypatch.undo()
+            await done()
+            return await write(call, single)
 
-    monkeypatch.setattr(database, "command_if_current", after_it_was_put_away)
+        monkeypatch.setattr(database, "command_if_current", after_it)
+
+    meanwhile(lambda: scene.of(OLGA).ArchiveConversation(methods.ArchiveConversationRequest(name=name)))
     await scene.say(OTTO, name, "He will order", kind=NOTE)
     assert await scene.names(OTTO, archived=True) == [name]
     assert (await scene.timeline(OTTO, name)).count("He will order") == 1
+
+    meanwhile(lambda: scene.of(ANA).BlockParticipant(joining.BlockParticipantRequest(name=name)))
+    request = pb.SendMessageRequest(parent=name, text="Will you?")
+    assert (await refused(scene.of(OTTO).SendMessage(request))).reason == "PARTICIPANT_BLOCKED"
+    assert "Will you?" not in await scene.timeline(OTTO, name)
 
 
 @pytest.mark.parametrize(
