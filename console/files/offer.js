@@ -90,10 +90,11 @@ export class OfferCard {
   }
 
   async #decline() {
+    const { currentRevision: revision } = this.offer;
     const reason = el("textarea", { rows: 3, maxlength: 2000 });
     const answer = await ask({
       title: say("offer.declineTitle"), body: [field(say("offer.reason"), reason)], confirm: say("offer.decline"), kind: "primary",
-      act: (key) => this.#answer(":decline", { revision: this.offer.currentRevision.number, reason: reason.value.trim() }, key),
+      act: (key) => this.#answer(":decline", { revision: revision.number, reason: reason.value.trim() }, key),
     });
     if (answer) toast(say("offer.declined"));
   }

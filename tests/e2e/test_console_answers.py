@@ -75,6 +75,20 @@ async def test_both_sides_make_counter_offers(phone: Page, stack: Target, shop: 
     assert await desk.run(OFFERED) == []
 
 
+async def test_a_buyer_declines_what_was_shown(phone: Page, stack: Target, shop: Shop, ana: Party) -> None:
+    name = await inquiry(ana, shop, "What would it cost?")
+    sent = await offer(shop, {"conversation": name}, terms(shop.basic))
+    await sign_in(phone, stack, ana, f"/{name}")
+    await phone.click("Decline", within=".offer")
+    await phone.until("document.querySelector('dialog form')")
+    better = {"revision": 1, "terms": terms(shop.basic, "90.00 EUR")}
+    await shop.owner.post(f"{sent['name']}:revise", better)
+    await phone.until("document.querySelector('.offer .total').innerText.includes('90.00')")
+    await phone.click("Decline", within="dialog form")
+    await phone.until("document.querySelector('dialog .problem').innerText")
+    assert (await shop.owner.get(sent["name"]))["offer"]["state"] == "STATE_OPEN"
+
+
 async def test_a_buyer_asks_for_a_new_offer_once(phone: Page, stack: Target, shop: Shop, ana: Party) -> None:
     name = await inquiry(ana, shop, "What would it cost?")
     sent = await offer(shop, {"conversation": name}, terms(shop.basic, expire_seconds=2))
