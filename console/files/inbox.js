@@ -29,6 +29,7 @@ export class Inbox {
     this.folder = FOLDERS[session.recall("folder")] ? session.recall("folder") : "all";
     this.found = new Map();
     this.token = "";
+    this.choice = 0;
     this.current = "";
     this.rows = el("ul", { class: "rows" });
     this.seen = new IntersectionObserver((changes) => this.#name(changes));
@@ -74,6 +75,8 @@ export class Inbox {
   }
 
   async load() {
+    // What was asked for before belongs to another folder, or to another seat.
+    this.choice += 1;
     this.found.clear();
     this.token = "";
     this.rows.replaceChildren();
@@ -83,8 +86,10 @@ export class Inbox {
 
   /** Looks at the first page again, without a word where nothing can be heard. */
   async refresh() {
+    const { choice } = this;
     try {
       const answer = await this.#fetch("");
+      if (choice !== this.choice) return;
       const rest = [...this.found.values()].filter((each) => !answer.conversations.some(({ name }) => name === each.name));
       const oldest = answer.conversations.at(-1)?.lastEntryTime ?? "";
       this.found = new Map([...answer.conversations, ...rest.filter((each) => each.lastEntryTime < oldest)].map((each) => [each.name, each]));
@@ -96,13 +101,15 @@ export class Inbox {
   }
 
   async #page() {
+    const { choice } = this;
     try {
       const answer = await this.#fetch(this.token);
+      if (choice !== this.choice) return;
       for (const each of answer.conversations) this.found.set(each.name, each);
       this.token = answer.nextPageToken ?? "";
       this.#draw();
     } catch (error) {
-      if (this.signal.aborted) return;
+      if (this.signal.aborted || choice !== this.choice) return;
       this.foot.replaceChildren(trouble(explain(error), error.isPassing ? button(say("app.retry"), () => this.#page()) : null));
     }
   }

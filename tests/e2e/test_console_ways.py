@@ -49,3 +49,22 @@ async def test_what_comes_late_takes_no_place_from_what_is_wanted_by_then(
     await phone.until("document.querySelector('.titles h1')?.innerText === 'The second'")
     await phone.run("document.querySelector('#bar a[href=\"/profile\"]').click()")
     await phone.until("document.querySelector('#notice-MESSAGE')")
+
+
+async def test_a_list_holds_nothing_of_the_folder_that_was_left(
+    phone: Page, stack: Target, shop: Shop, ana: Party
+) -> None:
+    await inquiry(ana, shop, "Hello.")
+    await sign_in(phone, stack, ana, "/console")
+    await phone.until("document.querySelectorAll('.rows a').length === 1")
+    async with phone.held("*topic=CONVERSATION_TOPIC_INQUIRY*") as caught:
+        await phone.click("Inquiries")
+        await asyncio.wait_for(caught.wait(), SECONDS)
+        await phone.click("Orders")
+        await phone.until("document.querySelector('.more .empty')")
+    await phone.until(f"{ASKED}.includes('TOPIC_INQUIRY')")
+    # Asked for after it: by the time that it is there, the first would be shown.
+    await phone.run("fetch('/console').then((answer) => answer.text()).then(() => 0)")
+    assert await phone.run("document.querySelectorAll('.rows a').length") == 0
+    await phone.click("Inquiries")
+    await phone.until("document.querySelectorAll('.rows a').length === 1")
