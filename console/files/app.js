@@ -30,7 +30,7 @@ function loaded(load) {
 /** Goes to another page of the console without loading it anew. */
 export function go(path) {
   history.pushState(null, "", path);
-  return show();
+  return guarded(show);
 }
 
 /** Says in the title where the reader is. */
@@ -154,7 +154,7 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[data-local]");
   if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  if (link.pathname !== location.pathname) void guarded(() => go(link.pathname));
+  if (link.pathname !== location.pathname) void go(link.pathname);
 });
 window.addEventListener("popstate", () => { void guarded(show); });
 // Whoever comes by another link may be somebody else.
