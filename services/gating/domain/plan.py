@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from chassis.kernel.refusal import stale_etag
+from chassis.kernel.refusal import invalid, stale_etag
 from services.gating.domain import refusals
 from services.gating.domain.events import SellerPlanSet
 
@@ -48,6 +48,8 @@ def set_plan(
     """The plan that the operator wants; no event where it holds already."""
     if etag and etag != current.etag:
         raise stale_etag(current.seller, etag, current.etag)
+    if tier is Tier.BASIC and expire_time is not None:
+        raise invalid("expire_time", "only a premium plan lapses")
     if expire_time is not None and expire_time <= now:
         raise refusals.time_out_of_range("expire_time")
     if (tier, expire_time) == (current.tier, current.expire_time):

@@ -178,8 +178,9 @@ class GivenOverride:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsChange:
-    """The fields that a save replaces; None keeps what is stored."""
+    """The fields that a save replaces; None keeps what is stored. `field`: where the caller wrote them."""
 
+    field: str = "order_settings"
     enabled: bool | None = None
     audience: Audience | None = None
     all_packages: bool | None = None
@@ -211,7 +212,7 @@ def save(current: OrderSettings, change: SettingsChange, *, etag: str, now: date
         raise stale_etag(current.name, etag, current.etag)
     windows, split_windows = current.windows, tuple[str, ...]()
     if change.windows is not None:
-        windows, split_windows = _stored_windows(change.windows)
+        windows, split_windows = _stored_windows(change.windows, f"{change.field}.windows")
     wanted = replace(
         current,
         enabled=_either(change.enabled, current.enabled),
@@ -220,7 +221,7 @@ def save(current: OrderSettings, change: SettingsChange, *, etag: str, now: date
         excluded_listings=_excluded(current, change),
         time_zone=_zone(current, change),
         windows=windows,
-        overrides=current.overrides if change.overrides is None else _stored_overrides(change.overrides),
+        overrides=_overrides(current, change),
         bypass_policy=change.bypass_policy or current.bypass_policy,
         request_ttl=change.request_ttl or current.request_ttl,
         reminder_points=_reminder_points(current, change),
@@ -229,7 +230,7 @@ def save(current: OrderSettings, change: SettingsChange, *, etag: str, now: date
         capacity_only=_either(change.capacity_only, current.capacity_only),
     )
     if wanted.capacity_only and wanted.max_open_orders == NO_LIMIT:
-        raise invalid("order_settings.capacity_only", "needs max_open_orders")
+        raise invalid(f"{change.field}.capacity_only", "needs max_open_orders")
     if wanted == current:
         return Saved(current, split_windows, None)
     saved = replace(
@@ -257,25 +258,25 @@ def _zone(current: OrderSettings, change: SettingsChange) -> str:
     if change.time_zone is None:
         return current.time_zone
     name = change.time_zone or DEFAULT_TIME_ZONE
-    zone_of(name, field="order_settings.time_zone")
+    zone_of(name, field=f"{change.field}.time_zone")
     return name
 
 
 def _scope(current: OrderSettings, change: SettingsChange) -> Scope:
     packages = current.scope.packages
     if change.packages is not None:
-        packages = _own(current.seller, "order_settings.scope.packages", change.packages)
+        packages = _own(current.seller, f"{change.field}.scope.packages", change.packages)
     all_packages = _either(change.all_packages, current.scope.all_packages)
     if all_packages and packages:
         # A mask that names one half only may meet the other half in storage.
-        raise invalid("order_settings.scope", "either all_packages or packages, not both")
+        raise invalid(f"{change.field}.scope", "either all_packages or packages, not both")
     return Scope(all_packages, packages)
 
 
 def _excluded(current: OrderSettings, change: SettingsChange) -> tuple[str, ...]:
     if change.excluded_listings is None:
         return current.excluded_listings
-    return _own(current.seller, "order_settings.excluded_listings", change.excluded_listings)
+    return _own(current.seller, f"{change.field}.excluded_listings", change.excluded_listings)
 
 
 def _own(seller: str, field: str, resources: Sequence[str]) -> tuple[str, ...]:
@@ -285,11 +286,13 @@ def _own(seller: str, field: str, resources: Sequence[str]) -> tuple[str, ...]:
     return tuple(resources)
 
 
-def _stored_windows(given: Sequence[GivenWindow]) -> tuple[tuple[Window, ...], tuple[str, ...]]:
+def _stored_windows(
+    given: Sequence[GivenWindow], all_windows: str
+) -> tuple[tuple[Window, ...], tuple[str, ...]]:
     windows: list[Window] = []
     wrapped: list[str] = []
     for index, window in enumerate(given):
-        field = f"order_settings.windows[{index}]"
+        field = f"{all_windows}[{index}]"
         start = parse_hhmm(window.start, field=f"{field}.start")
         end = parse_hhmm(window.end, field=f"{field}.end") or MINUTES_PER_DAY
         if start in (end, MINUTES_PER_DAY):
@@ -299,14 +302,16 @@ def _stored_windows(given: Sequence[GivenWindow]) -> tuple[tuple[Window, ...], t
         if was_split:
             wrapped.append(str(window))
     if len(windows) > MAX_WINDOWS:
-        raise invalid("order_settings.windows", f"at most {MAX_WINDOWS} windows, split ones counted twice")
+        raise invalid(all_windows, f"at most {MAX_WINDOWS} windows, split ones counted twice")
     return tuple(windows), tuple(wrapped)
 
 
-def _stored_overrides(given: Sequence[GivenOverride]) -> tuple[DayOverride, ...]:
+def _overrides(current: OrderSettings, change: SettingsChange) -> tuple[DayOverride, ...]:
+    if change.overrides is None:
+        return current.overrides
     overrides: dict[date, DayOverride] = {}
-    for index, override in enumerate(given):
-        field = f"order_settings.overrides[{index}]"
+    for index, override in enumerate(change.overrides):
+        field = f"{change.field}.overrides[{index}]"
         text = f"{override.year:04d}-{override.month:02d}-{override.day:02d}"
         try:
             day = date(override.year, override.month, override.day)

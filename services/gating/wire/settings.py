@@ -73,9 +73,9 @@ def update_order_settings_command(request: pb.UpdateOrderSettingsRequest) -> Upd
     return UpdateOrderSettings(seller, _change(sent, paths), sent.etag)
 
 
-def whole_change(sent: WireSettings) -> SettingsChange:
-    """Every field, so that absent ones return to their defaults."""
-    return _change(sent, _READERS)
+def whole_change(sent: WireSettings, *, field: str) -> SettingsChange:
+    """Every field, so that absent ones return to their defaults. `field`: where the caller wrote them."""
+    return replace(_change(sent, _READERS), field=field)
 
 
 def _change(sent: WireSettings, paths: Iterable[str]) -> SettingsChange:

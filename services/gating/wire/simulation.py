@@ -17,7 +17,7 @@ def simulate_gate_query(request: pb.SimulateGateRequest) -> SimulateGate:
     return SimulateGate(
         seller=seller_of_settings(request.name, field="name"),
         version=request.settings_version if subject == "settings_version" else None,
-        proposed=whole_change(request.proposed) if subject == "proposed" else None,
+        proposed=whole_change(request.proposed, field="proposed") if subject == "proposed" else None,
         start=optional_instant(request, "start_time"),
         end=optional_instant(request, "end_time"),
         max_examples=request.max_examples if request.HasField("max_examples") else DEFAULT_EXAMPLES,

@@ -37,6 +37,7 @@ REQUEST = "orderRequests/01900000-0000-7000-8000-000000000001"
 UNSPECIFIED: Any = 0
 UNKNOWN: Any = 99
 LONG = "x" * 20_001
+BLANK = " \t\n\u00a0\u200b"
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,12 @@ SETTINGS_CASES = [
     ),
     Case("UpdateOrderSettings", OWNER, save(excluded_listings=["sellers/o/listings/x"]), "SCOPE_FOREIGN"),
     Case("SetSellerPlan", OPERATOR, pb.SetSellerPlanRequest(name=SELLER), field="tier"),
+    Case(
+        "SetSellerPlan",
+        OPERATOR,
+        pb.SetSellerPlanRequest(name=SELLER, tier=SellerPlan.TIER_BASIC, expire_time=FUTURE),
+        field="expire_time",
+    ),
     Case("SetSellerPlan", OPERATOR, pb.SetSellerPlanRequest(name=SELLER, tier=UNKNOWN), field="tier"),
     Case(
         "SetSellerPlan",
@@ -187,6 +194,7 @@ REQUEST_CASES = [
     Case("CreateOrderRequest", ANA, pb.CreateOrderRequestRequest(package=PACKAGE), field="needs"),
     Case("CreateOrderRequest", ANA, submit(text=""), field="needs.text"),
     Case("CreateOrderRequest", ANA, submit(text=LONG), field="needs.text"),
+    Case("CreateOrderRequest", ANA, submit(text=BLANK), field="needs.text"),
     Case("CreateOrderRequest", ANA, submit(attachments=["file.pdf"]), field="needs.attachments[0]"),
     Case("CreateOrderRequest", ANA, submit(answers=[Needs.Answer(question="?")])),
     Case("CreateOrderRequest", ANA, submit(package="logo"), field="package"),
@@ -202,9 +210,11 @@ REQUEST_CASES = [
     Case("ListOrderRequests", ANA, pb.ListOrderRequestsRequest(seller="acme"), field="seller"),
     Case("AskInformation", OWNER, pb.AskInformationRequest(name=REQUEST), field="question"),
     Case("AskInformation", OWNER, pb.AskInformationRequest(name="x", question="?"), field="name"),
+    Case("AskInformation", OWNER, pb.AskInformationRequest(name=REQUEST, question=BLANK), field="question"),
     Case("AskInformation", OWNER, pb.AskInformationRequest(name=REQUEST, question=LONG), field="question"),
     Case("AskInformation", OWNER, pb.AskInformationRequest(name=REQUEST, question="?"), "NOT_FOUND"),
     Case("AnswerInformation", ANA, pb.AnswerInformationRequest(name=REQUEST), field="answer"),
+    Case("AnswerInformation", ANA, pb.AnswerInformationRequest(name=REQUEST, answer=BLANK), field="answer"),
     Case("AnswerInformation", ANA, pb.AnswerInformationRequest(name=REQUEST, answer="!"), "NOT_FOUND"),
     Case("DeclineOrderRequest", OWNER, pb.DeclineOrderRequestRequest(name=REQUEST), field="reason"),
     Case("DeclineOrderRequest", OWNER, pb.DeclineOrderRequestRequest(name=REQUEST, reason=UNKNOWN)),

@@ -230,13 +230,14 @@ async def test_too_many_are_refused(past: World, monkeypatch: pytest.MonkeyPatch
 
 async def test_proposed_settings_are_checked_like_saved_ones(past: World) -> None:
     foreign = OrderSettings.Scope(packages=["sellers/x/listings/y/packages/z"])
-    for proposed, reason in (
-        (OrderSettings(time_zone="Mars/Olympus"), "UNKNOWN_TIME_ZONE"),
-        (OrderSettings(scope=foreign), "SCOPE_FOREIGN"),
-        (OrderSettings(windows=windows(("09:00", "09:00"))), "WINDOW_INVALID"),
-        (OrderSettings(capacity_only=True), "VALIDATION_FAILED"),
+    for proposed, reason, field in (
+        (OrderSettings(time_zone="Mars/Olympus"), "UNKNOWN_TIME_ZONE", "time_zone"),
+        (OrderSettings(scope=foreign), "SCOPE_FOREIGN", "scope.packages[0]"),
+        (OrderSettings(windows=windows(("09:00", "09:00"))), "WINDOW_INVALID", "windows[0]"),
+        (OrderSettings(capacity_only=True), "VALIDATION_FAILED", "capacity_only"),
     ):
-        assert (await refused(messages(past, proposed=proposed))).reason == reason
+        found = await refused(messages(past, proposed=proposed))
+        assert (found.reason, found.metadata["field"]) == (reason, f"proposed.{field}")
     for bad in ({"settings_version": 0}, {"max_examples": 21}, {"max_examples": -1}):
         assert (await refused(messages(past, **bad))).reason == "VALIDATION_FAILED"
 

@@ -36,6 +36,12 @@ def test_a_plan_does_not_lapse_in_the_past(expire_time: datetime) -> None:
     assert caught.value.metadata == {"field": "expire_time"}
 
 
+def test_a_plan_without_the_gate_has_nothing_to_lapse() -> None:
+    with pytest.raises(Refusal) as caught:
+        set_plan(SellerPlan(SELLER), tier=Tier.BASIC, expire_time=NOON + HOUR, etag="", now=NOON)
+    assert (caught.value.kind, caught.value.metadata) == (Kind.INVALID, {"field": "expire_time"})
+
+
 def test_a_stale_plan_or_availability_is_refused() -> None:
     with pytest.raises(Refusal) as caught:
         set_plan(SellerPlan(SELLER), tier=Tier.PREMIUM, expire_time=None, etag="v1", now=NOON)

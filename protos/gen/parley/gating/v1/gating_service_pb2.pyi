@@ -158,7 +158,7 @@ class SetSellerPlanRequest(_message.Message):
     """Makes the call safe to repeat: the same id with the same body returns the first answer (30 days). HTTP: `Idempotency-Key`."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it lapses to TIER_BASIC, exclusive. Absent: never."""
+        """When it lapses to TIER_BASIC, exclusive, in the future. Absent: never. Only with TIER_PREMIUM."""
 
     def __init__(
         self,
@@ -502,7 +502,7 @@ class AskInformationRequest(_message.Message):
     name: _builtins.str
     """`orderRequests/{order_request}`."""
     question: _builtins.str
-    """What the seller wants to know, 1 to 5,000 characters."""
+    """What the seller wants to know, 1 to 5,000 characters, not all of them blank."""
     etag: _builtins.str
     """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
     request_id: _builtins.str
@@ -560,7 +560,7 @@ class AnswerInformationRequest(_message.Message):
     name: _builtins.str
     """`orderRequests/{order_request}`."""
     answer: _builtins.str
-    """The answer, 1 to 10,000 characters."""
+    """The answer, 1 to 10,000 characters, not all of them blank."""
     etag: _builtins.str
     """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
     request_id: _builtins.str

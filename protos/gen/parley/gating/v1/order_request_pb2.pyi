@@ -440,7 +440,7 @@ class Needs(_message.Message):
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
     PREFERRED_START_TIME_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """The requirements in the buyer's words, 1 to 10,000 characters."""
+    """The requirements in the buyer's words, 1 to 10,000 characters, not all of them blank."""
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Needs.Answer]:
         """Answers to the listing's questions, at most 50."""
