@@ -106,7 +106,7 @@ class StorageConfig:
     dsn: Secret = setting(
         about="The PostgreSQL database that this service alone uses.",
         shape="postgresql://user:password@host:port/database",
-        hint="`python -m stack up` prints the one it made",
+        hint="with the embedded stack, `python -m stack exec` in the place of `python -m services.` knows it",
     )
     nats_url: str = setting(
         "nats://127.0.0.1:9142",

@@ -21,6 +21,8 @@ examples:
   python -m stack up --demo                  the same, with the demo marketplace and one negotiation played
   python -m stack up --data-dir b --port 0   a second stack beside the first, on ports that are free
   python -m stack status                     processes, restarts, addresses, memory
+  python -m stack exec gating rebuild-metrics
+                                             a command of a service, on the database of this stack
   curl -H "Authorization: Bearer $(python -m stack token --as buyer --user ana)" \\
        http://127.0.0.1:8080/v1/sellers/acme/listings
 
@@ -50,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", parents=[shared], help="load the demo marketplace, play negotiations")
     demo.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     _add_token(commands, shared)
+    _add_exec(commands, shared)
     secrets = commands.add_parser(
         "secrets",
         help="write the passwords and keys for docker-compose.yml",
@@ -113,6 +116,22 @@ def _add_token(
     token.add_argument("--ttl", type=int, metavar="SECONDS", help="how long it is valid (default: 12 hours)")
 
 
+def _add_exec(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser
+) -> None:
+    command = commands.add_parser(
+        "exec",
+        parents=[shared],
+        help="run a command of a service beside the running stack",
+        description="Runs `python -m services.SERVICE COMMAND` on the database of the running stack.",
+        epilog="for example: python -m stack exec gating rebuild-metrics",
+    )
+    command.add_argument("service", metavar="SERVICE", help="gating, orders, offers or messaging")
+    command.add_argument(
+        "rest", nargs=argparse.REMAINDER, metavar="COMMAND", help="such as dead-letters list; --help for all"
+    )
+
+
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Run one command; its exit status. Failures that a user can act on are printed without a stack trace."""
     environment = os.environ if environ is None else environ
@@ -141,6 +160,10 @@ def _dispatch(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         return up.run(folder, chosen, environ)
     if options.command == "token":
         return _token(folder, options, environ)
+    if options.command == "exec":
+        from stack import service_command
+
+        return service_command.run(folder, options.service, options.rest, environ)
     if options.command == "ports":
         return _ports(folder, as_json=options.json)
     return _status(folder, as_json=options.json)

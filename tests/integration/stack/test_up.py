@@ -174,6 +174,25 @@ def test_a_kill_in_the_middle_of_the_first_start_is_recovered(stacks: Stacks, af
     assert shown(stack) == dict.fromkeys(PROCESSES, "ready 0")
 
 
+def test_a_command_of_a_service_finds_the_database_of_the_stack(standing: Stack) -> None:
+    def execute(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [standing.python, "-m", "stack", "exec", "--data-dir", str(standing.data_dir), *arguments]
+        return subprocess.run(
+            command,
+            cwd=standing.checkout,
+            env=standing.environ(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = execute("offers", "migrate")
+    assert (done.returncode, json.loads(done.stdout)["event"]) == (0, "migrated"), done.stderr
+    for wrong, said in ((["sales", "migrate"], "There is no service sales"), (["offers"], "Which command?")):
+        refused = execute(*wrong)
+        assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
+
+
 def test_a_second_start_on_the_same_folder_is_refused(standing: Stack) -> None:
     second = standing.run("up", "--port", "0")
     assert second.returncode == 1

@@ -15,22 +15,24 @@ def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit):
         main(["--help"])
     text = capsys.readouterr().out
-    assert all(f"    {command} " in text for command in ("up", "demo", "token", "ports", "status"))
+    assert all(f"    {command} " in text for command in ("up", "demo", "token", "exec", "ports", "status"))
     assert "PARLEY_NATS_URL" in text
 
 
-@pytest.mark.parametrize("command", ["up", "token", "ports", "status"])
+@pytest.mark.parametrize("command", ["up", "token", "exec", "ports", "status"])
 def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([command, "--help"])
     assert "--data-dir" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["ports", "status"])
+@pytest.mark.parametrize(
+    ("command", "rest"), [("ports", []), ("status", []), ("exec", ["gating", "dead-letters", "list"])]
+)
 def test_without_a_stack_the_way_to_one_is_shown(
-    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str, rest: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([command, "--data-dir", str(tmp_path)], {}) == 1
+    assert main([command, "--data-dir", str(tmp_path), *rest], {}) == 1
     message = capsys.readouterr().err
     assert "No stack is running" in message
     assert "python -m stack up" in message
