@@ -46,6 +46,7 @@ _FORWARDED: Final = """
 address <> '' AND (user_name = :user
     OR address_key = (SELECT lower(email) FROM profile WHERE id = :user AND email <> ''))
 """
+_FORWARDING: Final = "/parley.messaging.v1.MessagingService/ForwardConversation"
 # Before anything in them, and in the order of their ids: so nobody waits in a circle.
 _LOCK_CONVERSATIONS: Final = f"""
 SELECT id FROM conversation WHERE id IN (
@@ -63,14 +64,21 @@ UPDATE conversation SET title = '', summary = '', entry_count = entry_count + 1,
     feedback_text = CASE WHEN feedback_text IS NULL THEN NULL ELSE '' END
 WHERE {_ABOUT} AND id = ANY(:keys)
 """  # noqa: S608
-# A forward's entry has its id.
+# A forward's entry has its id. So has the answer to whoever made it, which may name nobody: only the address.
 _FORWARDS: Final = f"""
-WITH made AS (
-    UPDATE conversation_forward SET address = '' WHERE {_FORWARDED} AND conversation_id = ANY(:keys)
-    RETURNING conversation_id, id
+WITH found AS (
+    SELECT conversation_id, id, author FROM conversation_forward
+    WHERE {_FORWARDED} AND conversation_id = ANY(:keys)
+), made AS (
+    UPDATE conversation_forward AS forward SET address = '' FROM found
+    WHERE forward.conversation_id = found.conversation_id AND forward.id = found.id
+), forgotten AS (
+    UPDATE idempotency SET answer = '' FROM found
+    WHERE principal = found.author AND method = '{_FORWARDING}'
+        AND position(convert_to(found.id::text, 'UTF8') IN answer) > 0
 )
-UPDATE timeline_entry AS entry SET address = NULL FROM made
-WHERE entry.conversation_id = made.conversation_id AND entry.id = made.id
+UPDATE timeline_entry AS entry SET address = NULL FROM found
+WHERE entry.conversation_id = found.conversation_id AND entry.id = found.id
 """  # noqa: S608
 _PROFILE: Final = """
 UPDATE profile SET version = version + 1, display_name = '', email = '', email_state = 'none', phone = '',

@@ -16,12 +16,14 @@ from chassis.testing import Backends, Identity, refused, running
 from chassis.testing.producer import ForeignProducer
 from chassis.testing.service import free_address
 from parley.messaging.v1 import erasure_pb2 as pb
+from parley.messaging.v1 import participant_methods_pb2 as joining
 from services.messaging.__main__ import DEFINITION
 from services.messaging.adapters.conversation_repository import ConversationRepository
 from services.messaging.adapters.erasure_repository import BATCH, ErasureRepository
 from services.orders.__main__ import DEFINITION as ORDERS
 from tests.component.messaging.blocked import until_blocked
 from tests.component.messaging.conftest import ANA, BEN, OTTO, Scene
+from tests.component.messaging.mailbox import update
 
 # What was written by two people, hers many times more than one transaction takes.
 _WRITE = """
@@ -101,3 +103,23 @@ async def test_conversations_are_locked_before_what_is_said_in_them(scene: Scene
     assert (before[0].title, after[0].title) == ("A logo", "")
     assert before[1] < after[1], "who read it before writes the words back"
     assert await asked(scene, "SELECT count(*) FROM timeline_entry WHERE text <> ''") == [0]
+
+
+async def test_no_answer_to_a_forward_keeps_the_address_of_somebody_who_is_erased(scene: Scene) -> None:
+    name, database = (await scene.inquiry()).conversation.name, scene.service.host.database
+    await update(scene, BEN, email="ben@mail.example")
+    # It names no account: nothing but the address says that it was he.
+    requests = [
+        joining.ForwardConversationRequest(name=name, address=address, request_id=address)
+        for address in ("BEN@mail.example", "carl@mail.example")
+    ]
+    to_ben, to_carl = [await scene.of(OTTO).ForwardConversation(each) for each in requests]
+    assert await scene.of(OTTO).ForwardConversation(requests[0]) == to_ben
+    now = scene.clock.now()
+    assert await database.transact(lambda tx: ErasureRepository().erase_words(tx, BEN.subject, now=now))
+    assert await scene.of(OTTO).ForwardConversation(requests[0]) == joining.ForwardConversationResponse()
+    assert await scene.of(OTTO).ForwardConversation(requests[1]) == to_carl
+    left = await asked(
+        scene, "SELECT address FROM timeline_entry WHERE event_type = 'CONVERSATION_FORWARDED'"
+    )
+    assert sorted(left, key=str) == [None, "carl@mail.example"]
