@@ -40,6 +40,15 @@ SELECT (SELECT coalesce(sum(version), 0) FROM order_settings)
 """
 """What every change of a resource moves by one."""
 
+STOPPING = """
+CREATE FUNCTION refuse_all() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'terminating connection' USING ERRCODE = '57P01'; END $$;
+CREATE CONSTRAINT TRIGGER refuse_all AFTER INSERT ON idempotency DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION refuse_all()
+"""
+"""The database stops: whatever a command did, its commit fails."""
+CURE = "DROP TRIGGER refuse_all ON idempotency; DROP FUNCTION refuse_all()"
+
 Prepared = tuple[Identity, Any]
 Prepare = Callable[[World], Awaitable[Prepared]]
 
@@ -186,3 +195,24 @@ async def test_a_command_of_many_hands_happens_once(world: World, subtests: pyte
             answers, reasons, changes = await sent(world, race, own)
             assert reasons == ([race.too_late] * (HANDS - 1) if race.too_late else [])
             assert (len(answers) + len(reasons), changes) == (HANDS, race.changes)
+
+
+@pytest.mark.covers("X01")
+async def test_a_command_whose_commit_fails_has_done_nothing_and_is_repeated(
+    world: World, subtests: pytest.Subtests
+) -> None:
+    await world.close_gate()
+    async with world.service.host.database.connection() as connection:
+        for race in RACES:
+            with subtests.test(race.method):
+                who, request = await race.prepare(world)
+                request.request_id = f"{race.method}-lost"
+                before = await world.contents()
+                await connection.execute(STOPPING)
+                call = getattr(world.stub(who), race.method)
+                assert (await refused(call(request))).reason == "STORAGE_UNAVAILABLE"
+                assert await world.contents() == before
+                await connection.execute(CURE)
+                number = await written(world)
+                await call(request)
+                assert abs(await written(world) - number) == 1

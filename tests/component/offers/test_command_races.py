@@ -27,6 +27,15 @@ SELECT (SELECT coalesce(sum(version), 0) FROM listing) + (SELECT coalesce(sum(ve
 """
 """What every change of a resource moves by one."""
 
+STOPPING = """
+CREATE FUNCTION refuse_all() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'terminating connection' USING ERRCODE = '57P01'; END $$;
+CREATE CONSTRAINT TRIGGER refuse_all AFTER INSERT ON idempotency DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION refuse_all()
+"""
+"""The database stops: whatever a command did, its commit fails."""
+CURE = "DROP TRIGGER refuse_all ON idempotency; DROP FUNCTION refuse_all()"
+
 Prepare = Callable[[Scene], Awaitable[Any]]
 
 
@@ -189,6 +198,27 @@ async def test_a_command_of_many_hands_happens_once(scene: Scene, subtests: pyte
             answers, reasons, changes = await sent(scene, race, own)
             assert reasons == ([race.too_late] * (HANDS - 1) if race.too_late else [])
             assert (len(answers) + len(reasons), changes) == (HANDS, race.changes)
+
+
+@pytest.mark.covers("X01")
+async def test_a_command_whose_commit_fails_has_done_nothing_and_is_repeated(
+    scene: Scene, subtests: pytest.Subtests
+) -> None:
+    async with scene.service.host.database.connection() as connection:
+        for race in RACES:
+            with subtests.test(race.method):
+                request = await race.prepare(scene)
+                request.request_id = f"{race.method}-lost"
+                await scene.service.settle()
+                before = await scene.written()
+                await connection.execute(STOPPING)
+                call = getattr(scene.by(race.who), race.method)
+                assert (await refused(call(request))).reason == "STORAGE_UNAVAILABLE"
+                assert await scene.written() == before
+                await connection.execute(CURE)
+                number = await versions(scene)
+                await call(request)
+                assert abs(await versions(scene) - number) == 1
 
 
 Rival = tuple[Identity, str, Any]
