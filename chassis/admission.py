@@ -67,9 +67,7 @@ class Method:
         """The pre-bound histogram of an outcome."""
         observe = self.seconds.get(code)
         if observe is None:
-            observe = self.seconds[code] = metrics.CALL_SECONDS.labels(
-                self.path.lstrip("/"), code.name
-            ).observe
+            observe = self.seconds[code] = metrics.CALL_SECONDS.of(self.path.lstrip("/"), code.name)
         return observe
 
 
