@@ -25,15 +25,6 @@ REQUEST_ID = "request_id"
 _REFUSE_EVERYBODY = Rule(Relation.PARTY, frozenset())
 
 
-class Unreadable:
-    """Stands in for a request that could not be decoded, until the chain can refuse it properly."""
-
-    __slots__ = ("refusal",)
-
-    def __init__(self, refusal: Refusal) -> None:
-        self.refusal = refusal
-
-
 class Method:
     """What is known about a method before any call arrives."""
 
@@ -63,6 +54,19 @@ class Method:
         self.seconds: dict[grpc.StatusCode, Callable[[float], None]] = {}
         self.succeeded = self.measure(grpc.StatusCode.OK)
 
+    def read(self, raw: bytes) -> Any:
+        """The request that was sent. Refusals PAYLOAD_TOO_LARGE, MALFORMED_REQUEST."""
+        if len(raw) > MESSAGE_LIMIT_BYTES:
+            metadata = {"limit_bytes": str(MESSAGE_LIMIT_BYTES)}
+            raise Refusal(Kind.EXHAUSTED, "PAYLOAD_TOO_LARGE", "the request is too large", metadata=metadata)
+        try:
+            return self.request_class.FromString(raw)
+        except (DecodeError, UnicodeDecodeError):
+            metadata = {"problem": "not a message of the expected type"}
+            raise Refusal(
+                Kind.INVALID, "MALFORMED_REQUEST", "the request cannot be decoded", metadata=metadata
+            ) from None
+
     def measure(self, code: grpc.StatusCode) -> Callable[[float], None]:
         """The pre-bound histogram of an outcome."""
         observe = self.seconds.get(code)
@@ -78,7 +82,7 @@ KNOWN_REQUEST_BYTES = 256
 
 
 class KnownRequests:
-    """Requests of one method that kept all rules, by their encoding.
+    """Requests of one method that kept all rules, as they were sent.
 
     A reading method is asked about the same package or order again and again, and evaluating the rules costs
     more than the rest of the admission.
@@ -252,33 +256,3 @@ def idempotency_key(method: Method, call: Call, request: Any) -> IdempotencyKey:
     fingerprint = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
     request.request_id = key
     return IdempotencyKey(call.caller.user, method.path, key, fingerprint)
-
-
-def decoder(decode: Callable[[bytes], Message]) -> Callable[[bytes], Any]:
-    """A deserializer that answers `Unreadable` where `decode` would raise outside of the chain."""
-
-    def decoded(raw: bytes) -> Any:
-        if len(raw) > MESSAGE_LIMIT_BYTES:
-            metadata = {"limit_bytes": str(MESSAGE_LIMIT_BYTES)}
-            return Unreadable(
-                Refusal(Kind.EXHAUSTED, "PAYLOAD_TOO_LARGE", "the request is too large", metadata=metadata)
-            )
-        try:
-            return decode(raw)
-        except (DecodeError, UnicodeDecodeError):
-            metadata = {"problem": "not a message of the expected type"}
-            return Unreadable(
-                Refusal(Kind.INVALID, "MALFORMED_REQUEST", "the request cannot be decoded", metadata=metadata)
-            )
-
-    return decoded
-
-
-def encoder(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
-    """A serializer that also passes answers that are encoded already."""
-
-    def encoded(answer: Any) -> bytes:
-        # A replayed answer is stored as bytes.
-        return answer if type(answer) is bytes else encode(answer)
-
-    return encoded

@@ -19,11 +19,8 @@ from chassis import status, telemetry
 from chassis.admission import (
     MESSAGE_LIMIT_BYTES,
     Method,
-    Unreadable,
     check_rules,
     compile_rules,
-    decoder,
-    encoder,
     idempotency_key,
     identified,
 )
@@ -41,6 +38,8 @@ LONGEST_DEADLINE_SECONDS = 60.0
 # A stream of requests takes as long as the line of its sender needs.
 UPLOAD_DEADLINE_SECONDS = 300.0
 OVERLOAD_RETRY_SECONDS = 1.0
+
+Encode = Callable[[Any], bytes]
 
 _log = telemetry.logger("calls")
 
@@ -97,24 +96,25 @@ class Chain:
     def wrap(self, path: str, handler: Any) -> Any:
         """The handler that is registered in place of `handler` for the method `path`.
 
-        Handlers are coroutine functions, async generator functions where they answer a stream. KeyError
-        where no descriptor of the method is loaded.
+        Handlers are coroutine functions, async generator functions where they answer a stream; one that takes
+        and gives one message may also be a function that answers its encoded response, or what is awaited for
+        it. KeyError where no descriptor of the method is loaded.
         """
         method = Method(path)
         # Neither does the first call pay for this, nor does a broken rule wait for one.
         compile_rules(method.request_class())
-        decode, encode = decoder(handler.request_deserializer), encoder(handler.response_serializer)
+        encode = handler.response_serializer
         if handler.response_streaming:
             make: Any = grpc.stream_stream_rpc_method_handler
             if not handler.request_streaming:
                 make = grpc.unary_stream_rpc_method_handler
             inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
-            return make(self._streaming(method, inner, handler.request_streaming), decode, encode)
+            return make(self._streaming(method, inner, encode, handler.request_streaming))
         if handler.request_streaming:
             return grpc.stream_unary_rpc_method_handler(
-                self._collecting(method, handler.stream_unary), decode, encode
+                self._collecting(method, handler.stream_unary, encode)
             )
-        return grpc.unary_unary_rpc_method_handler(self._single(method, handler.unary_unary), decode, encode)
+        return grpc.unary_unary_rpc_method_handler(self._single(method, handler.unary_unary, encode))
 
     def drain(self) -> None:
         """End the streams of answers with UNAVAILABLE, so that their clients look for another server."""
@@ -124,11 +124,11 @@ class Chain:
 
     # ---------------------------------------------------------------------------- the three shapes
 
-    def _single(self, method: Method, inner: Callable[[Any, Any], Awaitable[Any]]) -> Any:
+    def _single(self, method: Method, inner: Callable[[Any, Any], Any], encode: Encode) -> Any:
         """One request, one answer: the hot path."""
         limit, admit, finish = self.calls, self._admit, self._finish
 
-        async def answer(request: Any, context: Any) -> Any:
+        async def answer(raw: bytes, context: Any) -> bytes:
             started = perf_counter()
             call, token, own_limit = _open(method, context)
             limit.open += 1
@@ -136,29 +136,30 @@ class Chain:
                 if limit.open > limit.maximum:
                     raise limit.exceeded()
                 with telemetry.span(call, "server"):
-                    admit(method, call, token, request)
-                    if own_limit is None:
-                        response = await inner(request, context)
-                    else:
-                        response = await _within(own_limit, inner(request, context))
+                    response = inner(admit(method, call, token, raw), context)
+                    if type(response) is not bytes:
+                        if own_limit is not None:
+                            response = _within(own_limit, response)
+                        response = await response
                     if not call.decided:
                         raise NotAuthorized(method.path)
+                encoded = response if type(response) is bytes else encode(response)
             except Replay as replay:
-                response = replay.body
+                encoded = replay.body
             except BaseException as error:
                 await self._fail(method, call, context, started, error)
                 raise
             finally:
                 limit.open -= 1
             finish(method, call, grpc.StatusCode.OK, "", started)
-            return response
+            return encoded
 
         return answer
 
-    def _collecting(self, method: Method, inner: Callable[[Any, Any], Awaitable[Any]]) -> Any:
+    def _collecting(self, method: Method, inner: Callable[[Any, Any], Awaitable[Any]], encode: Encode) -> Any:
         """A stream of requests, one answer."""
 
-        async def answer(requests: AsyncIterator[Any], context: Any) -> Any:
+        async def answer(requests: AsyncIterator[bytes], context: Any) -> bytes:
             started = perf_counter()
             call, token, own_limit = _open(
                 method, context, usual=UPLOAD_DEADLINE_SECONDS, longest=UPLOAD_DEADLINE_SECONDS
@@ -178,22 +179,25 @@ class Chain:
                     assert call.deadline is not None
                     await discard(requests, deadline=call.deadline)
                     raise
+                encoded = response if type(response) is bytes else encode(response)
             except Replay as replay:
-                response = replay.body
+                encoded = replay.body
             except BaseException as error:
                 await self._fail(method, call, context, started, error)
                 raise
             finally:
                 limit.open -= 1
             self._finish(method, call, grpc.StatusCode.OK, "", started)
-            return response
+            return encoded
 
         return answer
 
-    def _streaming(self, method: Method, inner: Callable[[Any, Any], Any], many_requests: bool) -> Any:
+    def _streaming(
+        self, method: Method, inner: Callable[[Any, Any], Any], encode: Encode, many_requests: bool
+    ) -> Any:
         """A stream of answers; its length is bounded by the age of the connection."""
 
-        async def answer(request: Any, context: Any) -> AsyncIterator[Any]:
+        async def answer(sent: Any, context: Any) -> AsyncIterator[bytes]:
             started = perf_counter()
             call, token, _ = _open(method, context)
             limit, task = self.streams, asyncio.current_task()
@@ -204,15 +208,13 @@ class Chain:
             try:
                 if limit.open > limit.maximum:
                     raise limit.exceeded()
-                if many_requests:
-                    request = self._admit_stream(method, call, token, request)
-                else:
-                    self._admit(method, call, token, request)
+                admit = self._admit_stream if many_requests else self._admit
+                request = admit(method, call, token, sent)
                 answers = inner(request, context)
                 async for response in answers:
                     if not call.decided:
                         raise NotAuthorized(method.path)
-                    yield response
+                    yield encode(response)
             except GeneratorExit:
                 raise
             except BaseException as error:
@@ -229,31 +231,29 @@ class Chain:
 
     # ---------------------------------------------------------------------------- steps
 
-    def _admit(self, method: Method, call: Call, token: str, request: Any) -> None:
-        """Authentication, authorization, validation and idempotency key, in this order."""
+    def _admit(self, method: Method, call: Call, token: str, raw: bytes) -> Any:
+        """The request, after authentication, authorization, validation and idempotency key, in this order."""
         if token:
             call.caller = self._verifier.verify(token)
         if call.acting_for:
             call.caller = acting_for(call.caller, call.acting_for, method.rule)
-        if type(request) is Unreadable:
+        try:
+            request = method.read(raw)
+        except Refusal:
             identified(method, call)
-            raise request.refusal
+            raise
         method.authorize(call, request)
-        self._validate(method, request)
-        if method.mutating and request.request_id and call.caller is not ANONYMOUS:
-            call.idempotency = idempotency_key(method, call, request)
+        known = method.valid
+        if known is None:
+            check_rules(request)
+            if method.mutating and request.request_id and call.caller is not ANONYMOUS:
+                call.idempotency = idempotency_key(method, call, request)
+        elif raw not in known:
+            check_rules(request)
+            known.add(raw)
+        return request
 
-    def _validate(self, method: Method, request: Any) -> None:
-        known, encoding = method.valid, b""
-        if known is not None:
-            encoding = request.SerializeToString()
-            if encoding in known:
-                return
-        check_rules(request)
-        if known is not None:
-            known.add(encoding)
-
-    def _admit_stream(self, method: Method, call: Call, token: str, requests: AsyncIterator[Any]) -> Any:
+    def _admit_stream(self, method: Method, call: Call, token: str, requests: AsyncIterator[bytes]) -> Any:
         """The same for a stream of requests: what needs no request is decided now, the rest for each of them.
 
         Without the first part a stream that carries nothing would pass unchecked.
@@ -271,11 +271,10 @@ class Chain:
         return self._admitted(method, call, by_request, requests)
 
     async def _admitted(
-        self, method: Method, call: Call, by_request: bool, requests: AsyncIterator[Any]
+        self, method: Method, call: Call, by_request: bool, requests: AsyncIterator[bytes]
     ) -> AsyncIterator[Any]:
-        async for request in requests:
-            if type(request) is Unreadable:
-                raise request.refusal
+        async for raw in requests:
+            request = method.read(raw)
             if by_request:
                 method.authorize(call, request)
                 call.scoped()

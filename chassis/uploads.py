@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Final
-
-from chassis.admission import MESSAGE_LIMIT_BYTES, Unreadable
+from typing import Final
 
 DISCARD_LIMIT_BYTES: Final = 64 * 1024 * 1024
 """Of what a client still writes after a refusal: several times the files that people send by mistake."""
 
 
-async def discard(requests: AsyncIterator[Any], *, deadline: float) -> None:
+async def discard(requests: AsyncIterator[bytes], *, deadline: float) -> None:
     """Takes the rest off the client's hands, up to a limit and until `deadline` (of the loop's clock).
 
     A write that meets the end of its call fails, and client libraries then put an error of their own in the
@@ -22,7 +20,7 @@ async def discard(requests: AsyncIterator[Any], *, deadline: float) -> None:
     try:
         async with asyncio.timeout_at(deadline):
             async for request in requests:
-                left -= MESSAGE_LIMIT_BYTES if type(request) is Unreadable else request.ByteSize()
+                left -= len(request)
                 if left <= 0:
                     return
     except TimeoutError:
