@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def unauthenticated(problem: str) -> Refusal:
 @dataclass(frozen=True, slots=True)
 class _Verified:
     caller: Caller
-    expires: float
+    expire_time: datetime
 
 
 class Verifier:
@@ -105,24 +105,25 @@ class Verifier:
 
     def verify(self, token: str) -> Caller:
         """The caller that `token` stands for; Refusal UNAUTHENTICATED with the problem otherwise."""
-        now = self._clock.now().timestamp()
+        now = self._clock.now()
         known = self._verified.get(token)
         if known is None:
             known = self._check(token, now)
-        if known.expires <= now:
+        if known.expire_time <= now:
             self._verified.pop(token, None)
             raise unauthenticated("expired")
         return known.caller
 
-    def _check(self, token: str, now: float) -> _Verified:
+    def _check(self, token: str, at: datetime) -> _Verified:
+        now = at.timestamp()
         if len(token) > TOKEN_LIMIT_CHARACTERS:
             raise unauthenticated("too_long")
         claims = self._claims(token)
         expires, issued = _instant(claims, "exp"), _instant(claims, "iat")
         if issued > now + CLOCK_SKEW_SECONDS or _instant(claims, "nbf", issued) > now + CLOCK_SKEW_SECONDS:
             raise unauthenticated("not_yet_valid")
-        verified = _Verified(caller_from(claims), expires)
-        if expires > now:
+        verified = _Verified(caller_from(claims), datetime.fromtimestamp(expires, UTC))
+        if verified.expire_time > at:
             if len(self._verified) >= CACHE_LIMIT_TOKENS:
                 # Insertion order is age; dropping the older half costs less than keeping a use order on
                 # every call.

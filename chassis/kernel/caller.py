@@ -48,10 +48,10 @@ class Caller:
     is_operator: bool = False
     is_service: bool = False
     via: str = ""
+    roles: frozenset[Role] = field(init=False, compare=False, repr=False)
+    """Every role that the caller has anywhere."""
 
-    @property
-    def roles(self) -> frozenset[Role]:
-        """Every role that the caller has anywhere."""
+    def __post_init__(self) -> None:
         found = set(self.teams.values())
         if self.is_buyer:
             found.add(Role.BUYER)
@@ -61,7 +61,7 @@ class Caller:
             found.add(Role.SERVICE)
         if self.observers:
             found.add(Role.OBSERVER)
-        return frozenset(found)
+        object.__setattr__(self, "roles", frozenset(found))
 
     def role_in(self, seller: str) -> Role | None:
         """The caller's role in the team of ``sellers/{x}``; None outside of it."""
