@@ -52,6 +52,20 @@ async def respond(
     return call.answer(await handler(call, command))  # type: ignore[return-value]
 
 
+def respond_at_once(
+    context: Any,
+    command: Command,
+    at_once: Callable[[Call, Command], Result | None],
+    handler: Callable[[Call, Command], Awaitable[Result]],
+    encode: Callable[[Result], bytes],
+) -> bytes | Awaitable[bytes]:
+    """As `respond`, for a hot call whose result is mostly at hand: `at_once` answers it without waiting for
+    anything, or None where `handler` has to be asked. It spares three coroutines.
+    """
+    result = at_once(current_call(), command)
+    return respond(context, command, handler, encode) if result is None else encode(result)
+
+
 async def respond_each(
     context: Any,
     query: Command,

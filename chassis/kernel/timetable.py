@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from importlib import resources
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from chassis.kernel.refusal import invalid
@@ -23,6 +23,7 @@ EVERY_DAY: Final = frozenset(range(7))
 
 _HHMM = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 _ONE_DAY = timedelta(days=1)
+_ONE_MINUTE = timedelta(minutes=1)
 _TICK = timedelta(microseconds=1)
 # tzdata knows no two changes of offset closer than this; a test over every zone holds it to that.
 _PROBE = timedelta(hours=3)
@@ -138,6 +139,34 @@ def _loaded_zone(name: str) -> ZoneInfo:
 def local_time(instant: datetime, zone: ZoneInfo) -> datetime:
     """The naive wall time of an aware instant."""
     return instant.astimezone(zone).replace(tzinfo=None)
+
+
+class WallMinute(NamedTuple):
+    """The minute of wall time that instants share, for writing many of them: what comes before and behind
+    their seconds in ISO 8601.
+    """
+
+    head: str
+    tail: str
+
+    def text(self, instant: datetime) -> str:
+        """What `instant.astimezone(zone).isoformat()` answers for an instant of this minute, in UTC."""
+        if instant.microsecond:
+            return "%s%02d.%06d%s" % (self.head, instant.second, instant.microsecond, self.tail)  # noqa: UP031 - half the time of an f-string
+        return f"{self.head}{instant.second:02d}{self.tail}"
+
+
+def wall_minute(instant: datetime, zone: ZoneInfo) -> WallMinute | None:
+    """The minute of wall time that an instant (UTC) lies in, with all others of its minute of UTC. None where
+    these do not share one.
+    """
+    begin = instant.replace(second=0, microsecond=0)
+    first, last = begin.astimezone(zone), (begin + _ONE_MINUTE - _TICK).astimezone(zone)
+    offset = first.utcoffset() or timedelta()
+    if offset % _ONE_MINUTE or offset != last.utcoffset():
+        return None
+    text = first.isoformat()
+    return WallMinute(text[:17], text[19:])
 
 
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:

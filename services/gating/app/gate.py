@@ -15,6 +15,7 @@ from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import parse_name
 from chassis.kernel.refusal import Kind, Refusal
+from chassis.kernel.timetable import WallMinute, wall_minute
 from services.gating.app.cache import LoadingCache
 from services.gating.app.freshness import Freshness
 from services.gating.app.ports import (
@@ -41,6 +42,7 @@ from services.gating.domain.gate import (
     Verdict,
 )
 from services.gating.domain.plan import SellerPlan
+from services.gating.domain.settings import OrderSettings
 from services.gating.domain.verification import BuyerVerification
 
 SELLERS_CAPACITY: Final = 10_000
@@ -72,13 +74,16 @@ class ListingEntry:
 @dataclass(slots=True, eq=False)
 class Standing:
     """The verdict about a package from `since` until before `until`, while the two entries hold. They held
-    when `changes` was how often anything had changed.
+    when `changes` was how often anything had changed. `minute` is that of all these instants; None where
+    `until` is `since`.
     """
 
     seller: SellerEntry
     listing: ListingEntry
     rules: GateRules
+    settings: OrderSettings
     verdict: Verdict
+    minute: WallMinute | None
     since: datetime
     until: datetime
     asks_for_buyer: bool
@@ -129,6 +134,30 @@ class Gate:
         self._freshness = Freshness(database, changes, self._forget, monotonic)
 
     # ------------------------------------------------------------------------------------------ decisions
+
+    def decide_at_once(self, package: str, buyer: str) -> GateDecision | None:
+        """What `decide` answers; None where something has to be read or looked at for it."""
+        if not self._freshness.holds():
+            return None
+        standing, now = self._standings.get(package), self._clock.now()
+        if (
+            standing is None
+            or standing.minute is None
+            or standing.asks_for_buyer
+            or standing.max_open_orders
+            or not self._holds(standing, now)
+        ):
+            return None
+        settings = standing.settings
+        return GateDecision(
+            package,
+            buyer,
+            now,
+            standing.minute.text(now),
+            settings.time_zone,
+            settings.version,
+            standing.verdict,
+        )
 
     async def decide(self, package: str, buyer: str) -> GateDecision:
         """The decision at this instant. Refusals NOT_FOUND, PACKAGE_RETIRED where nobody can order it."""
@@ -334,13 +363,16 @@ def _standing(
         is_full,
     )
     verdict = gate.verdict_of(rules, now)
+    minute = wall_minute(now, rules.compiled.zone)
     return Standing(
         seller,
         listing,
         rules,
+        rules.compiled.settings,
         verdict,
+        minute,
         now,
-        _constant_until(rules, verdict, now),
+        now if minute is None else _constant_until(rules, verdict, now),
         gate.asks_for_buyer(rules.compiled.settings, verdict),
         seller.compiled.settings.max_open_orders,
     )
@@ -348,9 +380,6 @@ def _standing(
 
 def _constant_until(rules: GateRules, verdict: Verdict, now: datetime) -> datetime:
     """Until when not even a word of the verdict changes: windows and their texts change at whole minutes."""
-    offset = now.astimezone(rules.compiled.zone).utcoffset() or timedelta()
-    if offset % _ONE_MINUTE:
-        return now
     ends = [now.replace(second=0, microsecond=0) + _ONE_MINUTE]
     ends.extend(bound for bound in rules.bounds if bound > now)
     if verdict.next_change_time is not None:

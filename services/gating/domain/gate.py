@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from chassis.kernel.clock import utc_text
@@ -163,8 +164,7 @@ class Verdict:
     messages_closed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class GateDecision:
+class GateDecision(NamedTuple):
     """A verdict about one buyer and one instant. `local_time` is ISO 8601 with offset."""
 
     package: str
@@ -192,16 +192,9 @@ class GateDecision:
 
 def decision(rules: GateRules, verdict: Verdict, *, buyer: str, at: datetime) -> GateDecision:
     """A verdict, with whom and when it is about."""
-    compiled = rules.compiled
-    return GateDecision(
-        rules.package,
-        buyer,
-        at,
-        at.astimezone(compiled.zone).isoformat(),
-        compiled.settings.time_zone,
-        compiled.settings.version,
-        verdict,
-    )
+    settings = rules.compiled.settings
+    local_time = at.astimezone(rules.compiled.zone).isoformat()
+    return GateDecision(rules.package, buyer, at, local_time, settings.time_zone, settings.version, verdict)
 
 
 def asks_for_buyer(settings: OrderSettings, verdict: Verdict) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from chassis import personal_data
 from chassis.call import current_call
 from chassis.personal_data import PersonalRecords
-from chassis.server import respond, respond_each
+from chassis.server import respond, respond_at_once, respond_each
 from parley.gating.v1 import absence_pb2, buyer_verification_pb2, personal_data_pb2
 from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1.gating_service_pb2_grpc import GatingServiceServicer
@@ -72,9 +72,14 @@ class GatingServicer(GatingServiceServicer):
         handler = self._calendars.set_availability
         return await respond(context, command, handler, calendars.set_availability_response)
 
-    async def EvaluateGate(self, request: pb.EvaluateGateRequest, context: Any) -> Any:
-        query = gate.evaluate_gate_query(request)
-        return await respond(context, query, self._queries.evaluate_gate, gate.evaluate_gate_response)
+    def EvaluateGate(self, request: pb.EvaluateGateRequest, context: Any) -> Any:
+        return respond_at_once(
+            context,
+            gate.evaluate_gate_query(request),
+            self._queries.evaluate_gate_at_once,
+            self._queries.evaluate_gate,
+            gate.evaluate_gate_response,
+        )
 
     async def CreateOrderRequest(
         self, request: pb.CreateOrderRequestRequest, context: Any

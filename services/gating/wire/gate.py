@@ -53,12 +53,10 @@ def evaluate_gate_response(decision: GateDecision) -> bytes:
         if len(_prepared) >= PREPARED_CAPACITY:
             _prepared.clear()
         prepared = _prepared[id(verdict)] = _Prepared(verdict, _lasting(decision).SerializeToString())
-    response = pb.EvaluateGateResponse()
-    message = response.decision
-    message.buyer = decision.buyer
-    message.local_time = decision.local_time
-    write_timestamp(decision.evaluate_time, message.evaluate_time)
-    return prepared.encoding + response.SerializeToString()
+    _decision.buyer = decision.buyer
+    _decision.local_time = decision.local_time
+    write_timestamp(decision.evaluate_time, _evaluate_time)
+    return prepared.encoding + _rest.SerializeToString()
 
 
 def _lasting(decision: GateDecision) -> pb.EvaluateGateResponse:
@@ -81,3 +79,8 @@ PREPARED_CAPACITY: Final = 10_000
 """Verdicts whose answers are kept; each is replaced within a minute."""
 
 _prepared: dict[int, _Prepared] = {}
+
+# The rest of an answer is written into the same message again and again, and encoded at once.
+_rest = pb.EvaluateGateResponse()
+_decision = _rest.decision
+_evaluate_time = _decision.evaluate_time

@@ -11,7 +11,7 @@ from buf.validate import validate_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from chassis.call import Call
-from chassis.server import respond, respond_each
+from chassis.server import respond, respond_at_once, respond_each
 from parley.type.v1 import authorization_pb2 as rules
 from parley.type.v1 import event_pb2
 
@@ -28,6 +28,7 @@ _PARTIES = (rules.ROLE_BUYER, rules.ROLE_SELLER_OWNER)
 
 # Method: request, relation (None: undeclared), roles, seller_field, streams of requests, of answers.
 _METHODS: dict[str, tuple[str, Any, tuple[Any, ...], str, bool, bool]] = {
+    "Quick": ("ReadRequest", rules.RELATION_PARTY, _PARTIES, "", False, False),
     "Look": ("ReadRequest", rules.RELATION_PUBLIC, (), "", False, False),
     "Mine": ("ReadRequest", rules.RELATION_SELF, _BUYER, "", False, False),
     "Make": ("WriteRequest", rules.RELATION_SELF, _BUYER, "", False, False),
@@ -109,9 +110,17 @@ async def _echo(call: Call, request: Any) -> str:
     return f"{request.name} for {call.caller.user}"
 
 
+def _encoded(text: str) -> bytes:
+    return bytes(Answer(text=text).SerializeToString())
+
+
 async def _repeat(_call: Call, request: Any) -> AsyncIterator[str]:
     for _ in range(request.size):
         yield request.name
+
+
+def _not_at_once(_call: Call, _request: Any) -> str | None:
+    return None
 
 
 @dataclass
@@ -120,6 +129,7 @@ class Probe:
 
     unary: Callable[[Call, Any], Awaitable[str]] = _echo
     stream: Callable[[Call, Any], AsyncIterator[str]] = _repeat
+    at_once: Callable[[Call, Any], str | None] = _not_at_once
     calls: list[Call] = field(default_factory=list)
 
     def register(self, server: grpc.aio.Server) -> None:
@@ -133,6 +143,9 @@ class Probe:
 
     async def _single(self, request: Any, context: Any) -> Any:
         return await respond(context, request, self._answer, lambda text: Answer(text=text))
+
+    def _quick(self, request: Any, context: Any) -> Any:
+        return respond_at_once(context, request, self.at_once, self._answer, _encoded)
 
     async def _collect(self, requests: AsyncIterator[Any], context: Any) -> Any:
         names = [request.name async for request in requests]
@@ -157,9 +170,8 @@ class Probe:
             return grpc.unary_stream_rpc_method_handler(self._watch, *codec)
         if many_in:
             return grpc.stream_unary_rpc_method_handler(self._collect, *codec)
-        return grpc.unary_unary_rpc_method_handler(
-            self._missing if name == "Missing" else self._single, *codec
-        )
+        unary = {"Missing": self._missing, "Quick": self._quick}.get(name, self._single)
+        return grpc.unary_unary_rpc_method_handler(unary, *codec)
 
 
 class ProbeStub:

@@ -52,6 +52,32 @@ async def test_a_replay_is_the_stored_answer_even_where_nothing_was_decided(stag
     assert (await stage.stub.PartyWrite(request, **stage.buyer)).text == "first answer"
 
 
+# ------------------------------------------------------------------------------------------ at once
+
+
+async def test_what_is_at_hand_is_answered_under_the_same_rules_as_what_is_not(stage: Stage) -> None:
+    async def asked(call: Call, request: Any) -> str:
+        call.scoped()
+        return f"{request.name} was looked up"
+
+    def at_once(call: Call, request: Any) -> str | None:
+        if request.name == "secret":
+            raise not_found(request.name)
+        if request.name != "undecided":
+            call.scoped()
+        return None if request.name == "rare" else f"{request.name} for {call.principal}"
+
+    stage.probe.unary, stage.probe.at_once = asked, at_once
+    for metadata in (stage.buyer, {"metadata": stage.buyer["metadata"]}):
+        assert (await stage.stub.Quick(ReadRequest(name="x"), **metadata)).text == "x for users/ana"
+        assert (await stage.stub.Quick(ReadRequest(name="rare"), **metadata)).text == "rare was looked up"
+    assert [call.method for call in stage.probe.calls] == [f"/{SERVICE}/Quick"] * 2
+    assert await reason(stage.stub.Quick(ReadRequest(name="secret"), **stage.buyer)) == "NOT_FOUND"
+    assert await reason(stage.stub.Quick(ReadRequest(name="undecided"), **stage.buyer)) == "INTERNAL"
+    assert await reason(stage.stub.Quick(ReadRequest(name="x"), timeout=SECONDS)) == "UNAUTHENTICATED"
+    assert await reason(stage.stub.Quick(ReadRequest(size=-1), **stage.buyer)) == "VALIDATION_FAILED"
+
+
 # ------------------------------------------------------------------------------------------ streams
 
 

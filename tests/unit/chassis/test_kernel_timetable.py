@@ -27,6 +27,7 @@ from chassis.kernel.timetable import (
     local_time,
     parse_hhmm,
     split,
+    wall_minute,
     zone_names,
     zone_of,
 )
@@ -369,3 +370,30 @@ def test_the_end_of_a_day_is_the_first_instant_behind_it(zone: ZoneInfo, day: da
     assert all(local_time(end + timedelta(minutes=step * 7), zone).date() > day for step in range(60))
     before = local_time(end - TICK, zone).date()
     assert before <= day
+
+
+@given(zones, instants, st.integers(0, 59_999_999))
+def test_the_instants_of_a_minute_are_written_as_one_by_one(
+    zone: ZoneInfo, instant: datetime, later: int
+) -> None:
+    minute = wall_minute(instant, zone)
+    other = instant.replace(second=0, microsecond=0) + timedelta(microseconds=later)
+    assert minute is not None
+    for written in (instant, other):
+        assert minute.text(written) == written.astimezone(zone).isoformat()
+
+
+def test_a_minute_in_which_the_offset_changes_is_not_shared() -> None:
+    for name in sorted(zone_names()):
+        zone = zone_of(name)
+        for change in _offset_changes(name):
+            at = datetime.fromtimestamp(change, UTC)
+            for instant in (at - TICK, at):
+                minute = wall_minute(instant, zone)
+                begin = instant.replace(second=0, microsecond=0)
+                for other in (begin, instant, begin + timedelta(minutes=1) - TICK):
+                    assert minute is None or minute.text(other) == other.astimezone(zone).isoformat()
+
+
+def test_a_zone_that_counted_odd_seconds_has_no_minute_in_common_with_utc() -> None:
+    assert wall_minute(utc("1960-01-01T00:00:00"), zone_of("Africa/Monrovia")) is None
