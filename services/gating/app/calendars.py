@@ -54,10 +54,11 @@ class DeleteAbsence:
 
 @dataclass(frozen=True, slots=True)
 class AbsencesView:
-    """A page of absences, and what is declared beside them."""
+    """A page of absences, what is declared beside them, and whether the seller's team looks at it."""
 
     absences: Page[Absence]
     declared: Availability
+    is_team: bool
 
 
 class CalendarCommands:
@@ -129,7 +130,7 @@ class CalendarCommands:
         self._gate.rules_changed(subject)
         return absence
 
-    async def list_absences(self, _call: Call, query: ListAbsences) -> AbsencesView:
+    async def list_absences(self, call: Call, query: ListAbsences) -> AbsencesView:
         """What is planned and has not ended."""
 
         async def work(tx: Transaction) -> AbsencesView:
@@ -140,7 +141,9 @@ class CalendarCommands:
                 now=self._clock.now(),
                 page=query.page,
             )
-            return AbsencesView(found, await self._sellers.availability(tx, query.parent))
+            seller = query.parent.partition("/listings/")[0]
+            is_team = call.caller.role_in(seller) is not None
+            return AbsencesView(found, await self._sellers.availability(tx, query.parent), is_team)
 
         return await self._database.read(work)
 

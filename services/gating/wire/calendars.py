@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from chassis.kernel.ids import parse_name
+from chassis.kernel.machine import ActionState
 from chassis.paging import next_page_token, page_request
-from chassis.wire import instant, optional_instant, optional_timestamp, timestamp
+from chassis.wire import instant, optional_instant, optional_timestamp, timestamp, write_actions
 from parley.gating.v1 import absence_pb2 as pb
 from parley.gating.v1 import gating_service_pb2, order_settings_pb2
 from services.gating.app.calendars import (
@@ -55,8 +56,8 @@ def create_absence_command(request: pb.CreateAbsenceRequest, *, author: str) -> 
     return CreateAbsence(_subject(request.parent, field="parent"), planned)
 
 
-def _absence_message(absence: Absence) -> pb.Absence:
-    return pb.Absence(
+def _absence_message(absence: Absence, *, may_delete: bool) -> pb.Absence:
+    message = pb.Absence(
         name=absence.name,
         start_time=timestamp(absence.start_time),
         end_time=timestamp(absence.end_time),
@@ -65,11 +66,14 @@ def _absence_message(absence: Absence) -> pb.Absence:
         create_time=timestamp(absence.create_time),
         author=absence.author,
     )
+    delete = ActionState("delete", may_delete, "" if may_delete else "PERMISSION_DENIED")
+    write_actions(message, (delete,), explanations={})
+    return message
 
 
 def create_absence_response(absence: Absence) -> pb.CreateAbsenceResponse:
     """The absence."""
-    return pb.CreateAbsenceResponse(absence=_absence_message(absence))
+    return pb.CreateAbsenceResponse(absence=_absence_message(absence, may_delete=True))
 
 
 def list_absences_query(request: pb.ListAbsencesRequest) -> ListAbsences:
@@ -81,7 +85,7 @@ def list_absences_query(request: pb.ListAbsencesRequest) -> ListAbsences:
 def list_absences_response(request: pb.ListAbsencesRequest, view: AbsencesView) -> pb.ListAbsencesResponse:
     """A page, and where to go on."""
     return pb.ListAbsencesResponse(
-        absences=[_absence_message(absence) for absence in view.absences.items],
+        absences=[_absence_message(absence, may_delete=view.is_team) for absence in view.absences.items],
         next_page_token=next_page_token(request, view.absences.next_cursor),
         availability=availability_message(view.declared),
     )

@@ -80,6 +80,7 @@ async def test_a_vacation_begins_and_ends_by_itself(world: World, parent: str) -
     planned = await plan(world, now + DAY, now + 3 * DAY, parent=parent, label="Summer")
     assert planned.name.startswith(f"{parent}/absences/")
     assert (planned.author, planned.create_time) == ("users/acme-agent", timestamp(now))
+    assert [*planned.allowed_actions] == ["delete"]
     decision = await world.evaluate()
     assert (decision.outcome, decision.next_change_time) == (ASK, timestamp(now + DAY))
     world.clock.set(now + DAY - TICK)
@@ -136,6 +137,7 @@ async def test_an_absence_that_begins_while_nothing_runs(
         assert await outcome(world) == ASK
 
 
+@pytest.mark.covers("X06")
 async def test_what_is_planned_is_listed_until_it_ends(world: World) -> None:
     await world.close_gate()
     now = world.clock.now()
@@ -151,6 +153,14 @@ async def test_what_is_planned_is_listed_until_it_ends(world: World) -> None:
     request = absence_pb2.ListAbsencesRequest(parent=SELLER, page_size=3, include_listings=True)
     page = await world.stub(OPERATOR).ListAbsences(request)
     assert [absence.label for absence in page.absences] == ["first", "second", "third"]
+    (missing,) = page.absences[0].unavailable_actions
+    assert (missing.action, missing.reason, bool(missing.explanation)) == (
+        "delete",
+        "PERMISSION_DENIED",
+        True,
+    )
+    of_team = (await world.stub(OWNER).ListAbsences(request)).absences
+    assert {(*absence.allowed_actions,) for absence in of_team} == {("delete",)}
     request.page_token = page.next_page_token
     rest = await world.stub(OPERATOR).ListAbsences(request)
     assert ([absence.label for absence in rest.absences], rest.next_page_token) == (["fourth"], "")

@@ -27,9 +27,10 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from parley.gating.v1 import order_settings_pb2 as parley_dot_gating_dot_v1_dot_order__settings__pb2
+from parley.type.v1 import action_pb2 as parley_dot_type_dot_v1_dot_action__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eparley/gating/v1/absence.proto\x12\x10parley.gating.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%parley/gating/v1/order_settings.proto\"\xfb\x04\n\x07\x41\x62sence\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12:\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x38\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x17\n\x0fmessages_closed\x18\x04 \x01(\x08\x12\x16\n\x05label\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61uthor\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03:\xe7\x02\xea\x41\x84\x01\n\x12parley.dev/Absence\x12#sellers/{seller}/absences/{absence}\x12\x36sellers/{seller}/listings/{listing}/absences/{absence}*\x08\x61\x62sences2\x07\x61\x62sence\xbaH\xdb\x01\x1a\xd8\x01\n\x0c\x61\x62sence.span\x12\x38start_time must lie before end_time, by 366 days at most\x1a\x8d\x01!has(this.start_time) || !has(this.end_time) || (this.start_time < this.end_time && this.end_time - this.start_time <= duration(\'31622400s\'))\"\x93\x01\n\x0c\x41\x62senceFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmessages_closed\x18\x04 \x01(\x08\"\xb6\x01\n\x14\x43reateAbsenceRequest\x12?\n\x06parent\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&\x18\xac\x02\x32!^sellers/[^/]+(/listings/[^/]+)?$\x12\x36\n\x07\x61\x62sence\x18\x02 \x01(\x0b\x32\x19.parley.gating.v1.AbsenceB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12%\n\nrequest_id\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"C\n\x15\x43reateAbsenceResponse\x12*\n\x07\x61\x62sence\x18\x01 \x01(\x0b\x32\x19.parley.gating.v1.Absence\"\xad\x01\n\x13ListAbsencesRequest\x12?\n\x06parent\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&\x18\xac\x02\x32!^sellers/[^/]+(/listings/[^/]+)?$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x18\n\x10include_listings\x18\x04 \x01(\x08\"\x92\x01\n\x14ListAbsencesResponse\x12+\n\x08\x61\x62sences\x18\x01 \x03(\x0b\x32\x19.parley.gating.v1.Absence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x34\n\x0c\x61vailability\x18\x03 \x01(\x0b\x32\x1e.parley.gating.v1.Availability\"\x8b\x01\n\x14\x44\x65leteAbsenceRequest\x12L\n\x04name\x18\x01 \x01(\tB>\xe2\x41\x01\x02\xbaH7r5\x18\xac\x02\x32\x30^sellers/[^/]+(/listings/[^/]+)?/absences/[^/]+$\x12%\n\nrequest_id\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"\x17\n\x15\x44\x65leteAbsenceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eparley/gating/v1/absence.proto\x12\x10parley.gating.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%parley/gating/v1/order_settings.proto\x1a\x1bparley/type/v1/action.proto\"\xe0\x05\n\x07\x41\x62sence\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12:\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x38\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x17\n\x0fmessages_closed\x18\x04 \x01(\x08\x12\x16\n\x05label\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61uthor\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x61llowed_actions\x18\x08 \x03(\tB\x04\xe2\x41\x01\x03\x12\x44\n\x13unavailable_actions\x18\t \x03(\x0b\x32!.parley.type.v1.UnavailableActionB\x04\xe2\x41\x01\x03:\xe7\x02\xea\x41\x84\x01\n\x12parley.dev/Absence\x12#sellers/{seller}/absences/{absence}\x12\x36sellers/{seller}/listings/{listing}/absences/{absence}*\x08\x61\x62sences2\x07\x61\x62sence\xbaH\xdb\x01\x1a\xd8\x01\n\x0c\x61\x62sence.span\x12\x38start_time must lie before end_time, by 366 days at most\x1a\x8d\x01!has(this.start_time) || !has(this.end_time) || (this.start_time < this.end_time && this.end_time - this.start_time <= duration(\'31622400s\'))\"\x93\x01\n\x0c\x41\x62senceFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmessages_closed\x18\x04 \x01(\x08\"\xb6\x01\n\x14\x43reateAbsenceRequest\x12?\n\x06parent\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&\x18\xac\x02\x32!^sellers/[^/]+(/listings/[^/]+)?$\x12\x36\n\x07\x61\x62sence\x18\x02 \x01(\x0b\x32\x19.parley.gating.v1.AbsenceB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12%\n\nrequest_id\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"C\n\x15\x43reateAbsenceResponse\x12*\n\x07\x61\x62sence\x18\x01 \x01(\x0b\x32\x19.parley.gating.v1.Absence\"\xad\x01\n\x13ListAbsencesRequest\x12?\n\x06parent\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&\x18\xac\x02\x32!^sellers/[^/]+(/listings/[^/]+)?$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x18\n\x10include_listings\x18\x04 \x01(\x08\"\x92\x01\n\x14ListAbsencesResponse\x12+\n\x08\x61\x62sences\x18\x01 \x03(\x0b\x32\x19.parley.gating.v1.Absence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x34\n\x0c\x61vailability\x18\x03 \x01(\x0b\x32\x1e.parley.gating.v1.Availability\"\x8b\x01\n\x14\x44\x65leteAbsenceRequest\x12L\n\x04name\x18\x01 \x01(\tB>\xe2\x41\x01\x02\xbaH7r5\x18\xac\x02\x32\x30^sellers/[^/]+(/listings/[^/]+)?/absences/[^/]+$\x12%\n\nrequest_id\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x18@2\x08^[!-~]*$\"\x17\n\x15\x44\x65leteAbsenceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,6 +49,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ABSENCE'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_ABSENCE'].fields_by_name['author']._loaded_options = None
   _globals['_ABSENCE'].fields_by_name['author']._serialized_options = b'\342A\001\003'
+  _globals['_ABSENCE'].fields_by_name['allowed_actions']._loaded_options = None
+  _globals['_ABSENCE'].fields_by_name['allowed_actions']._serialized_options = b'\342A\001\003'
+  _globals['_ABSENCE'].fields_by_name['unavailable_actions']._loaded_options = None
+  _globals['_ABSENCE'].fields_by_name['unavailable_actions']._serialized_options = b'\342A\001\003'
   _globals['_ABSENCE']._loaded_options = None
   _globals['_ABSENCE']._serialized_options = b'\352A\204\001\n\022parley.dev/Absence\022#sellers/{seller}/absences/{absence}\0226sellers/{seller}/listings/{listing}/absences/{absence}*\010absences2\007absence\272H\333\001\032\330\001\n\014absence.span\0228start_time must lie before end_time, by 366 days at most\032\215\001!has(this.start_time) || !has(this.end_time) || (this.start_time < this.end_time && this.end_time - this.start_time <= duration(\'31622400s\'))'
   _globals['_CREATEABSENCEREQUEST'].fields_by_name['parent']._loaded_options = None
@@ -66,20 +71,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEABSENCEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H7r5\030\254\00220^sellers/[^/]+(/listings/[^/]+)?/absences/[^/]+$'
   _globals['_DELETEABSENCEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_DELETEABSENCEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\016r\014\030@2\010^[!-~]*$'
-  _globals['_ABSENCE']._serialized_start=214
-  _globals['_ABSENCE']._serialized_end=849
-  _globals['_ABSENCEFACTS']._serialized_start=852
-  _globals['_ABSENCEFACTS']._serialized_end=999
-  _globals['_CREATEABSENCEREQUEST']._serialized_start=1002
-  _globals['_CREATEABSENCEREQUEST']._serialized_end=1184
-  _globals['_CREATEABSENCERESPONSE']._serialized_start=1186
-  _globals['_CREATEABSENCERESPONSE']._serialized_end=1253
-  _globals['_LISTABSENCESREQUEST']._serialized_start=1256
-  _globals['_LISTABSENCESREQUEST']._serialized_end=1429
-  _globals['_LISTABSENCESRESPONSE']._serialized_start=1432
-  _globals['_LISTABSENCESRESPONSE']._serialized_end=1578
-  _globals['_DELETEABSENCEREQUEST']._serialized_start=1581
-  _globals['_DELETEABSENCEREQUEST']._serialized_end=1720
-  _globals['_DELETEABSENCERESPONSE']._serialized_start=1722
-  _globals['_DELETEABSENCERESPONSE']._serialized_end=1745
+  _globals['_ABSENCE']._serialized_start=243
+  _globals['_ABSENCE']._serialized_end=979
+  _globals['_ABSENCEFACTS']._serialized_start=982
+  _globals['_ABSENCEFACTS']._serialized_end=1129
+  _globals['_CREATEABSENCEREQUEST']._serialized_start=1132
+  _globals['_CREATEABSENCEREQUEST']._serialized_end=1314
+  _globals['_CREATEABSENCERESPONSE']._serialized_start=1316
+  _globals['_CREATEABSENCERESPONSE']._serialized_end=1383
+  _globals['_LISTABSENCESREQUEST']._serialized_start=1386
+  _globals['_LISTABSENCESREQUEST']._serialized_end=1559
+  _globals['_LISTABSENCESRESPONSE']._serialized_start=1562
+  _globals['_LISTABSENCESRESPONSE']._serialized_end=1708
+  _globals['_DELETEABSENCEREQUEST']._serialized_start=1711
+  _globals['_DELETEABSENCEREQUEST']._serialized_end=1850
+  _globals['_DELETEABSENCERESPONSE']._serialized_start=1852
+  _globals['_DELETEABSENCERESPONSE']._serialized_end=1875
 # @@protoc_insertion_point(module_scope)

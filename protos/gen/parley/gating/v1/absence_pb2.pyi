@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from parley.gating.v1 import order_settings_pb2 as _order_settings_pb2
+from parley.type.v1 import action_pb2 as _action_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -36,6 +37,8 @@ class Absence(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
+    ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
+    UNAVAILABLE_ACTIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`sellers/{seller}/absences/{absence}` or `sellers/{seller}/listings/{listing}/absences/{absence}`."""
     messages_closed: _builtins.bool
@@ -56,6 +59,14 @@ class Absence(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was planned."""
 
+    @_builtins.property
+    def allowed_actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the caller may do with it now. It is never changed: another one is planned in its place."""
+
+    @_builtins.property
+    def unavailable_actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.UnavailableAction]:
+        """What the caller may not do now, and why."""
+
     def __init__(
         self,
         *,
@@ -66,10 +77,12 @@ class Absence(_message.Message):
         label: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         author: _builtins.str = ...,
+        allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
+        unavailable_actions: _abc.Iterable[_action_pb2.UnavailableAction] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "create_time", b"create_time", "end_time", b"end_time", "label", b"label", "messages_closed", b"messages_closed", "name", b"name", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "author", b"author", "create_time", b"create_time", "end_time", b"end_time", "label", b"label", "messages_closed", b"messages_closed", "name", b"name", "start_time", b"start_time", "unavailable_actions", b"unavailable_actions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
