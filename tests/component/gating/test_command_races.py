@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
-import grpc
 import pytest
 
-from chassis.testing.service import Identity, buyer, refused
+from chassis.testing.service import Identity, buyer
 from chassis.wire import timestamp
 from parley.gating.v1 import absence_pb2, buyer_verification_pb2
 from parley.gating.v1 import gating_service_pb2 as pb
@@ -28,8 +27,15 @@ from tests.component.gating.conftest import (
     SETTINGS,
     World,
 )
+from tests.component.many_hands import (
+    HANDS,
+    Books,
+    Command,
+    with_a_commit_that_fails,
+    with_one_key,
+    with_own_keys,
+)
 
-HANDS = 5
 NUMBERS = count()
 WRITTEN = """
 SELECT (SELECT coalesce(sum(version), 0) FROM order_settings)
@@ -39,15 +45,6 @@ SELECT (SELECT coalesce(sum(version), 0) FROM order_settings)
     + (SELECT coalesce(sum(version) + count(*) FILTER (WHERE dismissed), 0) FROM order_request) AS number
 """
 """What every change of a resource moves by one."""
-
-STOPPING = """
-CREATE FUNCTION refuse_all() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION 'terminating connection' USING ERRCODE = '57P01'; END $$;
-CREATE CONSTRAINT TRIGGER refuse_all AFTER INSERT ON idempotency DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION refuse_all()
-"""
-"""The database stops: whatever a command did, its commit fails."""
-CURE = "DROP TRIGGER refuse_all ON idempotency; DROP FUNCTION refuse_all()"
 
 Prepared = tuple[Identity, Any]
 Prepare = Callable[[World], Awaitable[Prepared]]
@@ -164,23 +161,13 @@ async def written(world: World) -> int:
     return int(row.number)
 
 
-async def sent(world: World, race: Race, keys: list[str]) -> tuple[list[Any], list[str], int]:
-    """The answers, why others were refused, and by how much the resources changed."""
+def books(world: World) -> Books:
+    return Books(world.service.host.database, partial(written, world), world.contents)
+
+
+async def prepared(world: World, race: Race) -> Command:
     who, request = await race.prepare(world)
-    before, calls = await written(world), []
-    for key in keys:
-        copy = type(request)()
-        copy.CopyFrom(request)
-        copy.request_id = key
-        calls.append(getattr(world.stub(who), race.method)(copy))
-    answers = await asyncio.gather(*calls, return_exceptions=True)
-    reasons = [
-        (await refused(call)).reason
-        for call, answer in zip(calls, answers, strict=True)
-        if isinstance(answer, grpc.aio.AioRpcError)
-    ]
-    done = [answer for answer in answers if not isinstance(answer, BaseException)]
-    return done, reasons, abs(await written(world) - before)
+    return Command(getattr(world.stub(who), race.method), request)
 
 
 @pytest.mark.covers("X01", "X02")
@@ -188,13 +175,9 @@ async def test_a_command_of_many_hands_happens_once(world: World, subtests: pyte
     await world.close_gate()
     for race in RACES:
         with subtests.test(race.method):
-            answers, reasons, changes = await sent(world, race, [f"{race.method}-one"] * HANDS)
-            assert (len(answers), reasons, changes) == (HANDS, [], 1)
-            assert all(answer == answers[0] for answer in answers)
-            own = [f"{race.method}-{number}" for number in range(HANDS)]
-            answers, reasons, changes = await sent(world, race, own)
-            assert reasons == ([race.too_late] * (HANDS - 1) if race.too_late else [])
-            assert (len(answers) + len(reasons), changes) == (HANDS, race.changes)
+            await with_one_key(await prepared(world, race), books(world), f"{race.method}-one")
+            own, late = await prepared(world, race), race.too_late
+            await with_own_keys(own, books(world), race.method, too_late=late, changes=race.changes)
 
 
 @pytest.mark.covers("X01")
@@ -202,17 +185,6 @@ async def test_a_command_whose_commit_fails_has_done_nothing_and_is_repeated(
     world: World, subtests: pytest.Subtests
 ) -> None:
     await world.close_gate()
-    async with world.service.host.database.connection() as connection:
-        for race in RACES:
-            with subtests.test(race.method):
-                who, request = await race.prepare(world)
-                request.request_id = f"{race.method}-lost"
-                before = await world.contents()
-                await connection.execute(STOPPING)
-                call = getattr(world.stub(who), race.method)
-                assert (await refused(call(request))).reason == "STORAGE_UNAVAILABLE"
-                assert await world.contents() == before
-                await connection.execute(CURE)
-                number = await written(world)
-                await call(request)
-                assert abs(await written(world) - number) == 1
+    for race in RACES:
+        with subtests.test(race.method):
+            await with_a_commit_that_fails(await prepared(world, race), books(world), f"{race.method}-lost")

@@ -5,19 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
 import grpc
 import pytest
 
-from chassis.testing import Identity, refused
+from chassis.testing import Identity
 from chassis.wire import timestamp
 from parley.offers.v1 import listing_pb2, offer_settings_pb2, offer_template_pb2
 from parley.offers.v1 import offers_service_pb2 as pb
+from tests.component.many_hands import (
+    HANDS,
+    Books,
+    Command,
+    with_a_commit_that_fails,
+    with_one_key,
+    with_own_keys,
+)
 from tests.component.offers.scene import ACME, ACME_AGENT, ANA, HOUR, Scene, create, listing, money, terms
 
-HANDS = 5
 SETTINGS = "sellers/acme/offerSettings"
 NUMBERS = count()
 VERSIONS = """
@@ -26,15 +34,6 @@ SELECT (SELECT coalesce(sum(version), 0) FROM listing) + (SELECT coalesce(sum(ve
     + (SELECT coalesce(sum(version), 0) FROM offer_template)
 """
 """What every change of a resource moves by one."""
-
-STOPPING = """
-CREATE FUNCTION refuse_all() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION 'terminating connection' USING ERRCODE = '57P01'; END $$;
-CREATE CONSTRAINT TRIGGER refuse_all AFTER INSERT ON idempotency DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION refuse_all()
-"""
-"""The database stops: whatever a command did, its commit fails."""
-CURE = "DROP TRIGGER refuse_all ON idempotency; DROP FUNCTION refuse_all()"
 
 Prepare = Callable[[Scene], Awaitable[Any]]
 
@@ -167,58 +166,32 @@ async def versions(scene: Scene) -> int:
         return int(await connection.fetchval(VERSIONS))
 
 
-async def sent(scene: Scene, race: Race, keys: list[str]) -> tuple[list[Any], list[str], int]:
-    """The answers, why others were refused, and by how much the resources changed."""
+def books(scene: Scene) -> Books:
+    return Books(scene.service.host.database, partial(versions, scene), scene.written)
+
+
+async def prepared(scene: Scene, race: Race) -> Command:
     request = await race.prepare(scene)
     await scene.service.settle()
-    before, calls = await versions(scene), []
-    for key in keys:
-        copy = type(request)()
-        copy.CopyFrom(request)
-        copy.request_id = key
-        calls.append(getattr(scene.by(race.who), race.method)(copy))
-    answers = await asyncio.gather(*calls, return_exceptions=True)
-    reasons = [
-        (await refused(call)).reason
-        for call, answer in zip(calls, answers, strict=True)
-        if isinstance(answer, grpc.aio.AioRpcError)
-    ]
-    done = [answer for answer in answers if not isinstance(answer, BaseException)]
-    return done, reasons, abs(await versions(scene) - before)
+    return Command(getattr(scene.by(race.who), race.method), request)
 
 
 @pytest.mark.covers("X01", "X02")
 async def test_a_command_of_many_hands_happens_once(scene: Scene, subtests: pytest.Subtests) -> None:
     for race in RACES:
         with subtests.test(race.method):
-            answers, reasons, changes = await sent(scene, race, [f"{race.method}-one"] * HANDS)
-            assert (len(answers), reasons, changes) == (HANDS, [], 1)
-            assert all(answer == answers[0] for answer in answers)
-            own = [f"{race.method}-{number}" for number in range(HANDS)]
-            answers, reasons, changes = await sent(scene, race, own)
-            assert reasons == ([race.too_late] * (HANDS - 1) if race.too_late else [])
-            assert (len(answers) + len(reasons), changes) == (HANDS, race.changes)
+            await with_one_key(await prepared(scene, race), books(scene), f"{race.method}-one")
+            own, late = await prepared(scene, race), race.too_late
+            await with_own_keys(own, books(scene), race.method, too_late=late, changes=race.changes)
 
 
 @pytest.mark.covers("X01")
 async def test_a_command_whose_commit_fails_has_done_nothing_and_is_repeated(
     scene: Scene, subtests: pytest.Subtests
 ) -> None:
-    async with scene.service.host.database.connection() as connection:
-        for race in RACES:
-            with subtests.test(race.method):
-                request = await race.prepare(scene)
-                request.request_id = f"{race.method}-lost"
-                await scene.service.settle()
-                before = await scene.written()
-                await connection.execute(STOPPING)
-                call = getattr(scene.by(race.who), race.method)
-                assert (await refused(call(request))).reason == "STORAGE_UNAVAILABLE"
-                assert await scene.written() == before
-                await connection.execute(CURE)
-                number = await versions(scene)
-                await call(request)
-                assert abs(await versions(scene) - number) == 1
+    for race in RACES:
+        with subtests.test(race.method):
+            await with_a_commit_that_fails(await prepared(scene, race), books(scene), f"{race.method}-lost")
 
 
 Rival = tuple[Identity, str, Any]
