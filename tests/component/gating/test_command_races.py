@@ -170,7 +170,7 @@ async def prepared(world: World, race: Race) -> Command:
     return Command(getattr(world.stub(who), race.method), request)
 
 
-@pytest.mark.covers("X01", "X02")
+@pytest.mark.covers("X01")
 async def test_a_command_of_many_hands_happens_once(world: World, subtests: pytest.Subtests) -> None:
     await world.close_gate()
     for race in RACES:
@@ -180,7 +180,6 @@ async def test_a_command_of_many_hands_happens_once(world: World, subtests: pyte
             await with_own_keys(own, books(world), race.method, too_late=late, changes=race.changes)
 
 
-@pytest.mark.covers("X01")
 async def test_a_command_whose_commit_fails_has_done_nothing_and_is_repeated(
     world: World, subtests: pytest.Subtests
 ) -> None:

@@ -176,7 +176,7 @@ async def prepared(scene: Scene, race: Race) -> Command:
     return Command(getattr(scene.by(race.who), race.method), request)
 
 
-@pytest.mark.covers("X01", "X02")
+@pytest.mark.covers("X01")
 async def test_a_command_of_many_hands_happens_once(scene: Scene, subtests: pytest.Subtests) -> None:
     for race in RACES:
         with subtests.test(race.method):
@@ -185,7 +185,6 @@ async def test_a_command_of_many_hands_happens_once(scene: Scene, subtests: pyte
             await with_own_keys(own, books(scene), race.method, too_late=late, changes=race.changes)
 
 
-@pytest.mark.covers("X01")
 async def test_a_command_whose_commit_fails_has_done_nothing_and_is_repeated(
     scene: Scene, subtests: pytest.Subtests
 ) -> None:
@@ -255,7 +254,6 @@ RIVALS = (
 )
 
 
-@pytest.mark.covers("X02", "X03", "X11", "X18")
 async def test_of_two_commands_that_exclude_each_other_one_happens(
     scene: Scene, subtests: pytest.Subtests
 ) -> None:
