@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -14,8 +15,12 @@ from sqlalchemy.dialects import postgresql
 from chassis.db import Transaction
 from chassis.kernel.page import PageRequest
 from services.gating.adapters.repository.order_requests import OrderRequestsRepository
+from services.gating.adapters.repository.placements import PlacementsRepository
+from services.gating.domain.catalogue import Intake
+from services.gating.domain.interval import Interval
 from services.gating.domain.order_request import State
-from tests.component.gating.conftest import World
+from services.gating.domain.simulation import Placement
+from tests.component.gating.conftest import World, at
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -30,7 +35,8 @@ INSERT INTO order_request (id, version, seller, buyer, package, state, snapshot,
     decline_reason, decline_text, offer, order_name, ttl, reminder_points, reoffer_policy, reminders,
     dismissed, expire_time, remaining, create_time, update_time)
 SELECT lpad(n::text, 36, '0'), 1, :seller, 'users/b' || n % 10, 'sellers/big/listings/l/packages/p' || n,
-    state, '{}', '{}', '{}', '[]', CASE WHEN state = 'declined' THEN 'OTHER' END, '',
+    state, '{}', '{}', '{"outcome": "REQUEST_REQUIRED"}', '[]',
+    CASE WHEN state = 'declined' THEN 'OTHER' END, '',
     CASE WHEN state IN ('offered', 'converted') THEN 'offers/' || n ELSE '' END, '', interval '7 days', '[]',
     'ALLOW', 0, state NOT IN ('pending', 'info_requested', 'offered') AND (n > :rows / 10 OR n % 10 > 0),
     CASE WHEN state = 'pending' THEN timestamptz '2030-01-01' END,
@@ -57,6 +63,13 @@ class Explaining:
         found = rows[0][0]
         self.plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
         return []
+
+    async def fetch_one(self, statement: sa.TextClause, parameters: dict[str, Any]) -> None:
+        rows = await self.tx.fetch_all(
+            sa.text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"), parameters
+        )
+        found = rows[0][0]
+        self.plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -117,6 +130,20 @@ async def test_a_page_of_a_buyers_list_costs_a_page(filled: World) -> None:
             return explaining.plan
 
         check(await filled.service.host.database.read(work), max(len(states), 1))
+
+
+async def test_a_portion_of_a_simulation_costs_a_portion(filled: World) -> None:
+    start = at("2026-01-01T00:00")
+    period = Interval(start, start + timedelta(days=30))
+    far = Placement("orderRequests/" + DEEP[1], "", BUYER, Intake.INSTANT, at(DEEP[0]))
+    for after in (None, far):
+
+        async def work(tx: Transaction, after: Placement | None = after) -> Any:
+            explaining: Any = Explaining(tx)
+            await PlacementsRepository().portion(explaining, SELLER, period, after=after, limit=PAGE)
+            return explaining.plan
+
+        check(await filled.service.host.database.read(work), 3)
 
 
 def check(plan: dict[str, Any], parts: int) -> None:

@@ -36,8 +36,9 @@ _COUNT: Final = sa.text(
     "count(*) FILTER (WHERE decision ->> 'outcome' = 'UNAVAILABLE') AS unavailable FROM order_request "
     "WHERE seller = :seller AND create_time >= :start AND create_time < :end) AS asked"
 )
-# Both halves walk an index along the time, so that a portion costs the same wherever it lies. It comes as one
-# row of columns: to make a row object of each placement would cost more than to judge it.
+# Every part walks an index along the time, so that a portion costs the same wherever it lies; requests that
+# were dismissed are a part of their own. It comes as one row of columns: to make a row object of each
+# placement would cost more than to judge it.
 _PORTION: Final = sa.text(
     "SELECT array_agg(name) AS names, array_agg(package) AS packages, array_agg(buyer) AS buyers, "
     "array_agg(intake) AS intakes, array_agg(time) AS times, array_agg(is_request) AS are_requests "
@@ -45,11 +46,14 @@ _PORTION: Final = sa.text(
     "FROM known_order WHERE seller = :seller AND place_time >= :start AND place_time < :end "
     "AND (place_time > :start OR name > :after) AND package <> '' AND intake <> 'OFFER' "
     "ORDER BY place_time, name LIMIT :limit) "
-    "UNION ALL (SELECT 'orderRequests/' || id, package, buyer, 'INSTANT', create_time, true "
-    "FROM order_request WHERE seller = :seller AND create_time >= :start AND create_time < :end "
+    "UNION ALL (SELECT asked.* FROM (VALUES (false), (true)) AS part (dismissed), "
+    "LATERAL (SELECT 'orderRequests/' || id, package, buyer, 'INSTANT', create_time, true "
+    "FROM order_request WHERE seller = :seller AND order_request.dismissed = part.dismissed "
+    "AND create_time >= :start AND create_time < :end "
     "AND (create_time > :start OR 'orderRequests/' || id > :after) "
     "AND decision ->> 'outcome' <> 'UNAVAILABLE' "
-    "ORDER BY create_time, id LIMIT :limit)) AS placement ORDER BY time, name LIMIT :limit) AS portion"
+    "ORDER BY create_time, id LIMIT :limit) AS asked)) AS placement "
+    "ORDER BY time, name LIMIT :limit) AS portion"
 )
 _FIRST_ORDERS = sa.text(
     "SELECT array_agg(buyer) AS buyers, array_agg(name) AS names, array_agg(confirm_time) AS times "
