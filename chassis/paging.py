@@ -12,7 +12,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import reduce
 from typing import Any, Final, TypeVar
 
@@ -179,17 +179,31 @@ def _typed(columns: Sequence[sa.ColumnElement[Any]], cursor: Cursor) -> list[sa.
 
 
 def _value(text: str, kind: type[Any]) -> Any:
+    """What storage can compare with. Tokens are no secret, so a caller may have made this one up."""
     try:
         if kind is datetime:
-            return datetime.fromisoformat(text)
+            return _instant(text)
         if kind is not int:
-            return text
+            return _storable(text)
         number = int(text)
         if abs(number) >= _NUMBERS_BELOW:
             raise _token_invalid()
         return number
-    except ValueError:
+    except (ValueError, OverflowError):
         raise _token_invalid() from None
+
+
+def _instant(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise _token_invalid()
+    return found.astimezone(UTC)
+
+
+def _storable(text: str) -> str:
+    if b"\x00" in text.encode():
+        raise _token_invalid()
+    return text
 
 
 def _decode(token: str, bound_to: bytes) -> Cursor:

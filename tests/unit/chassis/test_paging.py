@@ -97,7 +97,20 @@ def test_a_keyset_goes_on_behind_the_cursor() -> None:
     assert "WHERE" not in _text(keyset(sa.select(TABLE), KEYS, PageRequest(10)))
 
 
-@pytest.mark.parametrize("cursor", [("yesterday", "a"), ("2026-06-01T00:00:00+00:00",), ("a", "b", "c")])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        ("yesterday", "a"),
+        ("2026-06-01T00:00:00+00:00",),
+        ("a", "b", "c"),
+        # Whoever makes a token up himself finds nothing that storage chokes on.
+        ("2026-06-01", "a"),
+        ("0001-01-01T00:00:00+14:00", "a"),
+        ("9999-12-31T23:59:59-14:00", "a"),
+        ("2026-06-01T00:00:00+00:00", "\x00"),
+        ("2026-06-01T00:00:00+00:00", "\ud800"),
+    ],
+)
 def test_a_cursor_that_does_not_fit_is_refused(cursor: tuple[str, ...]) -> None:
     with pytest.raises(Refusal) as refused:
         keyset(sa.select(TABLE), KEYS, PageRequest(10, cursor))
