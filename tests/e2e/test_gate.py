@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from stack.demo.api import Api, Json, Party
+from stack.demo.terms import instant_of
 from tests.e2e.shop import (
     Shop,
     accept,
@@ -146,7 +147,7 @@ async def test_weekly_windows_decide_by_the_local_time(shop: Shop, ana: Party) -
     decision = await decide(ana, shop.basic)
     assert (decision["outcome"], decision["reason"]) == ("OUTCOME_REQUEST_REQUIRED", "REASON_INSIDE_WINDOW")
     assert decision["matchedWindow"]
-    assert decision["nextChangeTime"] > decision["evaluateTime"]
+    assert instant_of(decision["nextChangeTime"]) > instant_of(decision["evaluateTime"])
     # A window that wraps midnight is split, and the answer says so.
     wraps = len(inside["orderSettings"]["windows"]) > 1
     assert bool(inside["splitWindows"]) is wraps
@@ -237,7 +238,7 @@ async def test_the_seller_answers_with_another_package_than_the_one_asked_for(
 async def test_a_team_knows_its_buyer_and_clears_its_list(gated: Shop, ana: Party) -> None:
     await gated.gate(reminderPoints={"elapsedPercents": [30]}, reofferPolicy="REOFFER_POLICY_CLOSE")
     first = await request(ana, gated.basic)
-    assert first["nextReminderTime"] < first["expireTime"]
+    assert instant_of(first["nextReminderTime"]) < instant_of(first["expireTime"])
     await ana.post(f"{first['name']}:withdraw")
     second = await request(ana, gated.basic)
     seen = (await gated.owner.get(second["name"]))["orderRequest"]

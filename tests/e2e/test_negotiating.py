@@ -8,6 +8,7 @@ import pytest
 
 from stack.demo.api import Api, Json, Party
 from stack.demo.marketplace import money, money_json
+from stack.demo.terms import instant_of
 from tests.e2e.shop import (
     Shop,
     accept,
@@ -78,7 +79,8 @@ async def test_an_offer_is_refused_from_the_moment_at_which_it_ends(gated: Shop,
     found = await offered(gated, ana, terms(gated.basic, expire_seconds=SOON_SECONDS))
 
     swept = await expired(ana, found)
-    assert swept["closeTime"] >= found["currentRevision"]["terms"]["expireTime"]
+    end = instant_of(found["currentRevision"]["terms"]["expireTime"])
+    assert instant_of(swept["closeTime"]) >= end
     late = await refusal(accept(ana, found), "OFFER_EXPIRED", 400)
     assert late.metadata["expire_time"]
     assert (await ana.get("orders"))["orders"] == []

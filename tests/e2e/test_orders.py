@@ -8,7 +8,7 @@ import pytest
 
 from stack.demo.api import Api, Json, Party, Refused
 from stack.demo.marketplace import money, money_json
-from stack.demo.terms import HARD_CARD, SOFT_CARD
+from stack.demo.terms import HARD_CARD, SOFT_CARD, instant_of
 from tests.e2e.shop import (
     Shop,
     accept,
@@ -62,7 +62,7 @@ async def test_an_order_that_needs_a_decision_waits_in_the_inbox_uncharged(
     assert confirmed["state"] == "STATE_CONFIRMED"
     (payment,) = await payments(ana, order["name"])
     assert (payment["state"], len(payment["attempts"])) == ("STATE_CAPTURED", 1)
-    assert payment["captureTime"] >= confirmed["confirmTime"]
+    assert instant_of(payment["captureTime"]) >= instant_of(confirmed["confirmTime"])
     assert await folders(reviewing, "CONFIRMED") == [order["name"]]
     await refusal(reviewing.owner.post(f"{order['name']}:confirm", key="again"), "TRANSITION_FORBIDDEN", 400)
 

@@ -14,6 +14,7 @@ from chassis import row_security
 from stack import postgres_server
 from stack.data_folder import DataFolder
 from stack.demo.api import Api, Json, Party
+from stack.demo.terms import instant_of
 from tests.e2e.personal import Person, live
 from tests.e2e.shop import fresh, order_body, refusal, seen
 from tests.e2e.target import SERVICES, Target, given
@@ -76,7 +77,8 @@ async def erased(api: Api, person: Person) -> Json:
 
     if again["name"] != begun["name"]:
         # Only after the first one another one can begin.
-        assert (await person.party.get(begun["name"]))["erasure"]["doneTime"] <= again["requestTime"]
+        done_time = (await person.party.get(begun["name"]))["erasure"]["doneTime"]
+        assert instant_of(done_time) <= instant_of(again["requestTime"])
     return await seen(done, "every service has erased the person")
 
 
