@@ -42,7 +42,7 @@ AS_MARKUP = """
 """
 
 
-@pytest.mark.covers("V41", "V11", "V05")
+@pytest.mark.covers("V41", "V05")
 async def test_a_conversation_on_a_phone(phone: Page, stack: Target, shop: Shop, ana: Party) -> None:
     name = await inquiry(ana, shop, "Is that possible until March?")
     for number in range(35):
