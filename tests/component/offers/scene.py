@@ -159,11 +159,13 @@ def _class_of(name: str) -> type[Message]:
 
 
 @asynccontextmanager
-async def offers_scene(backends: Backends, clock: ManualClock) -> AsyncIterator[Scene]:
-    """A running service with nothing in it."""
-    origins = FakeOrigins()
+async def offers_scene(
+    backends: Backends, clock: ManualClock, *, dsn: str = "", origins: FakeOrigins | None = None
+) -> AsyncIterator[Scene]:
+    """A running service, with nothing in it unless its database is given."""
+    origins = origins or FakeOrigins()
     definition = replace(DEFINITION, build=partial(build, origins=origins))
-    async with running(definition, backends, clock=clock) as service:
+    async with running(definition, backends, clock=clock, dsn=dsn) as service:
         yield Scene(service, origins, clock)
 
 

@@ -10,11 +10,14 @@ import asyncpg
 import grpc
 import pytest
 
+from chassis.kernel.clock import ManualClock
+from chassis.testing import Backends
 from chassis.wire import timestamp
 from parley.offers.v1 import offer_pb2
 from parley.offers.v1 import offers_service_pb2 as pb
 from parley.offers.v1.offer_settings_pb2 import CounterRule, OfferSettings
-from tests.component.offers.scene import ACME, ANA, HOUR, Scene, terms
+from services.offers.__main__ import DEFINITION
+from tests.component.offers.scene import ACME, ANA, HOUR, FakeOrigins, Scene, offers_scene, terms
 
 ROUNDS = 9
 TICK = timedelta(microseconds=1)
@@ -74,6 +77,29 @@ async def test_a_counter_offer_that_is_accepted_at_once_and_the_expiry_have_one_
             assert in_time
             assert found.state == offer_pb2.Offer.STATE_ACCEPTED
             assert names == ["OfferSent", "OfferCountered", "OfferAccepted"]
+
+
+@pytest.mark.covers("X02", "X11", "G39")
+async def test_an_offer_expires_once_although_every_process_was_down(
+    backends: Backends, clock: ManualClock
+) -> None:
+    dsn, origins = await backends.database(DEFINITION.migrations), FakeOrigins()
+    async with offers_scene(backends, clock, dsn=dsn, origins=origins) as scene:
+        due, accepted = await scene.offer(expires_in=HOUR), await scene.offer(expires_in=HOUR)
+        await scene.by(ANA).AcceptOffer(pb.AcceptOfferRequest(name=accepted.name, revision=1))
+    clock.advance(48 * HOUR)
+    async with (
+        offers_scene(backends, clock, dsn=dsn, origins=origins) as one,
+        offers_scene(backends, clock, dsn=dsn, origins=origins) as two,
+    ):
+        await asyncio.gather(one.service.settle(), two.service.settle())
+        for scene in (one, two):
+            found = await scene.by(ANA).GetOffer(pb.GetOfferRequest(name=due.name))
+            assert found.offer.state == offer_pb2.Offer.STATE_EXPIRED
+        assert await one.event_names(due.name) == ["OfferSent", "OfferExpired"]
+        assert await one.event_names(accepted.name) == ["OfferSent", "OfferAccepted"]
+        revived = await two.by(ACME).ReviveOffer(pb.ReviveOfferRequest(name=due.name))
+        assert revived.offer.state == offer_pb2.Offer.STATE_OPEN
 
 
 async def test_the_database_holds_one_open_offer_for_each_origin(scene: Scene) -> None:
