@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +97,14 @@ async def _detect(client: LibreTranslate) -> None:
 
 
 @pytest.mark.parametrize(
-    ("client", "ask"),
+    ("make_client", "ask"),
     [
-        (HttpWebhookTransport(local=True), _post),
-        (LibreTranslate("https://127.0.0.1:1", key="", seconds=5.0), _detect),
+        (partial(HttpWebhookTransport, local=True), _post),
+        (partial(LibreTranslate, "https://127.0.0.1:1", key="", seconds=5.0), _detect),
     ],
 )
 async def test_the_authorities_are_read_once_and_beside_the_loop(
-    monkeypatch: pytest.MonkeyPatch, client: Any, ask: Callable[[Any], Awaitable[None]]
+    monkeypatch: pytest.MonkeyPatch, make_client: Callable[[], Any], ask: Callable[[Any], Awaitable[None]]
 ) -> None:
     made: list[int] = []
     make = ssl.create_default_context
@@ -113,6 +114,7 @@ async def test_the_authorities_are_read_once_and_beside_the_loop(
         return make(*arguments, **named)
 
     monkeypatch.setattr(ssl, "create_default_context", noted)
+    client = make_client()
     await asyncio.gather(*(ask(client) for _ in range(3)))
     await client.close()
     assert len(made) == 1
