@@ -87,6 +87,7 @@ class Standing:
     since: datetime
     until: datetime
     asks_for_buyer: bool
+    asks_who_is_verified: bool
     max_open_orders: int
     changes: int = -1
 
@@ -140,24 +141,20 @@ class Gate:
         if not self._freshness.holds():
             return None
         standing, now = self._standings.get(package), self._clock.now()
-        if (
-            standing is None
-            or standing.minute is None
-            or standing.asks_for_buyer
-            or standing.max_open_orders
-            or not self._holds(standing, now)
-        ):
+        if standing is None or standing.minute is None or not self._holds(standing, now):
             return None
-        settings = standing.settings
-        return GateDecision(
-            package,
-            buyer,
-            now,
-            standing.minute.text(now),
-            settings.time_zone,
-            settings.version,
-            standing.verdict,
-        )
+        verdict, rules, settings = standing.verdict, standing.rules, standing.settings
+        if standing.max_open_orders:
+            open_orders = self._open_orders.known(open_orders_of(settings.seller))
+            if open_orders is None or (open_orders >= standing.max_open_orders) is not rules.is_full:
+                return None
+        if standing.asks_for_buyer:
+            facts = self._buyers.known((buyer, settings.seller))
+            if facts is None or standing.asks_who_is_verified:
+                return None
+            verdict = gate.for_buyer(rules, verdict, facts, now)
+        local_time = standing.minute.text(now)
+        return GateDecision(package, buyer, now, local_time, settings.time_zone, settings.version, verdict)
 
     async def decide(self, package: str, buyer: str) -> GateDecision:
         """The decision at this instant. Refusals NOT_FOUND, PACKAGE_RETIRED where nobody can order it."""
@@ -301,7 +298,7 @@ class Gate:
         key = (buyer, standing.rules.listing.seller)
         try:
             facts = self._buyers.known(key) or await self._buyers.get(key)
-            if standing.rules.compiled.settings.audience.spares_verified:
+            if standing.asks_who_is_verified:
                 facts = replace(facts, verification=await self._verified.get(buyer))
             return facts
         except Refusal as refusal:
@@ -362,19 +359,20 @@ def _standing(
         listing.calendar,
         is_full,
     )
-    verdict = gate.verdict_of(rules, now)
+    verdict, settings = gate.verdict_of(rules, now), seller.compiled.settings
     minute = wall_minute(now, rules.compiled.zone)
     return Standing(
         seller,
         listing,
         rules,
-        rules.compiled.settings,
+        settings,
         verdict,
         minute,
         now,
         now if minute is None else _constant_until(rules, verdict, now),
-        gate.asks_for_buyer(rules.compiled.settings, verdict),
-        seller.compiled.settings.max_open_orders,
+        gate.asks_for_buyer(settings, verdict),
+        settings.audience.spares_verified,
+        settings.max_open_orders,
     )
 
 

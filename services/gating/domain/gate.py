@@ -220,7 +220,8 @@ def verdict_of(rules: GateRules, at: datetime) -> Verdict:
 def for_buyer(rules: GateRules, verdict: Verdict, facts: BuyerFacts, at: datetime) -> Verdict:
     """`verdict` as it holds for one buyer: a request that he need not send becomes ALLOWED."""
     settings = rules.compiled.settings
-    if not asks_for_buyer(settings, verdict):
+    is_known = facts.offers or facts.has_confirmed_order or facts.verification is not None
+    if not (is_known and asks_for_buyer(settings, verdict)):
         return verdict
     offers = [offer for offer in facts.offers if offer.package == rules.package]
     if settings.bypass_policy is not BypassPolicy.NEVER:
