@@ -130,27 +130,32 @@ class Chain:
 
         async def answer(raw: bytes, context: Any) -> bytes:
             started = perf_counter()
-            call, token, own_limit = _open(method, context)
+            call, token = _open(method, context)
             limit.open += 1
+            span: telemetry.RecordedSpan | None = None
             try:
                 if limit.open > limit.maximum:
                     raise limit.exceeded()
-                with telemetry.span(call, "server"):
-                    response = inner(admit(method, call, token, raw), context)
-                    if type(response) is not bytes:
-                        if own_limit is not None:
-                            response = _within(own_limit, response)
-                        response = await response
-                    if not call.decided:
-                        raise NotAuthorized(method.path)
+                span = telemetry.begin_span(call, "server")
+                response = inner(admit(method, call, token, raw), context)
+                if type(response) is not bytes:
+                    # What is answered at once needs no deadline.
+                    own_limit = _limit(call, context, DEFAULT_DEADLINE_SECONDS, LONGEST_DEADLINE_SECONDS)
+                    response = await (response if own_limit is None else _within(own_limit, response))
+                if not call.decided:
+                    raise NotAuthorized(method.path)
                 encoded = response if type(response) is bytes else encode(response)
             except Replay as replay:
                 encoded = replay.body
             except BaseException as error:
+                if span is not None:
+                    span.end(error)
                 await self._fail(method, call, context, started, error)
                 raise
             finally:
                 limit.open -= 1
+            if span is not None:
+                span.end()
             finish(method, call, grpc.StatusCode.OK, "", started)
             return encoded
 
@@ -161,9 +166,8 @@ class Chain:
 
         async def answer(requests: AsyncIterator[bytes], context: Any) -> bytes:
             started = perf_counter()
-            call, token, own_limit = _open(
-                method, context, usual=UPLOAD_DEADLINE_SECONDS, longest=UPLOAD_DEADLINE_SECONDS
-            )
+            call, token = _open(method, context)
+            own_limit = _limit(call, context, UPLOAD_DEADLINE_SECONDS, UPLOAD_DEADLINE_SECONDS)
             limit = self.streams
             limit.open += 1
             try:
@@ -199,7 +203,8 @@ class Chain:
 
         async def answer(sent: Any, context: Any) -> AsyncIterator[bytes]:
             started = perf_counter()
-            call, token, _ = _open(method, context)
+            call, token = _open(method, context)
+            _limit(call, context, DEFAULT_DEADLINE_SECONDS, LONGEST_DEADLINE_SECONDS)
             limit, task = self.streams, asyncio.current_task()
             assert task is not None
             answers: Any = None
@@ -342,18 +347,8 @@ def _closing(service: str) -> Refusal:
     )
 
 
-def _open(
-    method: Method,
-    context: Any,
-    *,
-    usual: float | None = None,
-    longest: float | None = None,
-) -> tuple[Call, str, float | None]:
-    """The call, its bearer token, and the seconds that this side has to enforce itself (None: the client's
-    do). Without others, DEFAULT_DEADLINE_SECONDS and LONGEST_DEADLINE_SECONDS limit it.
-    """
-    usual = DEFAULT_DEADLINE_SECONDS if usual is None else usual
-    longest = LONGEST_DEADLINE_SECONDS if longest is None else longest
+def _open(method: Method, context: Any) -> tuple[Call, str]:
+    """The call, and its bearer token."""
     token = traceparent = subject = ""
     for key, value in context.invocation_metadata():
         if key == "authorization":
@@ -362,17 +357,24 @@ def _open(
             traceparent = value
         elif key == ACTING_FOR:
             subject = value
+    call = Call(method.path, method.rule, traceparent=traceparent)
+    call.acting_for = subject
+    telemetry.enter(call)
+    return call, token
+
+
+def _limit(call: Call, context: Any, usual: float, longest: float) -> float | None:
+    """Gives the call its deadline. Answers the seconds that this side has to enforce itself; None: the
+    client's do.
+    """
     remaining: float | None = context.time_remaining()
     own_limit: float | None = None
     if remaining is None:
         remaining = own_limit = usual
     elif remaining > longest:
         remaining = own_limit = longest
-    deadline = asyncio.get_running_loop().time() + remaining
-    call = Call(method.path, method.rule, traceparent=traceparent, deadline=deadline)
-    call.acting_for = subject
-    telemetry.enter(call)
-    return call, token, own_limit
+    call.deadline = asyncio.get_running_loop().time() + remaining
+    return own_limit
 
 
 async def _within(seconds: float | None, answer: Awaitable[Any]) -> Any:

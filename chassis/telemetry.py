@@ -90,16 +90,11 @@ class Scope:
 _scope: ContextVar[Scope | None] = ContextVar("parley_scope", default=None)
 
 
-def current_scope() -> Scope | None:
-    """The scope that the running task works in, if any."""
-    return _scope.get()
+current_scope = _scope.get
+"""The scope that the running task works in, if any."""
 
-
-def enter(scope: Scope) -> None:
-    """Make `scope` current for the rest of the running task; for tasks that serve exactly one unit of
-    work.
-    """
-    _scope.set(scope)
+enter = _scope.set
+"""Makes a scope current for the rest of the running task; for tasks that serve exactly one unit of work."""
 
 
 def current_traceparent() -> str:
@@ -268,31 +263,52 @@ def stop_recording() -> None:
 
 
 def span(scope: Scope, kind: str) -> contextlib.AbstractContextManager[None]:
-    """A span named after the scope's operation (`kind`: server, client, producer, consumer, internal).
+    """A span named after the scope's operation (`kind`: server, client, producer, consumer, internal)."""
+    return _NO_SPAN if _Tracing.tracer is None else _recorded(scope, kind)
+
+
+def begin_span(scope: Scope, kind: str) -> RecordedSpan | None:
+    """The same for whoever ends it himself; None while tracing is off."""
+    return None if _Tracing.tracer is None else RecordedSpan(scope, kind)
+
+
+class RecordedSpan:
+    """A span from now on until its `end`.
 
     The scope's trace context becomes the span's, so that whatever leaves the process hangs below it.
     """
-    return _NO_SPAN if _Tracing.tracer is None else _recorded(scope, kind)
+
+    def __init__(self, scope: Scope, kind: str) -> None:
+        from opentelemetry import trace
+
+        version, trace_id, span_id, flags = scope.traceparent.split("-")
+        parent = trace.SpanContext(
+            int(trace_id, 16), int(span_id, 16), True, trace.TraceFlags(int(flags, 16))
+        )
+        self._span = _Tracing.tracer.start_span(
+            scope.operation.removeprefix("/"),
+            context=trace.set_span_in_context(trace.NonRecordingSpan(parent)),
+            kind=trace.SpanKind[kind.upper()],
+        )
+        own = self._span.get_span_context()
+        scope.traceparent = f"{version}-{own.trace_id:032x}-{own.span_id:016x}-{int(own.trace_flags):02x}"
+
+    def end(self, error: BaseException | None = None) -> None:
+        """It is over, by `error` if anything went wrong."""
+        from opentelemetry import trace
+
+        if error is not None:
+            # The class only: messages of exceptions may hold personal data.
+            self._span.set_status(trace.Status(trace.StatusCode.ERROR, type(error).__name__))
+        self._span.end()
 
 
 @contextlib.contextmanager
 def _recorded(scope: Scope, kind: str) -> Iterator[None]:
-    from opentelemetry import trace
-
-    version, trace_id, span_id, flags = scope.traceparent.split("-")
-    parent = trace.SpanContext(int(trace_id, 16), int(span_id, 16), True, trace.TraceFlags(int(flags, 16)))
-    recorded = _Tracing.tracer.start_span(
-        scope.operation.removeprefix("/"),
-        context=trace.set_span_in_context(trace.NonRecordingSpan(parent)),
-        kind=trace.SpanKind[kind.upper()],
-    )
-    own = recorded.get_span_context()
-    scope.traceparent = f"{version}-{own.trace_id:032x}-{own.span_id:016x}-{int(own.trace_flags):02x}"
+    recorded = RecordedSpan(scope, kind)
     try:
         yield
     except BaseException as error:
-        # The class only: messages of exceptions may hold personal data.
-        recorded.set_status(trace.Status(trace.StatusCode.ERROR, type(error).__name__))
+        recorded.end(error)
         raise
-    finally:
-        recorded.end()
+    recorded.end()
