@@ -621,7 +621,7 @@ class DeclineOrderRequestRequest(_message.Message):
     reason: _order_request_pb2.OrderRequest.DeclineReason.ValueType
     """Why."""
     text: _builtins.str
-    """The seller's words to it, up to 2,000 characters."""
+    """The seller's words to it, up to 2,000 characters. Needed, and not blank, where the reason is DECLINE_REASON_OTHER."""
     etag: _builtins.str
     """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
     request_id: _builtins.str

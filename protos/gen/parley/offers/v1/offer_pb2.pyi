@@ -324,7 +324,9 @@ class OfferTerms(_message.Message):
     """
     @_builtins.property
     def line_items(self) -> _containers.RepeatedCompositeFieldContainer[_commerce_pb2.LineItem]:
-        """What is sold, 1 to 100 positions of one currency. Their sum must be positive."""
+        """What is sold, 1 to 100 positions of one currency: that of the order which is quoted or, where a request asked for a package
+        that costs something, that of the package; inquiries and requests for free packages leave it open. Their sum must be positive.
+        """
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:

@@ -256,7 +256,8 @@ class OffersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateOffer(self, request, context):
-        """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step.
+        """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step. A quote is
+        in the currency of its order, and what answers a request for a package that costs something in that of the package.
         Errors: ORIGIN_REQUIRED, ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE,
         UNKNOWN_TIME_ZONE, AMOUNT_INVALID, CURRENCY_MISMATCH, APPROVAL_REQUIRED.
         """
@@ -288,7 +289,7 @@ class OffersServiceServicer:
     def SendOffer(self, request, context):
         """Sends a draft: it becomes open and can be accepted. What an agent opens to a buyer, here and by `send`, by revising,
         countering or reviving, needs the owner's approval above the limit of the settings.
-        Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
+        Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, CURRENCY_MISMATCH, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -302,7 +303,8 @@ class OffersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReviseOffer(self, request, context):
-        """Replaces the open revision (or the draft) by a new one of the seller. The buyer consents anew.
+        """Replaces the open revision (or the draft) by a new one of the seller. The buyer consents anew. From the first sending on, the
+        currency stays; a draft may be in any that CreateOffer takes.
         Errors: REVISION_STALE, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, AMOUNT_INVALID,
         CURRENCY_MISMATCH, TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
         """
@@ -347,8 +349,8 @@ class OffersServiceServicer:
     def ReviveOffer(self, request, context):
         """Opens an expired offer again as a new revision with the same terms and a new expiry. A counter-offer of the buyer becomes
         the seller's; above his limit, an agent needs the owner for that.
-        Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TOO_MANY_REVISIONS,
-        APPROVAL_REQUIRED.
+        Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, CURRENCY_MISMATCH, PACKAGE_RETIRED,
+        TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

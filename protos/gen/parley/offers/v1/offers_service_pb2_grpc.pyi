@@ -64,7 +64,8 @@ class OffersServiceStub:
     Errors: ETAG_MISMATCH.
     """
     CreateOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.CreateOfferRequest, _offers_service_pb2.CreateOfferResponse]
-    """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step.
+    """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step. A quote is
+    in the currency of its order, and what answers a request for a package that costs something in that of the package.
     Errors: ORIGIN_REQUIRED, ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE,
     UNKNOWN_TIME_ZONE, AMOUNT_INVALID, CURRENCY_MISMATCH, APPROVAL_REQUIRED.
     """
@@ -77,12 +78,13 @@ class OffersServiceStub:
     SendOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.SendOfferRequest, _offers_service_pb2.SendOfferResponse]
     """Sends a draft: it becomes open and can be accepted. What an agent opens to a buyer, here and by `send`, by revising,
     countering or reviving, needs the owner's approval above the limit of the settings.
-    Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
+    Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, CURRENCY_MISMATCH, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
     """
     OpenOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.OpenOfferRequest, _offers_service_pb2.OpenOfferResponse]
     """Records that the buyer opened the offer in the interface. The first time counts; repeating changes nothing."""
     ReviseOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.ReviseOfferRequest, _offers_service_pb2.ReviseOfferResponse]
-    """Replaces the open revision (or the draft) by a new one of the seller. The buyer consents anew.
+    """Replaces the open revision (or the draft) by a new one of the seller. The buyer consents anew. From the first sending on, the
+    currency stays; a draft may be in any that CreateOffer takes.
     Errors: REVISION_STALE, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, AMOUNT_INVALID,
     CURRENCY_MISMATCH, TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
     """
@@ -106,8 +108,8 @@ class OffersServiceStub:
     ReviveOffer: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.ReviveOfferRequest, _offers_service_pb2.ReviveOfferResponse]
     """Opens an expired offer again as a new revision with the same terms and a new expiry. A counter-offer of the buyer becomes
     the seller's; above his limit, an agent needs the owner for that.
-    Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TOO_MANY_REVISIONS,
-    APPROVAL_REQUIRED.
+    Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, CURRENCY_MISMATCH, PACKAGE_RETIRED,
+    TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
     """
     CompareOfferRevisions: _grpc.UnaryUnaryMultiCallable[_offers_service_pb2.CompareOfferRevisionsRequest, _offers_service_pb2.CompareOfferRevisionsResponse]
     """Says what differs between two revisions of an offer, in either direction. A buyer compares what he was sent.
@@ -199,7 +201,8 @@ class OffersServiceAsyncStub(OffersServiceStub):
     Errors: ETAG_MISMATCH.
     """
     CreateOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.CreateOfferRequest, _offers_service_pb2.CreateOfferResponse]  # type: ignore[assignment]
-    """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step.
+    """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step. A quote is
+    in the currency of its order, and what answers a request for a package that costs something in that of the package.
     Errors: ORIGIN_REQUIRED, ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE,
     UNKNOWN_TIME_ZONE, AMOUNT_INVALID, CURRENCY_MISMATCH, APPROVAL_REQUIRED.
     """
@@ -212,12 +215,13 @@ class OffersServiceAsyncStub(OffersServiceStub):
     SendOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.SendOfferRequest, _offers_service_pb2.SendOfferResponse]  # type: ignore[assignment]
     """Sends a draft: it becomes open and can be accepted. What an agent opens to a buyer, here and by `send`, by revising,
     countering or reviving, needs the owner's approval above the limit of the settings.
-    Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
+    Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, CURRENCY_MISMATCH, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
     """
     OpenOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.OpenOfferRequest, _offers_service_pb2.OpenOfferResponse]  # type: ignore[assignment]
     """Records that the buyer opened the offer in the interface. The first time counts; repeating changes nothing."""
     ReviseOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ReviseOfferRequest, _offers_service_pb2.ReviseOfferResponse]  # type: ignore[assignment]
-    """Replaces the open revision (or the draft) by a new one of the seller. The buyer consents anew.
+    """Replaces the open revision (or the draft) by a new one of the seller. The buyer consents anew. From the first sending on, the
+    currency stays; a draft may be in any that CreateOffer takes.
     Errors: REVISION_STALE, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, AMOUNT_INVALID,
     CURRENCY_MISMATCH, TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
     """
@@ -241,8 +245,8 @@ class OffersServiceAsyncStub(OffersServiceStub):
     ReviveOffer: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.ReviveOfferRequest, _offers_service_pb2.ReviveOfferResponse]  # type: ignore[assignment]
     """Opens an expired offer again as a new revision with the same terms and a new expiry. A counter-offer of the buyer becomes
     the seller's; above his limit, an agent needs the owner for that.
-    Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TOO_MANY_REVISIONS,
-    APPROVAL_REQUIRED.
+    Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, CURRENCY_MISMATCH, PACKAGE_RETIRED,
+    TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
     """
     CompareOfferRevisions: _aio.UnaryUnaryMultiCallable[_offers_service_pb2.CompareOfferRevisionsRequest, _offers_service_pb2.CompareOfferRevisionsResponse]  # type: ignore[assignment]
     """Says what differs between two revisions of an offer, in either direction. A buyer compares what he was sent.
@@ -367,7 +371,8 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _offers_service_pb2.CreateOfferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.CreateOfferResponse, _abc.Awaitable[_offers_service_pb2.CreateOfferResponse]]:
-        """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step.
+        """Drafts an offer that answers an order request, a by-quote order or an inquiry; `send` sends it in the same step. A quote is
+        in the currency of its order, and what answers a request for a package that costs something in that of the package.
         Errors: ORIGIN_REQUIRED, ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE,
         UNKNOWN_TIME_ZONE, AMOUNT_INVALID, CURRENCY_MISMATCH, APPROVAL_REQUIRED.
         """
@@ -404,7 +409,7 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_offers_service_pb2.SendOfferResponse, _abc.Awaitable[_offers_service_pb2.SendOfferResponse]]:
         """Sends a draft: it becomes open and can be accepted. What an agent opens to a buyer, here and by `send`, by revising,
         countering or reviving, needs the owner's approval above the limit of the settings.
-        Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
+        Errors: OPEN_OFFER_EXISTS, ORIGIN_CLOSED, CURRENCY_MISMATCH, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, APPROVAL_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -421,7 +426,8 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _offers_service_pb2.ReviseOfferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_offers_service_pb2.ReviseOfferResponse, _abc.Awaitable[_offers_service_pb2.ReviseOfferResponse]]:
-        """Replaces the open revision (or the draft) by a new one of the seller. The buyer consents anew.
+        """Replaces the open revision (or the draft) by a new one of the seller. The buyer consents anew. From the first sending on, the
+        currency stays; a draft may be in any that CreateOffer takes.
         Errors: REVISION_STALE, PACKAGE_UNKNOWN, PACKAGE_RETIRED, TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, AMOUNT_INVALID,
         CURRENCY_MISMATCH, TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
         """
@@ -475,8 +481,8 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_offers_service_pb2.ReviveOfferResponse, _abc.Awaitable[_offers_service_pb2.ReviveOfferResponse]]:
         """Opens an expired offer again as a new revision with the same terms and a new expiry. A counter-offer of the buyer becomes
         the seller's; above his limit, an agent needs the owner for that.
-        Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, PACKAGE_RETIRED, TOO_MANY_REVISIONS,
-        APPROVAL_REQUIRED.
+        Errors: TIME_OUT_OF_RANGE, UNKNOWN_TIME_ZONE, OPEN_OFFER_EXISTS, ORIGIN_CLOSED, CURRENCY_MISMATCH, PACKAGE_RETIRED,
+        TOO_MANY_REVISIONS, APPROVAL_REQUIRED.
         """
 
     @_abc_1.abstractmethod

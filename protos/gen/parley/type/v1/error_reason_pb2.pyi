@@ -77,7 +77,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: `{}`.
     """
     ERROR_REASON_CURRENCY_MISMATCH: _ErrorReason.ValueType  # 14
-    """INVALID_ARGUMENT. Amounts of different currencies meet, or a counter-offer switches the currency.
+    """INVALID_ARGUMENT. Amounts of different currencies meet, an offer is in another currency than the order or the package that
+    it answers, or a counter-offer switches the currency.
     Metadata: `{"expected": "EUR", "actual": "USD"}`.
     """
     ERROR_REASON_AMOUNT_INVALID: _ErrorReason.ValueType  # 15
@@ -173,7 +174,8 @@ ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 13
 Metadata: `{}`.
 """
 ERROR_REASON_CURRENCY_MISMATCH: ErrorReason.ValueType  # 14
-"""INVALID_ARGUMENT. Amounts of different currencies meet, or a counter-offer switches the currency.
+"""INVALID_ARGUMENT. Amounts of different currencies meet, an offer is in another currency than the order or the package that
+it answers, or a counter-offer switches the currency.
 Metadata: `{"expected": "EUR", "actual": "USD"}`.
 """
 ERROR_REASON_AMOUNT_INVALID: ErrorReason.ValueType  # 15
