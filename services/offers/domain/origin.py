@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from services.offers.domain.refusals import origin_closed
+from chassis.kernel.money import Money
+from services.offers.domain.refusals import currency_mismatch, origin_closed
 
 
 class OriginKind(StrEnum):
@@ -27,7 +28,8 @@ class OnAccept(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Origin:
     """An origin as its owner reports it. `fits` is false for an order that is not by quote, and for the
-    conversation about a request or an order, which is no inquiry.
+    conversation about a request or an order, which is no inquiry. `currency` is the one in which the buyer
+    was told a price already; empty where he was told none.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Origin:
     buyer: str
     state: str
     fits: bool = True
+    currency: str = ""
 
 
 # OFFERED and AWAITING_ANSWER follow the state of an offer with a delay, while the offer itself is known here
@@ -62,3 +65,9 @@ def require_open(origin: Origin) -> None:
     """Refusal ORIGIN_CLOSED unless the origin takes offers."""
     if not origin.fits or origin.state not in _TAKING[kind_of(origin.name)]:
         raise origin_closed(origin.name, origin.state)
+
+
+def require_currency(origin: Origin, total: Money) -> None:
+    """Refusal CURRENCY_MISMATCH where the origin has a price already, and `total` is in another currency."""
+    if origin.currency and total.currency != origin.currency:
+        raise currency_mismatch("terms.line_items", expected=origin.currency, actual=total.currency)

@@ -165,7 +165,7 @@ def amount_invalid(field: str, description: str, amount: Money) -> Refusal:
 
 
 def currency_mismatch(field: str, *, expected: str, actual: str) -> Refusal:
-    """One currency per listing, per proposal and, once it was sent, per chain."""
+    """One currency per listing, per proposal, for an order and its quotes and, once sent, per chain."""
     return invalid(
         field,
         f"{expected} was expected, not {actual}",

@@ -98,6 +98,11 @@ class Terms:
         """When it expires."""
         return Expiry(self.expire_time, self.expire_day)
 
+    @property
+    def currency(self) -> str:
+        """The currency of the first position; `total_of` refuses terms in which the others differ."""
+        return self.line_items[0].unit_price.currency
+
     def with_expiry(self, expiry: Expiry) -> Terms:
         """The same, expiring at another time."""
         return replace(self, expire_time=expiry.time, expire_day=expiry.day)
@@ -120,7 +125,7 @@ def total_of(terms: Terms, *, path: str = "terms") -> Money:
 
     Refusals AMOUNT_INVALID (a negative price, a sum of nothing or too large), CURRENCY_MISMATCH.
     """
-    total = Money(terms.line_items[0].unit_price.currency, 0)
+    total = Money(terms.currency, 0)
     for index, item in enumerate(terms.line_items):
         field = f"{path}.line_items[{index}].unit_price"
         price = item.unit_price

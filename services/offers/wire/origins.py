@@ -11,16 +11,30 @@ _PREFIX = "STATE_"
 
 
 def origin_of_request(request: order_request_pb2.OrderRequest) -> Origin:
-    """An order request."""
+    """An order request. The price of its package has a currency; a free one leaves open what others cost."""
     state = order_request_pb2.OrderRequest.State.Name(request.state)
-    return Origin(request.name, request.seller, request.buyer, state.removeprefix(_PREFIX))
+    price = request.package_snapshot.price
+    return Origin(
+        request.name,
+        request.seller,
+        request.buyer,
+        state.removeprefix(_PREFIX),
+        currency=price.currency_code if price.units or price.nanos else "",
+    )
 
 
 def origin_of_order(order: order_pb2.Order) -> Origin:
-    """An order; only one that was placed for a quote takes offers."""
+    """An order; only one that was placed for a quote takes offers, and in its own currency."""
     state = order_pb2.Order.State.Name(order.state)
     by_quote = order.intake == order_pb2.Order.INTAKE_BY_QUOTE
-    return Origin(order.name, order.seller, order.buyer, state.removeprefix(_PREFIX), fits=by_quote)
+    return Origin(
+        order.name,
+        order.seller,
+        order.buyer,
+        state.removeprefix(_PREFIX),
+        fits=by_quote,
+        currency=order.total.currency_code,
+    )
 
 
 def origin_of_conversation(conversation: conversation_pb2.Conversation) -> Origin:

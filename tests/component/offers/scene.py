@@ -59,11 +59,14 @@ class FakeOrigins:
         owner: str = "acme",
         addressee: str = "ana",
         fits: bool = True,
+        currency: str = "",
     ) -> str:
         """A new origin; its name."""
         name = f"{collection}/{self._ids.new()}"
         state = state or ("OPEN" if collection == "conversations" else "PENDING")
-        self.known[name] = Origin(name, f"sellers/{owner}", f"users/{addressee}", state, fits=fits)
+        self.known[name] = Origin(
+            name, f"sellers/{owner}", f"users/{addressee}", state, fits=fits, currency=currency
+        )
         return name
 
     def set_state(self, name: str, state: str) -> None:

@@ -24,7 +24,7 @@ from parley.orders.v1 import order_pb2, orders_service_pb2, orders_service_pb2_g
 from services.offers.adapters.origins import OriginPeers
 from services.offers.app.ports import Origins
 from services.offers.domain.origin import Origin
-from tests.component.offers.scene import ACME, ANA, HOUR, OTHER, FakeOrigins, Scene, create
+from tests.component.offers.scene import ACME, ANA, HOUR, OTHER, FakeOrigins, Scene, create, money
 
 # ------------------------------------------------------------------------------------------- who and when
 
@@ -243,11 +243,13 @@ async def test_an_overdue_offer_expires_rather_than_being_withdrawn(scene: Scene
 
 
 REQUEST = "orderRequests/0198a000-0000-7000-8000-000000000001"
+FREE = "orderRequests/0198a000-0000-7000-8000-000000000004"
 ORDER = "orders/0198a000-0000-7000-8000-000000000002"
 INQUIRY = "conversations/0198a000-0000-7000-8000-000000000003"
 KNOWN = {
-    REQUEST: Origin(REQUEST, "sellers/acme", "users/ana", "PENDING"),
-    ORDER: Origin(ORDER, "sellers/acme", "users/ana", "PROCESSING"),
+    REQUEST: Origin(REQUEST, "sellers/acme", "users/ana", "PENDING", currency="EUR"),
+    FREE: Origin(FREE, "sellers/acme", "users/ana", "PENDING"),
+    ORDER: Origin(ORDER, "sellers/acme", "users/ana", "PROCESSING", currency="JPY"),
     INQUIRY: Origin(INQUIRY, "sellers/acme", "users/ana", "OPEN"),
 }
 
@@ -266,6 +268,9 @@ class Owners(
             seller=origin.seller,
             buyer=origin.buyer,
             state=order_request_pb2.OrderRequest.State.Value(f"STATE_{origin.state}"),
+            package_snapshot=order_request_pb2.OrderRequest.PackageSnapshot(
+                price=money(5 if origin.currency else 0)
+            ),
         )
         return gating_service_pb2.GetOrderRequestResponse(order_request=found)
 
@@ -277,6 +282,7 @@ class Owners(
             buyer=origin.buyer,
             state=order_pb2.Order.State.Value(f"STATE_{origin.state}"),
             intake=order_pb2.Order.INTAKE_BY_QUOTE,
+            total=money(0, origin.currency),
         )
         return orders_service_pb2.GetOrderResponse(order=found)
 

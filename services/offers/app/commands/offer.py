@@ -9,14 +9,15 @@ from chassis.db import Database, Transaction
 from chassis.kernel.clock import Clock
 from chassis.kernel.ids import Ids
 from chassis.kernel.machine import Actor
-from services.offers.app.commands.steps import OfferSteps, told
+from services.offers.app.commands.steps import Asked, OfferSteps, told
 from services.offers.app.expiry import follow_expiry
 from services.offers.app.ports import Offers
 from services.offers.app.views import OfferView
 from services.offers.domain import offer as offers
+from services.offers.domain.chain import Offer
 from services.offers.domain.events import OfferEvent
 from services.offers.domain.offer import NO_CONSENT, Consent
-from services.offers.domain.origin import require_open
+from services.offers.domain.origin import require_currency, require_open
 from services.offers.domain.template import terms_of
 from services.offers.domain.terms import Expiry, Terms, settled
 
@@ -139,8 +140,8 @@ class OfferCommands:
     async def create(self, call: Call, command: CreateOffer) -> OfferView:
         """A draft, or an open offer.
 
-        Refusals ORIGIN_CLOSED, OPEN_OFFER_EXISTS, PACKAGE_UNKNOWN, APPROVAL_REQUIRED, NOT_FOUND for a
-        template of nobody or of another seller, and those of a proposal.
+        Refusals ORIGIN_CLOSED, OPEN_OFFER_EXISTS, CURRENCY_MISMATCH, PACKAGE_UNKNOWN, APPROVAL_REQUIRED,
+        NOT_FOUND for a template of nobody or of another seller, and those of a proposal.
         """
         answer = await self._steps.ask(command.origin)
 
@@ -163,6 +164,7 @@ class OfferCommands:
                 note=note,
                 now=now,
             )
+            require_currency(origin, offer.revision.total)
             await self._steps.check_package(tx, terms.package, seller=offer.seller, actor=actor)
             if command.send:
                 ended = await self._offers.lock_origin(tx, origin.name)
@@ -177,7 +179,10 @@ class OfferCommands:
         return await self._database.command(call, work)
 
     async def send(self, call: Call, command: SendOffer) -> OfferView:
-        """Opens a draft to the buyer. Refusals ORIGIN_CLOSED, OPEN_OFFER_EXISTS, TIME_OUT_OF_RANGE."""
+        """Opens a draft to the buyer.
+
+        Refusals ORIGIN_CLOSED, OPEN_OFFER_EXISTS, CURRENCY_MISMATCH, TIME_OUT_OF_RANGE.
+        """
         origin = await self._steps.origin_of(call, command.name)
 
         async def work(tx: Transaction) -> OfferView:
@@ -186,7 +191,7 @@ class OfferCommands:
             changed, event = offers.send(offer, actor=actor, now=now)
             if event is not None:
                 await self._steps.check_clearance(tx, call, changed)
-                require_open(told(origin.answer))
+                _require_fit(origin, changed)
                 await self._steps.check_still_sold(tx, changed)
                 await self._steps.occupy_origin(tx, changed, ended=ended, now=now)
                 await self._steps.store(tx, changed, event, before=offer)
@@ -209,8 +214,10 @@ class OfferCommands:
     async def revise(self, call: Call, command: ReviseOffer) -> OfferView:
         """A new revision of the seller.
 
-        Refusals REVISION_STALE, PACKAGE_UNKNOWN, TOO_MANY_REVISIONS, and those of a proposal.
+        Refusals REVISION_STALE, CURRENCY_MISMATCH, PACKAGE_UNKNOWN, TOO_MANY_REVISIONS, and those of a
+        proposal.
         """
+        origin = await self._steps.origin_of_switch(call, command.name, command.terms)
 
         async def work(tx: Transaction) -> OfferView:
             offer, actor, now = await self._steps.load(tx, call, command.name, etag=command.etag)
@@ -218,6 +225,8 @@ class OfferCommands:
             changed, event = offers.revise(
                 offer, actor=actor, seen=command.revision, terms=terms, note=command.note, now=now
             )
+            if origin is not None:
+                require_currency(told(origin.answer), changed.revision.total)
             await self._steps.check_other_package(tx, terms.package, before=offer, actor=actor)
             if changed.is_sent:
                 await self._steps.check_clearance(tx, call, changed)
@@ -299,7 +308,7 @@ class OfferCommands:
     async def revive(self, call: Call, command: ReviveOffer) -> OfferView:
         """Opens an expired offer again.
 
-        Refusals ORIGIN_CLOSED, OPEN_OFFER_EXISTS, TIME_OUT_OF_RANGE, TOO_MANY_REVISIONS.
+        Refusals ORIGIN_CLOSED, OPEN_OFFER_EXISTS, CURRENCY_MISMATCH, TIME_OUT_OF_RANGE, TOO_MANY_REVISIONS.
         """
         origin = await self._steps.origin_of(call, command.name)
 
@@ -311,7 +320,7 @@ class OfferCommands:
             # What the seller proposed before needs nobody's approval to be proposed again.
             if offer.revision.is_of_buyer:
                 await self._steps.check_clearance(tx, call, changed)
-            require_open(told(origin.answer))
+            _require_fit(origin, changed)
             await self._steps.check_still_sold(tx, changed)
             await self._steps.occupy_origin(tx, changed, ended=ended, now=now)
             await self._steps.store(tx, changed, *events, before=offer)
@@ -343,3 +352,10 @@ class OfferCommands:
 def _by_link(call: Call) -> bool:
     """Whether the buyer answers by the link of a mail: nothing else lets a service speak for him."""
     return bool(call.caller.via)
+
+
+def _require_fit(asked: Asked, offer: Offer) -> None:
+    """Refusals ORIGIN_CLOSED, CURRENCY_MISMATCH unless what was asked about takes this offer."""
+    origin = told(asked.answer)
+    require_open(origin)
+    require_currency(origin, offer.revision.total)

@@ -78,6 +78,14 @@ class OfferSteps:
         party_of(call, offer)
         return Asked(offer.origin, await self.ask(offer.origin))
 
+    async def origin_of_switch(self, call: Call, name: str, terms: Terms) -> Asked | None:
+        """The same where `terms` would give a draft another currency; None where nobody has to be asked."""
+        offer = await self._database.read(lambda tx: self._offers.load(tx, name))
+        party_of(call, offer)
+        if offer.is_sent or terms.currency == offer.revision.total.currency:
+            return None
+        return Asked(offer.origin, await self.ask(offer.origin))
+
     async def occupy_origin(self, tx: Transaction, offer: Offer, *, ended: str, now: datetime) -> None:
         """Refuses to open `offer` where its locked origin has ended or has another open offer.
 
