@@ -224,6 +224,20 @@ REQUEST_CASES = [
         pb.DeclineOrderRequestRequest(name=REQUEST, reason=OrderRequest.DECLINE_REASON_BUDGET),
         "NOT_FOUND",
     ),
+    *(
+        Case(
+            "DeclineOrderRequest",
+            OWNER,
+            pb.DeclineOrderRequestRequest(name=REQUEST, reason=OrderRequest.DECLINE_REASON_OTHER, text=text),
+            reason,
+            field,
+        )
+        for text, reason, field in (
+            ("", "VALIDATION_FAILED", "text"),
+            (BLANK, "VALIDATION_FAILED", "text"),
+            ("On holiday", "NOT_FOUND", ""),
+        )
+    ),
     Case("WithdrawOrderRequest", ANA, pb.WithdrawOrderRequestRequest(), field="name"),
     Case("WithdrawOrderRequest", ANA, pb.WithdrawOrderRequestRequest(name=REQUEST, request_id="ä")),
     Case("WithdrawOrderRequest", ANA, pb.WithdrawOrderRequestRequest(name=REQUEST), "NOT_FOUND"),
