@@ -18,6 +18,7 @@ from chassis.call import Call
 from chassis.idempotency import IdempotencyKey
 from chassis.kernel.caller import ANONYMOUS, Relation, Role, Rule
 from chassis.kernel.refusal import Kind, Refusal, Violation, denied, invalid, not_found
+from chassis.rule_words import describe
 
 MESSAGE_LIMIT_BYTES = 4 * 1024 * 1024
 REQUEST_ID = "request_id"
@@ -220,14 +221,14 @@ def check_rules(request: Message) -> None:
     """Refusal VALIDATION_FAILED where fields break declared rules."""
     violations = _RULES.collect_violations(request)
     if violations:
-        raise _violated(violations)
+        raise _violated(violations, request.DESCRIPTOR)
 
 
-def _violated(violations: list[Any]) -> Refusal:
+def _violated(violations: list[Any], request: Any) -> Refusal:
     found = []
     for violation in violations:
-        proto = violation.proto
-        found.append(Violation(_path(proto.field), proto.message or proto.rule_id, "VALIDATION_FAILED"))
+        description = describe(violation, request)
+        found.append(Violation(_path(violation.proto.field), description, "VALIDATION_FAILED"))
     first = found[0]
     return Refusal(
         Kind.INVALID,
