@@ -148,7 +148,7 @@ def bad_value(error: BadValue) -> Problem:
     """A field, a query parameter or a header of the request does not fit its method."""
     place = json_path(error.field)
     violation = Violation(place, error.problem, "MALFORMED_REQUEST")
-    detail = f"{place or 'the body'} {error.problem}"
+    detail = f"{place or error.whole} {error.problem}"
     extras = Extras(metadata={"problem": error.problem, "field": place}, violations=(violation,))
     return Problem(400, "MALFORMED_REQUEST", detail, extras)
 

@@ -138,13 +138,16 @@ def request_of(endpoint: Endpoint, exchange: Exchange, value: Any) -> Any:
     try:
         message = reader.read(exchange.segments, exchange.query, value)
         for name, headers in reader.headers.items():
-            given = (exchange.headers.get(header.encode()) for header in headers)
-            if (first := next(filter(None, given), None)) is not None:
-                setattr(message, name, _text(first))
+            given = (header for header in headers if exchange.headers.get(header.encode()))
+            if (first := next(given, None)) is not None:
+                setattr(message, name, _text(exchange.headers[first.encode()], header=first))
         if reader.idempotency is not None and (key := exchange.headers.get(b"idempotency-key")):
-            set_from_header(message, reader.idempotency, _text(key), header="Idempotency-Key")
+            name = "Idempotency-Key"
+            set_from_header(message, reader.idempotency, _text(key, header=name), header=name)
         if reader.etag is not None and (tag := exchange.headers.get(b"if-match", b"*").strip()) != b"*":
-            set_from_header(message, reader.etag, _text(tag.removeprefix(b"W/")), header="If-Match")
+            name = "If-Match"
+            text = _text(tag.removeprefix(b"W/"), header=name)
+            set_from_header(message, reader.etag, text, header=name)
     except BadValue as error:
         raise errors.bad_value(error) from None
     return message
@@ -159,7 +162,11 @@ def refuse_compressed(headers: Headers) -> None:
 def _as_it_is(raw: bytes, headers: Headers) -> HttpBody:
     """The very bytes: whoever signed them signed these."""
     refuse_compressed(headers)
-    return HttpBody(content_type=_text(headers.get(b"content-type", b"")), data=raw)
+    try:
+        kind = _text(headers.get(b"content-type", b""), header="Content-Type")
+    except BadValue as error:
+        raise errors.bad_value(error) from None
+    return HttpBody(content_type=kind, data=raw)
 
 
 def _json(raw: bytes, headers: Headers) -> Any:
@@ -177,12 +184,12 @@ def _json(raw: bytes, headers: Headers) -> Any:
         raise errors.malformed(f"the body is not JSON: {error}", problem=str(error)) from None
 
 
-def _text(value: bytes) -> str:
+def _text(value: bytes, *, header: str) -> str:
     """A header's value; some clients quote keys, as the draft standard of `Idempotency-Key` asks for."""
     try:
         text = value.strip().decode("ascii")
     except UnicodeDecodeError:
-        raise BadValue("of a header that stands for a field must be ASCII") from None
+        raise BadValue("must be ASCII").at(header) from None
     is_quoted = len(text) > 1 and text.startswith('"') and text.endswith('"')
     return text[1:-1] if is_quoted else text
 

@@ -10,10 +10,13 @@ class BadValue(ValueError):
     nothing on it. Values themselves are never part of the text, except short names that a caller mistyped.
     """
 
-    def __init__(self, problem: str) -> None:
-        """`problem` completes the sentence that begins with the field's path: `must be a string`."""
+    def __init__(self, problem: str, *, whole: str = "the body") -> None:
+        """`problem` completes the sentence that begins with the field's path: `must be a string`. Without a
+        path it begins with `whole`, the part of the request that is wrong.
+        """
         super().__init__(problem)
         self.problem = problem
+        self.whole = whole
         self._path: list[str] = []
 
     def at(self, part: str | int) -> BadValue:
@@ -23,7 +26,7 @@ class BadValue(ValueError):
 
     @property
     def field(self) -> str:
-        """The path, outermost field first: `terms.lineItems[2].quantity`; empty for the body as a whole."""
+        """The path, outermost field first: `terms.lineItems[2].quantity`; empty for a part as a whole."""
         text = ""
         for part in reversed(self._path):
             text += part if not text or part.startswith("[") else f".{part}"

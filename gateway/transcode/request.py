@@ -144,15 +144,14 @@ class RequestReader:
 
     def _read_query(self, message: Any, query: str) -> None:
         given: dict[str, list[str]] = {}
+        if "%" in query:
+            _refuse_undecodable(query)
         try:
-            decode(query)
             pairs = parse_qsl(
                 query, keep_blank_values=True, errors="strict", max_num_fields=QUERY_PARAMETERS_MAX
             )
-        except EncodingError as error:
-            raise BadValue(f"of the query cannot be read: {error}") from None
         except ValueError:
-            raise BadValue(f"has more than {QUERY_PARAMETERS_MAX} query parameters") from None
+            raise BadValue(f"has more than {QUERY_PARAMETERS_MAX} parameters", whole="the query") from None
         for key, text in pairs:
             given.setdefault(key, []).append(text)
         for key, texts in given.items():
@@ -165,6 +164,8 @@ class RequestReader:
     def _query_putter(self, key: str) -> PutTexts:
         fields = resolve(self.descriptor, key) if self._body != WHOLE_BODY else None
         if fields is None or not takes_text(fields[-1]) or self._is_taken(fields):
+            if not key:
+                raise BadValue("has a parameter without a name", whole="the query")
             raise BadValue("is not a query parameter of this method").at(key[:80])
         put = text_putter(fields)
         # Only names that exist are kept, so a caller cannot make this grow.
@@ -186,6 +187,20 @@ class RequestReader:
         if own is not None or body is None or body.message_type is None or body.is_repeated:
             return own
         return (body.name, ETAG_FIELD) if ETAG_FIELD in body.message_type.fields_by_name else None
+
+
+def _refuse_undecodable(query: str) -> None:
+    """Raises BadValue that names the parameter, or counts it where its name is what cannot be read."""
+    for number, parameter in enumerate(query.split("&"), 1):
+        name, _, value = parameter.partition("=")
+        try:
+            key = decode(name.replace("+", " "))
+        except EncodingError as error:
+            raise BadValue(f"{error}, in the name of parameter {number}", whole="the query") from None
+        try:
+            decode(value)
+        except EncodingError as error:
+            raise BadValue(str(error), whole="the query").at(key[:80]) from None
 
 
 def _is_raw(field: FieldDescriptor) -> bool:

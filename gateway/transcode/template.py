@@ -30,7 +30,7 @@ class TemplateError(ValueError):
 
 
 class EncodingError(ValueError):
-    """Text of a URL is not valid percent-encoded UTF-8."""
+    """Text of a URL is not valid percent-encoded UTF-8; says of that text what it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,11 @@ def decode(raw: str) -> str:
     if "%" not in raw:
         return raw
     if _BAD_ESCAPE.search(raw):
-        raise EncodingError("a percent sign is not followed by two hexadecimal digits")
+        raise EncodingError("holds a percent sign that is not followed by two hexadecimal digits")
     try:
         return unquote_to_bytes(raw).decode("utf-8")
     except UnicodeDecodeError:
-        raise EncodingError("the percent-encoded bytes are not UTF-8") from None
+        raise EncodingError("holds percent-encoded bytes that are not UTF-8") from None
 
 
 def decode_multi(raw: str) -> str:

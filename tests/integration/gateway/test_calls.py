@@ -116,6 +116,22 @@ async def test_the_key_may_be_said_twice_but_not_differently(stage: Stage) -> No
     assert len(stage.upstream.calls) == 1
 
 
+async def test_a_refusal_names_the_header_or_the_parameter_at_fault(stage: Stage) -> None:
+    for name in ("Idempotency-Key", "If-Match"):
+        headers = {key.encode(): value.encode() for key, value in stage.ana.items()}
+        headers[name.encode()] = b"k\xc3\xa9"
+        problem = (await stage.client.post(CLOSE, json={}, headers=headers)).json()
+        assert problem["detail"] == f"{name} must be ASCII"
+        assert problem["violations"] == [
+            {"field": name, "description": "must be ASCII", "reason": "MALFORMED_REQUEST"}
+        ]
+    for query, place in (("pageToken=100%25&pageSize=%", "pageSize"), ("=%", "the query")):
+        problem = (await stage.client.get(f"/v1/racks/a/things?{query}", headers=stage.ana)).json()
+        said = "holds a percent sign that is not followed by two hexadecimal digits"
+        assert (problem["reason"], problem["detail"]) == ("MALFORMED_REQUEST", f"{place} {said}")
+    assert stage.upstream.calls == []
+
+
 async def test_a_key_for_a_method_without_request_id_is_ignored(stage: Stage) -> None:
     headers = {**stage.ana, "idempotency-key": "k"}
     assert (await stage.client.get("/v1/racks/a/things/b", headers=headers)).status_code == 200

@@ -36,6 +36,7 @@ def refusal(rpc: str, path: str, query: str = "", body: Any = None) -> tuple[str
 
 
 LIST = "/v1/racks/a/things"
+NO_DIGITS = "holds a percent sign that is not followed by two hexadecimal digits"
 
 
 def test_the_path_fills_fields() -> None:
@@ -53,7 +54,7 @@ def test_a_path_that_does_not_fit_its_field() -> None:
     assert refusal("GetNumber", "/v1/numbers/1/BAD")[0] == "kind"
     assert refusal("GetThing", "/v1/racks/a/things/%ff") == (
         "name",
-        "the percent-encoded bytes are not UTF-8",
+        "holds percent-encoded bytes that are not UTF-8",
     )
 
 
@@ -147,7 +148,7 @@ def test_query_parameters_of_every_sort() -> None:
         ("unreachable.title=x", "unreachable.title", "is not a query parameter of this method"),
         ("unreachableMap=x", "unreachableMap", "is not a query parameter of this method"),
         ("pageSize.x=1", "pageSize.x", "is not a query parameter of this method"),
-        ("=1", "", "is not a query parameter of this method"),
+        ("=1", "", "has a parameter without a name"),
         ("filter." + "inner." * 9 + "kind=1", ("filter." + "inner." * 9 + "kind")[:80],
          "is not a query parameter of this method"),
         ("pageSize=1&pageSize=2", "pageSize", "is given more than once"),
@@ -158,10 +159,11 @@ def test_query_parameters_of_every_sort() -> None:
         ("kinds=GOOD", "kinds", "must be one of KIND_UNSPECIFIED, KIND_GOOD, KIND_BETTER"),
         ("filter.madeAfter=noon", "filter.madeAfter", "must be a timestamp such as 2026-06-01T08:30:00Z"),
         ("byText=a&byNumber=1", "byNumber", "excludes by_text, which is given too"),
-        ("pageToken=%ff", "", "of the query cannot be read: the percent-encoded bytes are not UTF-8"),
-        ("pageToken=%zz", "",
-         "of the query cannot be read: a percent sign is not followed by two hexadecimal digits"),
-        ("&".join(["numbers=1"] * 201), "", "has more than 200 query parameters"),
+        ("verbose=true&pageToken=%ff", "pageToken", "holds percent-encoded bytes that are not UTF-8"),
+        ("page%54oken=100%", "pageToken", NO_DIGITS),
+        ("verbose=true&%zz=1", "", f"{NO_DIGITS}, in the name of parameter 2"),
+        ("=%C3&=%A9", "", "holds percent-encoded bytes that are not UTF-8"),
+        ("&".join(["numbers=1"] * 201), "", "has more than 200 parameters"),
     ],
 )  # fmt: skip
 def test_query_parameters_that_do_not_fit(query: str, field: str, problem: str) -> None:
