@@ -74,6 +74,15 @@ def cursor_of(*values: datetime | int | str) -> Cursor:
     return tuple(value.isoformat() if isinstance(value, datetime) else str(value) for value in values)
 
 
+def texts_of(cursor: Cursor | None, first: Cursor) -> Cursor:
+    """The texts of a cursor, as many as in `first`, which stands for none. Refusal PAGE_TOKEN_INVALID."""
+    if cursor is None:
+        return first
+    if len(cursor) != len(first):
+        raise _token_invalid()
+    return tuple(_value(text, str) for text in cursor)
+
+
 def position_of(cursor: Cursor | None) -> int:
     """The number that a cursor of a single number holds; 0 without a cursor. Refusal PAGE_TOKEN_INVALID."""
     if cursor is None:

@@ -49,7 +49,7 @@ async def records(
 ) -> Page[PersonalRecord]:
     """A page of what is kept about `user` (`users/{user}`). Refusal PAGE_TOKEN_INVALID."""
     names = [kind.name for kind in kinds]
-    name, after = page.cursor or (names[0], "")
+    name, after = paging.texts_of(page.cursor, (names[0], ""))
     if name not in names:
         raise invalid("page_token", "was not issued for these arguments", reason="PAGE_TOKEN_INVALID")
     found: list[PersonalRecord] = []
