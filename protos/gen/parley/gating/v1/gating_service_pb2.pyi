@@ -216,7 +216,9 @@ class SetAvailabilityRequest(_message.Message):
     name: _builtins.str
     """`sellers/{seller}` or `sellers/{seller}/listings/{listing}`."""
     available: _builtins.bool
-    """Whether orders are taken."""
+    """Whether orders are taken. Absent means false: a request that gives nothing but `name` declares it unavailable until
+    somebody declares otherwise.
+    """
     messages_closed: _builtins.bool
     """Whether messages are closed too: then no requests are taken, and the span is left out of the response rate."""
     etag: _builtins.str
