@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,8 +18,16 @@ from services.gating.domain import metrics, refusals, responses
 from services.gating.domain.catalogue import seller_of
 from services.gating.domain.facts import Visit
 from services.gating.domain.interval import Interval, past_interval
-from services.gating.domain.metrics import GateMetrics, Impact, ListingFigures, Lives
-from services.gating.domain.responses import Count
+from services.gating.domain.metrics import (
+    GateMetrics,
+    Impact,
+    ListingFigures,
+    ListingTally,
+    OrderLife,
+    OrderTally,
+    RequestTally,
+)
+from services.gating.domain.responses import Count, RateTally
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,29 +111,43 @@ class Metrics:
         seller, listing, journal = query.seller, query.listing, self._journal
         rated = Interval(period.end - responses.RATE_PERIOD, period.end)
         compared = metrics.comparisons(await journal.saves(tx, seller, before=period.end), period)
-        starts = (period.start, rated.start, *(each.before.start for each in compared))
-        reach = Interval(min(starts), period.end)
-        requests = await journal.requests(tx, seller, listing, reach)
-        lives = Lives(requests, await journal.orders(tx, seller, listing, reach))
         intervals = [period, *(half for each in compared for half in (each.before, each.after))]
-        visits = await self._visits(tx, query, intervals)
-        found = [metrics.figures(lives, count, i) for count, i in zip(visits, intervals, strict=True)]
+        reach = Interval(min(rated.start, *(each.start for each in intervals)), period.end)
+        named = metrics.NAMED_IDS if query.include_ids else 0
+        became: dict[str, OrderLife] = {}
+        placed, sold = [OrderTally(each, named) for each in intervals], ListingTally(period, named)
+        async for orders in journal.orders(tx, seller, listing, reach):
+            for made in placed:
+                made.add(orders)
+            sold.add(orders)
+            for order in orders:
+                if order.order_request:
+                    became.setdefault(order.order_request, order)
         closed = responses.closures(
             await journal.declarations(tx, seller, before=now),
             await journal.planned_closures(tx, seller, before=now),
         )
-        rate = responses.response_rate(lives.requests(rated), closed, seller=seller, interval=rated, now=now)
+        begun = [RequestTally(each, became, named) for each in intervals]
+        answered = RateTally(closed, seller=seller, interval=rated, now=now, named=named)
+        async for requests in journal.requests(tx, seller, listing, reach):
+            for asked in begun:
+                asked.add(requests)
+            answered.add(requests)
+        found = []
+        for visits, asked, made in zip(await self._visits(tx, query, intervals), begun, placed, strict=True):
+            found.append(asked.figures(visits, made))
+            # To sort the response times of one is enough for a turn.
+            await asyncio.sleep(0)
         impacts = zip(compared, found[1::2], found[2::2], strict=True)
         listings: tuple[ListingFigures, ...] = ()
         if not listing:
             seen = await journal.visited_listings(tx, seller, listing, period)
-            counted = {name: Count(number) for name, number in seen.items()}
-            listings = metrics.by_listing(counted, lives.orders(period))
+            listings = sold.figures({name: Count(number) for name, number in seen.items()})
         return GateMetrics(
             seller,
             listing,
             found[0],
-            rate,
+            answered.rate(),
             tuple(Impact(each.save, before, after) for each, before, after in impacts),
             listings,
         )

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import Final
+from operator import attrgetter
+from typing import Final, NamedTuple, TypeVar
 
 from services.gating.domain.interval import Interval
 from services.gating.domain.responses import (
     NOTHING,
     Count,
+    Counter,
     RequestLife,
     ResponseRate,
     ResponseTime,
     Share,
-    response_time,
+    TimeTally,
 )
 
 LONGEST_PERIOD: Final = timedelta(days=400)
@@ -29,8 +31,7 @@ NAMED_IDS: Final = 1_000
 """How many ids stand beside a number."""
 
 
-@dataclass(frozen=True, slots=True)
-class OrderLife:
+class OrderLife(NamedTuple):
     """What became of an order. `order_request`: the request that it came from; else empty."""
 
     name: str
@@ -39,6 +40,11 @@ class OrderLife:
     place_time: datetime
     confirm_time: datetime | None = None
     cancel_time: datetime | None = None
+
+
+L = TypeVar("L", RequestLife, OrderLife)
+_SUBMIT_TIME: Final[Callable[[RequestLife], datetime]] = attrgetter("submit_time")
+_PLACE_TIME: Final[Callable[[OrderLife], datetime]] = attrgetter("place_time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,102 +129,162 @@ class GateMetrics:
     listings: tuple[ListingFigures, ...]
 
 
-class Lives:
-    """Requests and orders by the time at which they began."""
+class OrderTally:
+    """The orders that were placed in `interval`, added portion by portion, newest first."""
 
-    def __init__(self, requests: Iterable[RequestLife], orders: Iterable[OrderLife]) -> None:
-        self._requests = sorted(requests, key=lambda life: (life.submit_time, life.name))
-        self._orders = sorted(orders, key=lambda life: (life.place_time, life.name))
-        self._by_request = {order.order_request: order for order in self._orders if order.order_request}
+    def __init__(self, interval: Interval, named: int) -> None:
+        self._interval = interval
+        self._orders, self._direct = Counter(named), Counter(named)
+        self._cancellations = _CancellationTally(named)
 
-    def requests(self, interval: Interval) -> Sequence[RequestLife]:
-        """Requests and inquiries that began in an interval, oldest first."""
-        first = bisect_left(self._requests, interval.start, key=lambda life: life.submit_time)
-        return self._requests[first : bisect_left(self._requests, interval.end, key=lambda r: r.submit_time)]
+    def add(self, orders: Sequence[OrderLife]) -> None:
+        """Counts some more."""
+        placed = _inside(self._interval, orders, _PLACE_TIME)
+        self._orders.add(_names(placed))
+        self._direct.add([order.name for order in placed if not order.order_request])
+        self._cancellations.add(placed)
 
-    def orders(self, interval: Interval) -> Sequence[OrderLife]:
-        """Orders that were placed in an interval, oldest first."""
-        first = bisect_left(self._orders, interval.start, key=lambda life: life.place_time)
-        return self._orders[first : bisect_left(self._orders, interval.end, key=lambda o: o.place_time)]
+    def orders(self) -> Count:
+        """All of them."""
+        return self._orders.count()
 
-    def orders_of(self, requests: Iterable[RequestLife]) -> Sequence[OrderLife]:
-        """The orders that requests became, as far as they are known."""
-        found = (self._by_request.get(request.name) for request in requests)
-        return [order for order in found if order is not None]
+    def direct(self) -> Count:
+        """Those that come from no request."""
+        return self._direct.count()
 
-
-def figures(lives: Lives, visits: Count, interval: Interval) -> Figures:
-    """The figures of an interval."""
-    begun, orders = lives.requests(interval), lives.orders(interval)
-    requests = [life for life in begun if not life.is_inquiry]
-    asked, placed = _named(requests), _named(orders)
-    converted = _named(life for life in requests if life.convert_time is not None)
-    return Figures(
-        interval=interval,
-        visits=visits,
-        requests=asked,
-        offers=_offers(requests),
-        converted=converted,
-        declined=_ended(requests, lambda life: life.decline_time),
-        withdrawn=_ended(requests, lambda life: life.withdraw_time),
-        expired=_ended(requests, _expiry),
-        closed=_ended(requests, lambda life: life.close_time),
-        orders=placed,
-        direct_orders=_named(order for order in orders if not order.order_request),
-        visit_conversion=Share(placed, visits),
-        request_conversion=Share(converted, asked),
-        response_time=response_time(begun),
-        cancellation_rate=_cancellations(orders),
-        rules=_rules(lives, requests),
-    )
+    def cancellation_rate(self) -> Share:
+        """Of those that were confirmed."""
+        return self._cancellations.share()
 
 
-def _rules(lives: Lives, requests: Sequence[RequestLife]) -> tuple[RuleFigures, ...]:
-    by_reason: dict[str, list[RequestLife]] = {}
-    for life in requests:
-        by_reason.setdefault(life.gate_reason, []).append(life)
-    found = []
-    for reason in sorted(by_reason):
-        asked = by_reason[reason]
-        count = _named(asked)
-        converted = _named(life for life in asked if life.convert_time is not None)
-        found.append(
-            RuleFigures(
-                reason,
-                count,
-                _offers(asked),
-                Share(converted, count),
-                response_time(asked),
-                _cancellations(lives.orders_of(asked)),
-            )
+class RequestTally:
+    """The requests and inquiries that began in `interval`, added portion by portion, newest first. `became`:
+    the orders that requests became, as far as they are known.
+    """
+
+    def __init__(self, interval: Interval, became: Mapping[str, OrderLife], named: int) -> None:
+        self._interval = interval
+        self._became = became
+        self._named = named
+        self._requests, self._offers, self._converted = Counter(named), Counter(named), Counter(named)
+        self._declined, self._withdrawn = Counter(named), Counter(named)
+        self._expired, self._closed = Counter(named), Counter(named)
+        self._times = TimeTally(named)
+        self._rules: dict[str, _RuleTally] = {}
+
+    def add(self, lives: Sequence[RequestLife]) -> None:
+        """Counts some more."""
+        begun = _inside(self._interval, lives, _SUBMIT_TIME)
+        self._times.add(begun)
+        requests = [life for life in begun if not life.is_inquiry]
+        self._requests.add(_names(requests))
+        self._offers.add(_offered(requests))
+        self._converted.add(_converted(requests))
+        # An accepted offer wins over whatever had ended the request.
+        others = [life for life in requests if life.convert_time is None]
+        self._declined.add([life.name for life in others if life.decline_time is not None])
+        self._withdrawn.add([life.name for life in others if life.withdraw_time is not None])
+        self._expired.add([life.name for life in others if _has_expired(life)])
+        self._closed.add([life.name for life in others if life.close_time is not None])
+        by_reason: dict[str, list[RequestLife]] = {}
+        for life in requests:
+            by_reason.setdefault(life.gate_reason, []).append(life)
+        for reason, asked in by_reason.items():
+            if reason not in self._rules:
+                self._rules[reason] = _RuleTally(self._became, self._named)
+            self._rules[reason].add(asked)
+
+    def figures(self, visits: Count, orders: OrderTally) -> Figures:
+        """What was added so far, beside the visits and orders of the same interval."""
+        asked, converted, placed = self._requests.count(), self._converted.count(), orders.orders()
+        return Figures(
+            interval=self._interval,
+            visits=visits,
+            requests=asked,
+            offers=self._offers.count(),
+            converted=converted,
+            declined=self._declined.count(),
+            withdrawn=self._withdrawn.count(),
+            expired=self._expired.count(),
+            closed=self._closed.count(),
+            orders=placed,
+            direct_orders=orders.direct(),
+            visit_conversion=Share(placed, visits),
+            request_conversion=Share(converted, asked),
+            response_time=self._times.response_time(),
+            cancellation_rate=orders.cancellation_rate(),
+            rules=tuple(self._rules[reason].figures(reason) for reason in sorted(self._rules)),
         )
-    return tuple(found)
 
 
-def _cancellations(orders: Iterable[OrderLife]) -> Share:
+class _RuleTally:
+    """The requests that one rule asked for."""
+
+    def __init__(self, became: Mapping[str, OrderLife], named: int) -> None:
+        self._became = became
+        self._requests, self._offers, self._converted = Counter(named), Counter(named), Counter(named)
+        self._times = TimeTally(named)
+        self._cancellations = _CancellationTally(named)
+
+    def add(self, requests: Sequence[RequestLife]) -> None:
+        self._requests.add(_names(requests))
+        self._offers.add(_offered(requests))
+        self._converted.add(_converted(requests))
+        self._times.add(requests)
+        found = (self._became.get(request.name) for request in requests)
+        self._cancellations.add([order for order in found if order is not None])
+
+    def figures(self, reason: str) -> RuleFigures:
+        asked = self._requests.count()
+        return RuleFigures(
+            reason,
+            asked,
+            self._offers.count(),
+            Share(self._converted.count(), asked),
+            self._times.response_time(),
+            self._cancellations.share(),
+        )
+
+
+class _CancellationTally:
     """Declined and withdrawn orders were never confirmed, so that they are in neither number."""
-    confirmed = [order for order in orders if order.confirm_time is not None]
-    return Share(_named(order for order in confirmed if order.cancel_time is not None), _named(confirmed))
+
+    def __init__(self, named: int) -> None:
+        self._confirmed, self._cancelled = Counter(named), Counter(named)
+
+    def add(self, orders: Sequence[OrderLife]) -> None:
+        confirmed = [order for order in orders if order.confirm_time is not None]
+        self._confirmed.add(_names(confirmed))
+        self._cancelled.add([order.name for order in confirmed if order.cancel_time is not None])
+
+    def share(self) -> Share:
+        return Share(self._cancelled.count(), self._confirmed.count())
 
 
-def _offers(requests: Iterable[RequestLife]) -> Count:
-    return _named(life for life in requests if life.offer_time is not None)
+def _names(lives: Sequence[RequestLife] | Sequence[OrderLife]) -> list[str]:
+    return [life.name for life in lives]
 
 
-def _ended(requests: Iterable[RequestLife], when: Callable[[RequestLife], datetime | None]) -> Count:
-    """An accepted offer wins over whatever had ended the request."""
-    return _named(life for life in requests if life.convert_time is None and when(life) is not None)
+def _offered(requests: Iterable[RequestLife]) -> list[str]:
+    return [life.name for life in requests if life.offer_time is not None]
 
 
-def _expiry(life: RequestLife) -> datetime | None:
-    """None where an offer had been sent in time, although the news of it came after the deadline."""
+def _converted(requests: Iterable[RequestLife]) -> list[str]:
+    return [life.name for life in requests if life.convert_time is not None]
+
+
+def _has_expired(life: RequestLife) -> bool:
+    """Not where an offer had been sent in time, although the news of it came after the deadline."""
     expired, offered = life.expire_time, life.offer_time
-    return None if expired is not None and offered is not None and offered > expired else expired
+    return expired is not None and (offered is None or offered <= expired)
 
 
-def _named(lives: Iterable[RequestLife | OrderLife]) -> Count:
-    ids = [life.name for life in lives]
-    return Count(len(ids), tuple(reversed(ids)))
+def _inside(interval: Interval, lives: Sequence[L], began: Callable[[L], datetime]) -> Sequence[L]:
+    """Those of a portion, newest first, that began in an interval."""
+    start, end = interval.start, interval.end
+    if not lives or began(lives[0]) < start or began(lives[-1]) >= end:
+        return ()
+    return [life for life in lives if start <= began(life) < end]
 
 
 def comparisons(saves: Sequence[SettingsSave], period: Interval) -> tuple[Comparison, ...]:
@@ -240,18 +306,25 @@ def comparisons(saves: Sequence[SettingsSave], period: Interval) -> tuple[Compar
     return tuple(reversed(found[-MAX_CHANGES:]))
 
 
-def by_listing(visits: Mapping[str, Count], orders: Sequence[OrderLife]) -> tuple[ListingFigures, ...]:
-    """The listings with the most visits, then orders."""
-    placed: dict[str, list[OrderLife]] = {}
-    for order in orders:
-        if order.listing:
-            placed.setdefault(order.listing, []).append(order)
-    found = []
-    for listing in {*visits, *placed}:
-        seen, sold = visits.get(listing, NOTHING), _named(placed.get(listing, ()))
-        found.append(ListingFigures(listing, seen, sold, Share(sold, seen)))
-    found.sort(key=lambda each: (-each.visits.number, -each.orders.number, each.listing))
-    return tuple(found[:MAX_LISTINGS])
+class ListingTally:
+    """The orders of each listing that were placed in `interval`, added portion by portion."""
+
+    def __init__(self, interval: Interval, named: int) -> None:
+        self._interval = interval
+        self._placed = defaultdict[str, Counter](lambda: Counter(named))
+
+    def add(self, orders: Iterable[OrderLife]) -> None:
+        """Counts some more."""
+        for order in orders:
+            if order.listing and self._interval.contains(order.place_time):
+                self._placed[order.listing].add((order.name,))
+
+    def figures(self, visits: Mapping[str, Count]) -> tuple[ListingFigures, ...]:
+        """The listings with the most visits, then orders."""
+        sold = {listing: counter.count() for listing, counter in self._placed.items()}
+        pairs = [(each, visits.get(each, NOTHING), sold.get(each, NOTHING)) for each in {*visits, *sold}]
+        pairs.sort(key=lambda pair: (-pair[1].number, -pair[2].number, pair[0]))
+        return tuple(ListingFigures(*pair, Share(pair[2], pair[1])) for pair in pairs[:MAX_LISTINGS])
 
 
 def share_value(share: Share) -> Fraction | None:

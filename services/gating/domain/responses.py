@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.gating.domain.interval import Interval
 
@@ -15,6 +15,7 @@ IN_TIME: Final = timedelta(hours=24)
 RATE_PERIOD: Final = timedelta(days=90)
 MINIMUM_SAMPLE: Final = 3
 """Below this nothing is said about a seller's reliability."""
+_TICK: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,26 @@ class Count:
 NOTHING: Final = Count(0)
 
 
+class Counter:
+    """Counts, and remembers the first `named` ids; whoever begins with the newest gets the newest."""
+
+    __slots__ = ("_ids", "_named", "_number")
+
+    def __init__(self, named: int) -> None:
+        self._number, self._ids, self._named = 0, list[str](), named
+
+    def add(self, names: Sequence[str]) -> None:
+        """Counts some more."""
+        self._number += len(names)
+        left = self._named - len(self._ids)
+        if left > 0:
+            self._ids += names[:left]
+
+    def count(self) -> Count:
+        """What was counted so far."""
+        return Count(self._number, tuple(self._ids))
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """A part of a sample; nothing is said of a sample below `minimum`."""
@@ -37,8 +58,7 @@ class Share:
     minimum: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class RequestLife:
+class RequestLife(NamedTuple):
     """What became of a request, or of an inquiry, which has no rule and no end but an answer."""
 
     name: str
@@ -191,36 +211,53 @@ class ResponseRate:
     exclusions: tuple[tuple[Exclusion, Count], ...]
 
 
-def response_rate(
-    lives: Sequence[RequestLife],
-    closed: Mapping[str, Sequence[Closure]],
-    *,
-    seller: str,
-    interval: Interval,
-    now: datetime,
-) -> ResponseRate:
-    """The rate of those that began in `interval`; `lives` come oldest first. The closures of the seller
-    count for all, those of a listing for its own.
+class RateTally:
+    """The rate of those that began in `interval`, added portion by portion, newest first. The closures of the
+    seller count for all, those of a listing for its own.
     """
-    sample: list[str] = []
-    answered: list[str] = []
-    left_out: dict[Exclusion, list[str]] = {reason: [] for reason in Exclusion}
-    for life in reversed(lives):
-        if not interval.contains(life.submit_time):
-            continue
-        verdict = judge(life, (*closed.get(seller, ()), *closed.get(life.listing, ())), now)
-        if isinstance(verdict, Exclusion):
-            left_out[verdict].append(life.name)
-            continue
-        sample.append(life.name)
-        if verdict:
-            answered.append(life.name)
-    exclusions = tuple((reason, _count(names)) for reason, names in left_out.items() if names)
-    return ResponseRate(interval, Share(_count(answered), _count(sample), MINIMUM_SAMPLE), exclusions)
 
+    def __init__(
+        self,
+        closed: Mapping[str, Sequence[Closure]],
+        *,
+        seller: str,
+        interval: Interval,
+        now: datetime,
+        named: int,
+    ) -> None:
+        self._closed = closed
+        self._seller = seller
+        self._interval = interval
+        self._now = now
+        self._sample, self._answered = Counter(named), Counter(named)
+        self._left_out = {reason: Counter(named) for reason in Exclusion}
 
-def _count(names: Sequence[str]) -> Count:
-    return Count(len(names), tuple(names))
+    def add(self, lives: Sequence[RequestLife]) -> None:
+        """Judges some more."""
+        sample: list[str] = []
+        answered: list[str] = []
+        left_out: dict[Exclusion, list[str]] = {}
+        for_all, closed, now = self._closed.get(self._seller, ()), self._closed, self._now
+        for life in lives:
+            if not self._interval.contains(life.submit_time):
+                continue
+            verdict = judge(life, (*for_all, *closed.get(life.listing, ())), now)
+            if isinstance(verdict, Exclusion):
+                left_out.setdefault(verdict, []).append(life.name)
+                continue
+            sample.append(life.name)
+            if verdict:
+                answered.append(life.name)
+        self._sample.add(sample)
+        self._answered.add(answered)
+        for reason, names in left_out.items():
+            self._left_out[reason].add(names)
+
+    def rate(self) -> ResponseRate:
+        """What was added so far."""
+        counts = ((reason, counter.count()) for reason, counter in self._left_out.items())
+        share = Share(self._answered.count(), self._sample.count(), MINIMUM_SAMPLE)
+        return ResponseRate(self._interval, share, tuple(each for each in counts if each[1].number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,18 +269,30 @@ class ResponseTime:
     percentile_90: timedelta | None = None
 
 
-def response_time(lives: Sequence[RequestLife]) -> ResponseTime:
-    """Of those that were answered; `lives` come oldest first."""
-    answered = [life for life in reversed(lives) if life.response_time is not None]
-    times = sorted(
-        max(life.response_time - life.submit_time, timedelta())
-        for life in answered
-        if life.response_time is not None
-    )
-    if not times:
-        return ResponseTime(NOTHING)
-    size = len(times)
-    median = (times[(size - 1) // 2] + times[size // 2]) // 2
-    # The nearest rank: the smallest value that at least 90 of 100 do not exceed.
-    percentile_90 = times[(9 * size + 9) // 10 - 1]
-    return ResponseTime(_count([life.name for life in answered]), median, percentile_90)
+class TimeTally:
+    """How long first responses took, of requests that are added portion by portion, newest first."""
+
+    def __init__(self, named: int) -> None:
+        self._sample = Counter(named)
+        self._times: list[int] = []
+
+    def add(self, lives: Iterable[RequestLife]) -> None:
+        """Measures some more."""
+        names = []
+        for life in lives:
+            if life.response_time is not None:
+                names.append(life.name)
+                # As numbers, because many are sorted, which takes several times as long with anything else.
+                self._times.append(max((life.response_time - life.submit_time) // _TICK, 0))
+        self._sample.add(names)
+
+    def response_time(self) -> ResponseTime:
+        """What was added so far."""
+        times = sorted(self._times)
+        if not times:
+            return ResponseTime(NOTHING)
+        size = len(times)
+        median = (times[(size - 1) // 2] + times[size // 2]) // 2
+        # The nearest rank: the smallest value that at least 90 of 100 do not exceed.
+        percentile_90 = times[(9 * size + 9) // 10 - 1]
+        return ResponseTime(self._sample.count(), median * _TICK, percentile_90 * _TICK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -12,12 +13,14 @@ from services.gating.domain.interval import Interval
 from services.gating.domain.metrics import (
     LONGEST_COMPARISON,
     MAX_CHANGES,
-    Lives,
+    NAMED_IDS,
+    Figures,
+    ListingTally,
     OrderLife,
+    OrderTally,
+    RequestTally,
     SettingsSave,
-    by_listing,
     comparisons,
-    figures,
     share_value,
 )
 from services.gating.domain.responses import NOTHING, Count, RequestLife, Share
@@ -33,13 +36,32 @@ def at(hours: float) -> datetime:
     return START + hours * HOUR
 
 
+def figures(
+    requests: Sequence[RequestLife],
+    orders: Sequence[OrderLife],
+    visits: Count,
+    interval: Interval,
+    *,
+    portion: int = 2,
+    named: int = NAMED_IDS,
+) -> Figures:
+    """What is counted in portions; all come oldest first."""
+    became = {order.order_request: order for order in orders if order.order_request}
+    placed, begun = OrderTally(interval, named), RequestTally(interval, became, named)
+    for first in range(0, len(orders), portion):
+        placed.add(orders[::-1][first : first + portion])
+    for first in range(0, len(requests), portion):
+        begun.add(requests[::-1][first : first + portion])
+    return begun.figures(visits, placed)
+
+
 def test_an_accepted_offer_wins_over_an_end() -> None:
     requests = [
         RequestLife("orderRequests/1", LISTING, at(0), "ALWAYS", expire_time=at(5), convert_time=at(6)),
         RequestLife("orderRequests/2", LISTING, at(1), "ALWAYS", expire_time=at(5)),
         RequestLife("orderRequests/3", LISTING, at(2), "ALWAYS", expire_time=at(5), offer_time=at(6)),
     ]
-    found = figures(Lives(requests, ()), NOTHING, PERIOD)
+    found = figures(requests, (), NOTHING, PERIOD)
     assert (found.converted.ids, found.expired.ids) == (("orderRequests/1",), ("orderRequests/2",))
     assert share_value(found.request_conversion) == Fraction(1, 3)
 
@@ -51,7 +73,7 @@ def test_cancellations_are_counted_among_confirmed_orders_only() -> None:
         OrderLife("orders/2", LISTING, "", at(2), at(2)),
         OrderLife("orders/3", LISTING, "", at(3)),
     ]
-    found = figures(Lives(requests, orders), Count(6), PERIOD)
+    found = figures(requests, orders, Count(6), PERIOD)
     assert (found.cancellation_rate.part.ids, found.cancellation_rate.sample.number) == (("orders/1",), 2)
     assert (found.orders.number, found.direct_orders.number) == (3, 2)
     assert share_value(found.visit_conversion) == Fraction(1, 2)
@@ -60,20 +82,21 @@ def test_cancellations_are_counted_among_confirmed_orders_only() -> None:
 
 
 def test_nothing_is_said_of_nothing() -> None:
-    found = figures(Lives((), ()), NOTHING, PERIOD)
+    found = figures((), (), NOTHING, PERIOD)
     for share in (found.visit_conversion, found.request_conversion, found.cancellation_rate):
         assert share_value(share) is None
     assert found.rules == ()
 
 
 def test_intervals_are_half_open() -> None:
-    lives = Lives(
+    found = figures(
         [RequestLife(f"orderRequests/{n}", LISTING, at(n)) for n in range(3)],
         [OrderLife(f"orders/{n}", LISTING, "", at(n)) for n in range(3)],
+        NOTHING,
+        Interval(at(0), at(2)),
     )
-    span = Interval(at(0), at(2))
-    assert [life.name for life in lives.requests(span)] == ["orderRequests/0", "orderRequests/1"]
-    assert [life.name for life in lives.orders(span)] == ["orders/0", "orders/1"]
+    assert found.requests.ids == ("orderRequests/1", "orderRequests/0")
+    assert found.orders.ids == found.direct_orders.ids == ("orders/1", "orders/0")
 
 
 hours_of_saves = st.lists(st.integers(-1000, 3000), unique=True, max_size=40).map(sorted)
@@ -101,7 +124,9 @@ def test_listings_come_with_the_most_visits_first() -> None:
         OrderLife("orders/2", "c", "", at(1)),
         OrderLife("orders/3", "", "", at(1)),
     ]
-    found = by_listing({"a": Count(3), "b": Count(5)}, orders)
+    tally = ListingTally(PERIOD, NAMED_IDS)
+    tally.add(orders)
+    found = tally.figures({"a": Count(3), "b": Count(5)})
     assert [(each.listing, each.visits.number, each.orders.number) for each in found] == [
         ("b", 5, 1),
         ("a", 3, 0),
@@ -110,15 +135,22 @@ def test_listings_come_with_the_most_visits_first() -> None:
     assert [share_value(each.conversion) for each in found] == [Fraction(1, 5), 0, None]
 
 
-names = st.permutations(range(8))
+sizes = st.integers(1, 12)
 
 
-@given(names, names)
-def test_the_order_in_which_facts_are_read_does_not_matter(first: list[int], second: list[int]) -> None:
-    requests = [RequestLife(f"orderRequests/{n}", LISTING, at(n // 2), "ALWAYS") for n in range(8)]
-    orders = [OrderLife(f"orders/{n}", LISTING, "", at(n // 3)) for n in range(8)]
-    shuffled = Lives([requests[n] for n in first], [orders[n] for n in second])
-    assert figures(shuffled, NOTHING, PERIOD) == figures(Lives(requests, orders), NOTHING, PERIOD)
+@given(sizes, sizes, st.integers(0, 12))
+def test_how_facts_are_portioned_does_not_matter(first: int, second: int, named: int) -> None:
+    requests = [
+        RequestLife(f"orderRequests/{n}", LISTING, at(n // 2), f"RULE {n % 3}", response_time=at(n + n % 4))
+        for n in range(12)
+    ]
+    orders = [OrderLife(f"orders/{n}", LISTING, f"orderRequests/{n}", at(n // 3), at(n)) for n in range(12)]
+    span = Interval(at(1), at(5))
+    found = figures(requests, orders, NOTHING, span, portion=first, named=named)
+    assert found == figures(requests, orders, NOTHING, span, portion=second, named=named)
+    whole = figures(requests, orders, NOTHING, span)
+    assert (found.requests.number, found.response_time.median) == (8, whole.response_time.median)
+    assert found.requests.ids == whole.requests.ids[:named]
 
 
 def test_a_share_is_exact() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,12 +18,13 @@ from services.gating.domain.responses import (
     Declaration,
     Exclusion,
     PlannedClosure,
+    RateTally,
     RequestLife,
+    ResponseTime,
+    TimeTally,
     closures,
     due_time,
     judge,
-    response_rate,
-    response_time,
 )
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -141,13 +143,11 @@ def test_what_is_planned_closes_beside_what_is_declared() -> None:
 def test_a_listings_closure_protects_its_own_requests_only() -> None:
     mine = RequestLife("orderRequests/1", LISTING, START, "ALWAYS")
     other = RequestLife("orderRequests/2", f"{LISTING}-two", START, "ALWAYS")
-    found = response_rate(
-        [mine, other],
-        {LISTING: (away(-1, 1),)},
-        seller=SELLER,
-        interval=Interval(START, at(99)),
-        now=at(99),
+    tally = RateTally(
+        {LISTING: (away(-1, 1),)}, seller=SELLER, interval=Interval(START, at(99)), now=at(99), named=9
     )
+    tally.add([mine, other])
+    found = tally.rate()
     assert (found.share.sample.ids, found.share.part.number) == (("orderRequests/2",), 0)
     assert [(reason, count.ids) for reason, count in found.exclusions] == [
         (Exclusion.SELLER_UNAVAILABLE, ("orderRequests/1",))
@@ -157,9 +157,18 @@ def test_a_listings_closure_protects_its_own_requests_only() -> None:
 @pytest.mark.parametrize(("size", "speaks"), [(0, False), (2, False), (3, True)])
 def test_a_rate_needs_three(size: int, speaks: bool) -> None:
     lives = [RequestLife(f"orderRequests/{n}", LISTING, START, response_time=START) for n in range(size)]
-    found = response_rate(lives, {}, seller=SELLER, interval=Interval(START, at(1)), now=at(99))
+    tally = RateTally({}, seller=SELLER, interval=Interval(START, at(1)), now=at(99), named=0)
+    tally.add(lives)
+    found = tally.rate()
     assert (share_value(found.share) == 1) is speaks
     assert (share_value(found.share) is None) is not speaks
+
+
+def response_time(lives: Sequence[RequestLife]) -> ResponseTime:
+    tally = TimeTally(named=0)
+    for each in lives:
+        tally.add([each])
+    return tally.response_time()
 
 
 @pytest.mark.parametrize(

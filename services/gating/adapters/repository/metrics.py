@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -23,6 +24,8 @@ from services.gating.wire.stories import kept_content, own_content
 
 RESTORED_EVENTS: Final = 500
 SELLERS_AT_ONCE: Final = 1_000
+PORTION: Final = 1_000
+"""Requests or orders that are read and counted before others get a turn."""
 
 _KEEP: Final = insert(metric_fact).on_conflict_do_nothing()
 _ADD_VISIT: Final = insert(visit).on_conflict_do_nothing()
@@ -39,26 +42,35 @@ def _within(table: sa.Table, time: Any, listing: Any) -> Any:
     return mine & ((_LISTING == "") | (listing == _LISTING))
 
 
-_REQUESTS: Final = sa.select(metric_request).where(
-    _within(metric_request, metric_request.c.submit_time, metric_request.c.listing)
+# A seller may have more requests and orders than can be made into objects while others wait, so that they
+# come in portions, which walk an index along the time and begin behind the last one; and each as one row of
+# columns, because a row object for each would cost more than to count it. Names are ordered byte by byte, so
+# that every database names the same ids.
+_REQUESTS: Final = sa.text(
+    "SELECT array_agg(name) AS names, array_agg(listing) AS listings, array_agg(submit_time) AS submitted, "
+    "array_agg(coalesce(gate_reason, '')) AS reasons, array_agg(response_time) AS responded, "
+    "array_agg(offer_time) AS offered, array_agg(convert_time) AS converted, "
+    "array_agg(decline_time) AS declined, array_agg(withdraw_time) AS withdrawn, "
+    "array_agg(expire_time) AS expired, array_agg(close_time) AS closed "
+    "FROM (SELECT * FROM metric_request WHERE seller = :seller AND submit_time >= :start "
+    'AND submit_time <= :end AND (submit_time < :end OR name COLLATE "C" < :before) '
+    "AND (CAST(:listing AS text) = '' OR listing = :listing) "
+    'ORDER BY submit_time DESC, name COLLATE "C" DESC LIMIT :limit) AS portion'
 )
-_SOLD: Final = sa.func.coalesce(
-    sa.func.nullif(metric_order.c.listing, ""), metric_request.c.listing, ""
-).label("listing")
-_ORDERS: Final = (
-    sa.select(
-        metric_order.c.name,
-        _SOLD,
-        metric_order.c.order_request,
-        metric_order.c.place_time,
-        metric_order.c.confirm_time,
-        metric_order.c.cancel_time,
-    )
-    .join_from(
-        metric_order, metric_request, metric_request.c.name == metric_order.c.order_request, isouter=True
-    )
-    .where(_within(metric_order, metric_order.c.place_time, _SOLD))
+_ORDERS: Final = sa.text(
+    "SELECT array_agg(name) AS names, array_agg(sold) AS listings, "
+    "array_agg(coalesce(order_request, '')) AS requests, array_agg(place_time) AS placed, "
+    "array_agg(confirm_time) AS confirmed, array_agg(cancel_time) AS cancelled "
+    "FROM (SELECT made.*, sold FROM metric_order AS made "
+    "LEFT JOIN metric_request AS asked ON asked.name = made.order_request "
+    "CROSS JOIN LATERAL coalesce(nullif(made.listing, ''), asked.listing, '') AS sold "
+    "WHERE made.seller = :seller AND made.place_time >= :start "
+    'AND made.place_time <= :end AND (made.place_time < :end OR made.name COLLATE "C" < :before) '
+    "AND (CAST(:listing AS text) = '' OR sold = :listing) "
+    'ORDER BY made.place_time DESC, made.name COLLATE "C" DESC LIMIT :limit) AS portion'
 )
+_as_request: Final[Callable[[tuple[Any, ...]], RequestLife]] = partial(tuple.__new__, RequestLife)
+_as_order: Final[Callable[[tuple[Any, ...]], OrderLife]] = partial(tuple.__new__, OrderLife)
 _FACTS: Final = (
     sa.select(metric_fact)
     .where(
@@ -143,42 +155,33 @@ class JournalRepository:
 
     async def requests(
         self, tx: Transaction, seller: str, listing: str, interval: Interval
-    ) -> Sequence[RequestLife]:
-        """Requests and inquiries that began in an interval."""
-        rows = await tx.fetch_all(_REQUESTS, _asked(seller, listing, interval))
-        return [
-            RequestLife(
-                name=row.name,
-                listing=row.listing,
-                submit_time=row.submit_time,
-                gate_reason=row.gate_reason or "",
-                response_time=row.response_time,
-                offer_time=row.offer_time,
-                convert_time=row.convert_time,
-                decline_time=row.decline_time,
-                withdraw_time=row.withdraw_time,
-                expire_time=row.expire_time,
-                close_time=row.close_time,
-            )
-            for row in rows
-        ]
+    ) -> AsyncIterator[Sequence[RequestLife]]:
+        """Requests and inquiries that began in an interval, newest first, in portions."""
+        end, before = interval.end, ""
+        while True:
+            asked = _asked(seller, listing, Interval(interval.start, end))
+            columns = await _columns(tx, _REQUESTS, asked, before)
+            portion = [*map(_as_request, zip(*columns, strict=True))]
+            yield portion
+            if len(portion) < PORTION:
+                return
+            end, before = portion[-1].submit_time, portion[-1].name
 
     async def orders(
         self, tx: Transaction, seller: str, listing: str, interval: Interval
-    ) -> Sequence[OrderLife]:
-        """Orders that were placed in an interval; one from free requirements has its request's listing."""
-        rows = await tx.fetch_all(_ORDERS, _asked(seller, listing, interval))
-        return [
-            OrderLife(
-                row.name,
-                row.listing,
-                row.order_request or "",
-                row.place_time,
-                row.confirm_time,
-                row.cancel_time,
-            )
-            for row in rows
-        ]
+    ) -> AsyncIterator[Sequence[OrderLife]]:
+        """Orders that were placed in an interval, newest first, in portions; one from free requirements has
+        its request's listing.
+        """
+        end, before = interval.end, ""
+        while True:
+            asked = _asked(seller, listing, Interval(interval.start, end))
+            columns = await _columns(tx, _ORDERS, asked, before)
+            portion = [*map(_as_order, zip(*columns, strict=True))]
+            yield portion
+            if len(portion) < PORTION:
+                return
+            end, before = portion[-1].place_time, portion[-1].name
 
     async def declarations(self, tx: Transaction, seller: str, *, before: datetime) -> Sequence[Declaration]:
         """Every declaration of availability, those for listings included, oldest first."""
@@ -262,6 +265,16 @@ class UpkeepRepository:
 
 def _asked(seller: str, listing: str, interval: Interval) -> dict[str, Any]:
     return {"seller": seller, "listing": listing, "start": interval.start, "end": interval.end}
+
+
+async def _columns(
+    tx: Transaction, statement: sa.TextClause, asked: Mapping[str, Any], before: str
+) -> Sequence[Sequence[Any]]:
+    """The columns of a portion, which ends before `end` or, at that instant, before the name `before`; none
+    where it is empty.
+    """
+    found = await tx.fetch_one(statement, {**asked, "before": before, "limit": PORTION})
+    return [] if found is None or found.names is None else [*found]
 
 
 def with_fact(record: EventRecord) -> EventRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -38,16 +38,16 @@ class Restored:
 class Journal(Protocol):
     """What the record of facts says, for one seller. An empty listing: all of his."""
 
-    async def requests(
+    def requests(
         self, tx: Transaction, seller: str, listing: str, interval: Interval
-    ) -> Sequence[RequestLife]:
-        """Requests and inquiries that began in an interval."""
+    ) -> AsyncIterator[Sequence[RequestLife]]:
+        """Requests and inquiries that began in an interval, newest first, in portions."""
         ...
 
-    async def orders(
+    def orders(
         self, tx: Transaction, seller: str, listing: str, interval: Interval
-    ) -> Sequence[OrderLife]:
-        """Orders that were placed in an interval."""
+    ) -> AsyncIterator[Sequence[OrderLife]]:
+        """Orders that were placed in an interval, newest first, in portions."""
         ...
 
     async def declarations(self, tx: Transaction, seller: str, *, before: datetime) -> Sequence[Declaration]:
