@@ -63,7 +63,7 @@ _ORDERS: Final = sa.text(
     "array_agg(confirm_time) AS confirmed, array_agg(cancel_time) AS cancelled "
     "FROM (SELECT made.*, sold FROM metric_order AS made "
     "LEFT JOIN metric_request AS asked ON asked.name = made.order_request "
-    "CROSS JOIN LATERAL coalesce(nullif(made.listing, ''), asked.listing, '') AS sold "
+    "CROSS JOIN LATERAL (SELECT coalesce(nullif(made.listing, ''), asked.listing, '') AS sold) AS told "
     "WHERE made.seller = :seller AND made.place_time >= :start "
     'AND made.place_time <= :end AND (made.place_time < :end OR made.name COLLATE "C" < :before) '
     "AND (CAST(:listing AS text) = '' OR sold = :listing) "
