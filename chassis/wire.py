@@ -56,6 +56,15 @@ def optional_instant(message: Any, field: str, *, path: str = "") -> datetime | 
     return instant(getattr(message, field), field=path or field) if message.HasField(field) else None
 
 
+def reason_text(text: str, *, is_other: bool, value: str) -> str:
+    """The words to a reason. Refusal VALIDATION_FAILED where the reason is `value`, something else, and nothing
+    in them can be seen: a rule of the contract over two fields would name neither of them.
+    """
+    if is_other and not any(letter.isprintable() and letter != " " for letter in text):
+        raise invalid("text", f"must say why where the reason is {value}")
+    return text
+
+
 def wire_money(money: Money) -> WireMoney:
     """The wire form of an amount."""
     units, nanos = money.units_nanos()

@@ -92,7 +92,7 @@ ORDERS: Mapping[str, Row] = {
     "RequestChanges": Row(lambda f: work.RequestChangesRequest(name=f.order, text="Bigger")),
     "CompleteOrder": Row(lambda f: work.CompleteOrderRequest(name=f.order)),
     "CancelOrder": Row(
-        lambda f: work.CancelOrderRequest(name=f.order, reason=fulfilment_pb2.Cancellation.REASON_OTHER)
+        lambda f: work.CancelOrderRequest(name=f.order, reason=fulfilment_pb2.Cancellation.REASON_POLICY)
     ),
     "GetSalesAnalytics": Row(
         lambda f: analytics_pb2.GetSalesAnalyticsRequest(name=f"{f.seller}/salesAnalytics")
@@ -104,7 +104,7 @@ ORDERS: Mapping[str, Row] = {
     "ResumePayment": Row(lambda f: money.ResumePaymentRequest(name=f.payment)),
     "RetryPayment": Row(lambda f: orders.RetryPaymentRequest(name=f.payment)),
     "RefundPayment": Row(
-        lambda f: money.RefundPaymentRequest(name=f.payment, reason=refund_pb2.Refund.REASON_OTHER)
+        lambda f: money.RefundPaymentRequest(name=f.payment, reason=refund_pb2.Refund.REASON_GOODWILL)
     ),
     # Nobody is known to be the provider: the signature decides, and here is no secret to check one by.
     "ReceiveProviderEvent": Row(

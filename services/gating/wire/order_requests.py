@@ -7,9 +7,15 @@ from typing import Final
 from chassis.kernel.ids import parse_name
 from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page
-from chassis.kernel.refusal import invalid
 from chassis.paging import next_page_token, page_request
-from chassis.wire import optional_instant, optional_timestamp, timestamp, wire_money, write_actions
+from chassis.wire import (
+    optional_instant,
+    optional_timestamp,
+    reason_text,
+    timestamp,
+    wire_money,
+    write_actions,
+)
 from parley.gating.v1 import gating_service_pb2 as pb
 from parley.gating.v1 import order_request_pb2 as request_pb
 from services.gating.app.order_requests import (
@@ -82,15 +88,9 @@ def answer_information_command(request: pb.AnswerInformationRequest) -> AnswerIn
 def decline_order_request_command(request: pb.DeclineOrderRequestRequest) -> DeclineOrderRequest:
     """A no. Refusal VALIDATION_FAILED where neither the reason nor the text says why."""
     reason = _DECLINE_REASONS_BACK[request.reason]
-    # A rule of the contract over two fields would name neither of them.
-    if reason is DeclineReason.OTHER and not _says_something(request.text):
-        raise invalid("text", "must say why where the reason is DECLINE_REASON_OTHER")
-    return DeclineOrderRequest(request.name, reason, request.text, request.etag)
-
-
-def _says_something(text: str) -> bool:
-    """Whether there is more than what nobody can see, as the contract counts it for texts that are needed."""
-    return any(letter.isprintable() and letter != " " for letter in text)
+    is_other = reason is DeclineReason.OTHER
+    text = reason_text(request.text, is_other=is_other, value="DECLINE_REASON_OTHER")
+    return DeclineOrderRequest(request.name, reason, text, request.etag)
 
 
 def end_order_request_command(

@@ -7,7 +7,7 @@ from datetime import datetime
 from chassis.kernel.machine import Actor
 from chassis.kernel.page import Page
 from chassis.paging import next_page_token, page_request
-from chassis.wire import money, optional_timestamp, timestamp, wire_money, write_actions
+from chassis.wire import money, optional_timestamp, reason_text, timestamp, wire_money, write_actions
 from parley.orders.v1 import ledger_pb2, payment_methods_pb2, payment_pb2, provider_events_pb2, refund_pb2
 from services.orders.app.actions import ResumePayment
 from services.orders.app.ledger import ListLedgerEntries
@@ -40,12 +40,15 @@ _SIDES = {one: ledger_pb2.LedgerEntry.Side.Value(f"SIDE_{one.value}") for one in
 
 
 def refund_payment_command(request: payment_methods_pb2.RefundPaymentRequest) -> RefundPayment:
-    """Which payment, how much of it and why. Refusal AMOUNT_INVALID."""
+    """Which payment, how much of it and why. Refusals AMOUNT_INVALID, VALIDATION_FAILED where neither the
+    reason nor the text says why.
+    """
+    reason = _REFUND_REASONS_READ[request.reason]
     return RefundPayment(
         request.name,
-        _REFUND_REASONS_READ[request.reason],
+        reason,
         money(request.amount, field="amount") if request.HasField("amount") else None,
-        request.text,
+        reason_text(request.text, is_other=reason is RefundReason.OTHER, value="REASON_OTHER"),
         request.etag,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chassis.paging import page_request
-from chassis.wire import money, optional_instant
+from chassis.wire import money, optional_instant, reason_text
 from parley.orders.v1 import (
     fulfilment_methods_pb2,
     fulfilment_pb2,
@@ -91,8 +91,11 @@ def change_order_command(request: ChangeRequest) -> ChangeOrder:
 
 
 def decline_order_command(request: orders_service_pb2.DeclineOrderRequest) -> DeclineOrder:
-    """Which order, and why."""
-    return DeclineOrder(request.name, _REASONS[request.reason], request.text, request.etag)
+    """Which order, and why. Refusal VALIDATION_FAILED where neither the reason nor the text says it."""
+    reason = _REASONS[request.reason]
+    is_other = reason is DeclineReason.OTHER
+    text = reason_text(request.text, is_other=is_other, value="DECLINE_REASON_OTHER")
+    return DeclineOrder(request.name, reason, text, request.etag)
 
 
 def change_payment_method_command(
@@ -124,5 +127,7 @@ def request_changes_command(request: fulfilment_methods_pb2.RequestChangesReques
 
 
 def cancel_order_command(request: fulfilment_methods_pb2.CancelOrderRequest) -> CancelOrder:
-    """Which order, and why."""
-    return CancelOrder(request.name, _CANCEL_REASONS[request.reason], request.text, request.etag)
+    """Which order, and why. Refusal VALIDATION_FAILED where neither the reason nor the text says it."""
+    reason = _CANCEL_REASONS[request.reason]
+    text = reason_text(request.text, is_other=reason is CancelReason.OTHER, value="REASON_OTHER")
+    return CancelOrder(request.name, reason, text, request.etag)

@@ -35,7 +35,7 @@ NAMED: dict[str, Any] = {
     "MarkProcessing": pb.MarkProcessingRequest,
     "ConfirmOrder": pb.ConfirmOrderRequest,
     "DeclineOrder": lambda **more: pb.DeclineOrderRequest(
-        **{"reason": order_pb2.Order.DECLINE_REASON_OTHER, **more}
+        **{"reason": order_pb2.Order.DECLINE_REASON_PRICE, **more}
     ),
     "WithdrawOrder": pb.WithdrawOrderRequest,
     "ChangePaymentMethod": lambda **more: pb.ChangePaymentMethodRequest(
@@ -46,14 +46,14 @@ NAMED: dict[str, Any] = {
     "RequestChanges": lambda **more: work.RequestChangesRequest(**{"text": "Bigger", **more}),
     "CompleteOrder": work.CompleteOrderRequest,
     "CancelOrder": lambda **more: work.CancelOrderRequest(
-        **{"reason": fulfilment_pb2.Cancellation.REASON_OTHER, **more}
+        **{"reason": fulfilment_pb2.Cancellation.REASON_POLICY, **more}
     ),
     "ListPayments": lambda name, **more: pb.ListPaymentsRequest(parent=name, **more),
     "ListAuditEntries": lambda name, **more: audit_pb2.ListAuditEntriesRequest(parent=name, **more),
     "MarkPaid": lambda **more: money.MarkPaidRequest(**{"means": payment_pb2.Payment.MEANS_CASH, **more}),
     "UnmarkPaid": money.UnmarkPaidRequest,
     "RefundPayment": lambda name, **more: money.RefundPaymentRequest(
-        **{"name": f"{name}/payments/x" if name else "", "reason": refund_pb2.Refund.REASON_OTHER, **more}
+        **{"name": f"{name}/payments/x" if name else "", "reason": refund_pb2.Refund.REASON_GOODWILL, **more}
     ),
     "ResumePayment": lambda name, **more: money.ResumePaymentRequest(
         name=f"{name}/payments/x" if name else "", **more
@@ -61,6 +61,11 @@ NAMED: dict[str, Any] = {
     "RetryPayment": lambda name, **more: pb.RetryPaymentRequest(
         name=f"{name}/payments/x" if name else "", **more
     ),
+}
+OTHER_REASONS: dict[str, Any] = {
+    "DeclineOrder": order_pb2.Order.DECLINE_REASON_OTHER,
+    "CancelOrder": fulfilment_pb2.Cancellation.REASON_OTHER,
+    "RefundPayment": refund_pb2.Refund.REASON_OTHER,
 }
 READING = {"GetOrder", "ListPayments", "ListAuditEntries"}
 MUTATING = [name for name in NAMED if name not in READING]
@@ -89,6 +94,11 @@ MALFORMED = [
     ("DeclineOrder", pb.DeclineOrderRequest(name="orders/x"), "reason"),
     ("DeclineOrder", NAMED["DeclineOrder"](name="orders/x", reason=UNKNOWN), "reason"),
     ("DeclineOrder", NAMED["DeclineOrder"](name="orders/x", text="x" * 2001), "text"),
+    *(
+        (method, NAMED[method](name="orders/x", reason=other, text=text), "text")
+        for method, other in OTHER_REASONS.items()
+        for text in ("", " \t\n\u00a0\u200b")
+    ),
     ("ChangePaymentMethod", pb.ChangePaymentMethodRequest(name="orders/x"), "payment_method"),
     (
         "ChangePaymentMethod",

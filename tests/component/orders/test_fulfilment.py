@@ -33,14 +33,14 @@ from tests.component.orders.market import (
 )
 from tests.unit.orders.purchases import NOW, PATIENCE
 
-OTHER = fulfilment_pb2.Cancellation.REASON_OTHER
+NOT_NEEDED = fulfilment_pb2.Cancellation.REASON_NOT_NEEDED
 DAY = timedelta(days=1)
 REQUESTS: dict[str, Any] = {
     "StartOrder": pb.StartOrderRequest,
     "DeliverOrder": pb.DeliverOrderRequest,
     "RequestChanges": partial(pb.RequestChangesRequest, text="Bigger"),
     "CompleteOrder": pb.CompleteOrderRequest,
-    "CancelOrder": partial(pb.CancelOrderRequest, reason=OTHER),
+    "CancelOrder": partial(pb.CancelOrderRequest, reason=NOT_NEEDED),
 }
 DOER = {
     "StartOrder": ACME,

@@ -115,7 +115,7 @@ async def busy_shop(market: Market) -> None:
     await market.service.settle()
     await market.stub(ACME).RefundPayment(
         RefundPaymentRequest(
-            name=(await market.payment(first.name)).name, amount=euro(30), reason=Refund.REASON_OTHER
+            name=(await market.payment(first.name)).name, amount=euro(30), reason=Refund.REASON_GOODWILL
         )
     )
     await market.service.settle()
@@ -125,8 +125,8 @@ async def busy_shop(market: Market) -> None:
     reason = fulfilment_pb2.Cancellation.REASON_NOT_NEEDED
     await market.stub(ANA).CancelOrder(work.CancelOrderRequest(name=cancelled.name, reason=reason))
     declined = (await market.place(package=REVIEWED)).name
-    other = order_pb2.Order.DECLINE_REASON_OTHER
-    await market.stub(ACME).DeclineOrder(orders.DeclineOrderRequest(name=declined, reason=other))
+    price = order_pb2.Order.DECLINE_REASON_PRICE
+    await market.stub(ACME).DeclineOrder(orders.DeclineOrderRequest(name=declined, reason=price))
     withdrawn = (await market.place(package=REVIEWED)).name
     await market.stub(ANA).WithdrawOrder(orders.WithdrawOrderRequest(name=withdrawn))
     await market.place(package=REVIEWED)
@@ -184,7 +184,7 @@ async def club(market: Market) -> tuple[str, str]:
     first = market.service.clock.now()
     (paid,) = await payments(market, online.name)
     await market.stub(ACME).RefundPayment(
-        RefundPaymentRequest(name=paid.name, amount=euro(10), reason=Refund.REASON_OTHER)
+        RefundPaymentRequest(name=paid.name, amount=euro(10), reason=Refund.REASON_GOODWILL)
     )
     package = sell(market, monthly(50), name="gym")
     offline = (await market.place(package=package, payment_method=OFFLINE)).subscription

@@ -258,7 +258,7 @@ class CancelOrderRequest(_message.Message):
     reason: _fulfilment_pb2.Cancellation.Reason.ValueType
     """Why."""
     text: _builtins.str
-    """The caller's words to it, up to 2,000 characters."""
+    """The caller's words to it, up to 2,000 characters. Needed, and not blank, where the reason is REASON_OTHER."""
     etag: _builtins.str
     """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
     request_id: _builtins.str

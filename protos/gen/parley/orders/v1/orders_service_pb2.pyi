@@ -394,7 +394,7 @@ class DeclineOrderRequest(_message.Message):
     reason: _order_pb2.Order.DeclineReason.ValueType
     """Why."""
     text: _builtins.str
-    """The seller's words to it, up to 2,000 characters."""
+    """The seller's words to it, up to 2,000 characters. Needed, and not blank, where the reason is DECLINE_REASON_OTHER."""
     etag: _builtins.str
     """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
     request_id: _builtins.str

@@ -41,7 +41,7 @@ class RefundPaymentRequest(_message.Message):
     reason: _refund_pb2.Refund.Reason.ValueType
     """Why."""
     text: _builtins.str
-    """The words to it, up to 2,000 characters."""
+    """The words to it, up to 2,000 characters. Needed, and not blank, where the reason is REASON_OTHER."""
     etag: _builtins.str
     """Optional: the version that the caller saw; ETAG_MISMATCH (ABORTED) if it is not the current one."""
     request_id: _builtins.str
