@@ -57,8 +57,8 @@ def optional_instant(message: Any, field: str, *, path: str = "") -> datetime | 
 
 
 def reason_text(text: str, *, is_other: bool, value: str) -> str:
-    """The words to a reason. Refusal VALIDATION_FAILED where the reason is `value`, something else, and nothing
-    in them can be seen: a rule of the contract over two fields would name neither of them.
+    """The words to a reason. Refusal VALIDATION_FAILED where the reason is `value`, something else, and
+    nothing in them can be seen: a rule of the contract over two fields would name neither of them.
     """
     if is_other and not any(letter.isprintable() and letter != " " for letter in text):
         raise invalid("text", f"must say why where the reason is {value}")

@@ -29,6 +29,8 @@ MAX_CHANGES: Final = 20
 MAX_LISTINGS: Final = 100
 NAMED_IDS: Final = 1_000
 """How many ids stand beside a number."""
+ANSWERED_IDS: Final = 40_000
+"""How many stand in one answer, all numbers together: some 2 MB, of the 4 that clients take unless told."""
 
 
 class OrderLife(NamedTuple):

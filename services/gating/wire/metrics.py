@@ -15,6 +15,7 @@ from parley.gating.v1 import gating_service_pb2 as pb
 from services.gating.app.metrics import GetGateMetrics, RecordVisit, VisitView
 from services.gating.domain.gate import GateReason
 from services.gating.domain.metrics import (
+    ANSWERED_IDS,
     NAMED_IDS,
     Figures,
     GateMetrics,
@@ -64,7 +65,7 @@ def get_gate_metrics_response(
     request: pb.GetGateMetricsRequest, found: GateMetrics
 ) -> pb.GetGateMetricsResponse:
     """The figures, with the ids behind them where they were asked for."""
-    written = _Writer(NAMED_IDS if request.include_ids else 0)
+    written = _Writer(NAMED_IDS if request.include_ids else 0, ANSWERED_IDS)
     message = metrics_pb.GateMetrics(
         name=f"{found.seller}/gateMetrics",
         listing=found.listing,
@@ -77,10 +78,13 @@ def get_gate_metrics_response(
 
 
 class _Writer:
-    """Writes figures with at most `named` ids beside each number."""
+    """Writes figures with at most `named` ids beside each number, and `left` in all: what is written first
+    has them first.
+    """
 
-    def __init__(self, named: int) -> None:
+    def __init__(self, named: int, left: int) -> None:
         self._named = named
+        self._left = left
 
     def figures(self, found: Figures) -> metrics_pb.GateFigures:
         return metrics_pb.GateFigures(
@@ -143,7 +147,8 @@ class _Writer:
         )
 
     def _count(self, found: Count) -> metrics_pb.MetricCount:
-        ids = found.ids[: self._named]
+        ids = found.ids[: min(self._named, self._left)]
+        self._left -= len(ids)
         return metrics_pb.MetricCount(
             value=found.number, ids=ids, ids_truncated=self._named > 0 and len(ids) < found.number
         )

@@ -13,6 +13,7 @@ from chassis.db import Transaction
 from parley.gating.v1.gate_metrics_pb2 import MetricCount
 from services.gating.adapters.repository.metrics import PORTION
 from services.gating.domain.metrics import NAMED_IDS
+from services.gating.wire import metrics as wire
 from tests.component.gating.conftest import LISTING, SELLER, World
 from tests.component.gating.test_metrics import metrics
 
@@ -91,3 +92,15 @@ async def test_many_are_counted_in_portions(world: World, monkeypatch: pytest.Mo
     assert (listing.listing, listing.orders.value) == (LISTING, ROWS)
     narrowed = await metrics(world, include_ids=True, listing=LISTING)
     assert narrowed.period == period
+
+
+async def test_an_answer_names_so_many_in_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fill(world)
+    whole = await metrics(world, include_ids=True)
+    monkeypatch.setattr(wire, "ANSWERED_IDS", 2 * NAMED_IDS + 10)
+    found = await metrics(world, include_ids=True)
+    assert str(whole).count("ids: ") > str(found).count("ids: ") == 2 * NAMED_IDS + 10
+    # The period comes first, and every number stays what it is.
+    assert found.period.funnel.requests == whole.period.funnel.requests
+    (listing,) = found.listings
+    assert (listing.orders.value, [*listing.orders.ids], listing.orders.ids_truncated) == (ROWS, [], True)

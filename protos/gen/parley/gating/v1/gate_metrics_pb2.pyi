@@ -89,7 +89,9 @@ class MetricCount(_message.Message):
     """Whether there are more than are named."""
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What was counted, newest first, at most 1,000 names. Only with `include_ids`."""
+        """What was counted, newest first, at most 1,000 names, and 40,000 in one answer: those of the period first, then of the
+        response rate, of the impacts and of the listings. Only with `include_ids`.
+        """
 
     def __init__(
         self,
