@@ -48,11 +48,12 @@ def evaluate_gate_response(decision: GateDecision) -> bytes:
     verdict; behind it comes the same message with the rest. Readers of protobuf merge the two.
     """
     verdict = decision.verdict
-    prepared = _prepared.get(id(verdict))
-    if prepared is None:
+    prepared = _prepared.get(decision.package)
+    if prepared is None or prepared.verdict is not verdict:
         if len(_prepared) >= PREPARED_CAPACITY:
             _prepared.clear()
-        prepared = _prepared[id(verdict)] = _Prepared(verdict, _lasting(decision).SerializeToString())
+        encoding = _lasting(decision).SerializeToString()
+        prepared = _prepared[decision.package] = _Prepared(verdict, encoding)
     _decision.buyer = decision.buyer
     _decision.local_time = decision.local_time
     write_timestamp(decision.evaluate_time, _evaluate_time)
@@ -67,18 +68,16 @@ def _lasting(decision: GateDecision) -> pb.EvaluateGateResponse:
 
 
 class _Prepared(NamedTuple):
-    """What lasts of the answers of a verdict, which is about one package: while this is kept, no other
-    verdict has its id.
-    """
+    """What lasts of the answers of a verdict."""
 
     verdict: Verdict
     encoding: bytes
 
 
 PREPARED_CAPACITY: Final = 10_000
-"""Verdicts whose answers are kept; each is replaced within a minute."""
+"""Packages of which the newest answer is kept; its verdict is replaced within a minute."""
 
-_prepared: dict[int, _Prepared] = {}
+_prepared: dict[str, _Prepared] = {}
 
 # The rest of an answer is written into the same message again and again, and encoded at once.
 _rest = pb.EvaluateGateResponse()
