@@ -183,7 +183,7 @@ class Chain:
                     assert call.deadline is not None
                     await discard(requests, deadline=call.deadline)
                     raise
-                encoded = response if type(response) is bytes else encode(response)
+                encoded = encode(response)
             except Replay as replay:
                 encoded = replay.body
             except BaseException as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -157,15 +157,9 @@ class JournalRepository:
         self, tx: Transaction, seller: str, listing: str, interval: Interval
     ) -> AsyncIterator[Sequence[RequestLife]]:
         """Requests and inquiries that began in an interval, newest first, in portions."""
-        end, before = interval.end, ""
-        while True:
-            asked = _asked(seller, listing, Interval(interval.start, end))
-            columns = await _columns(tx, _REQUESTS, asked, before)
-            portion = [*map(_as_request, zip(*columns, strict=True))]
-            yield portion
-            if len(portion) < PORTION:
-                return
-            end, before = portion[-1].submit_time, portion[-1].name
+        asked = _asked(seller, listing, interval)
+        async for columns in _portions(tx, _REQUESTS, asked, time="submitted"):
+            yield [*map(_as_request, columns)]
 
     async def orders(
         self, tx: Transaction, seller: str, listing: str, interval: Interval
@@ -173,15 +167,9 @@ class JournalRepository:
         """Orders that were placed in an interval, newest first, in portions; one from free requirements has
         its request's listing.
         """
-        end, before = interval.end, ""
-        while True:
-            asked = _asked(seller, listing, Interval(interval.start, end))
-            columns = await _columns(tx, _ORDERS, asked, before)
-            portion = [*map(_as_order, zip(*columns, strict=True))]
-            yield portion
-            if len(portion) < PORTION:
-                return
-            end, before = portion[-1].place_time, portion[-1].name
+        asked = _asked(seller, listing, interval)
+        async for columns in _portions(tx, _ORDERS, asked, time="placed"):
+            yield [*map(_as_order, columns)]
 
     async def declarations(self, tx: Transaction, seller: str, *, before: datetime) -> Sequence[Declaration]:
         """Every declaration of availability, those for listings included, oldest first."""
@@ -267,14 +255,21 @@ def _asked(seller: str, listing: str, interval: Interval) -> dict[str, Any]:
     return {"seller": seller, "listing": listing, "start": interval.start, "end": interval.end}
 
 
-async def _columns(
-    tx: Transaction, statement: sa.TextClause, asked: Mapping[str, Any], before: str
-) -> Sequence[Sequence[Any]]:
-    """The columns of a portion, which ends before `end` or, at that instant, before the name `before`; none
-    where it is empty.
+async def _portions(
+    tx: Transaction, statement: sa.TextClause, asked: Mapping[str, Any], *, time: str
+) -> AsyncIterator[Iterator[tuple[Any, ...]]]:
+    """What a statement finds, in portions: each begins behind the last one, whose column `time` says when and
+    whose column `names` says at which name of that instant it ended.
     """
-    found = await tx.fetch_one(statement, {**asked, "before": before, "limit": PORTION})
-    return [] if found is None or found.names is None else [*found]
+    end, before = asked["end"], ""
+    while True:
+        found = await tx.fetch_one(statement, {**asked, "end": end, "before": before, "limit": PORTION})
+        if found is None or found.names is None:
+            return
+        yield zip(*found, strict=True)
+        if len(found.names) < PORTION:
+            return
+        end, before = getattr(found, time)[-1], found.names[-1]
 
 
 def with_fact(record: EventRecord) -> EventRecord:
